@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inference/host.h - libinference: find, check, rank and use inference backends.
+ *
+ * A host opens a registry, looks at its candidates, selects a backend, loads a model into a session, and generates:
+ *
+ *   inf_registry_open -> inf_registry_select -> inf_session_load -> inf_session_generate* -> inf_session_close
+ *                                                                                         -> inf_registry_close
+ *
+ * The requests, results and callbacks are those of plugin.h, which this header includes; read its essay on text,
+ * ownership, errors and struct_size once, it holds here too.
+ *
+ * SEARCH     Plugins are files *.so, in this order: the directories the host gives; those of $INF_PLUGIN_PATH (a list
+ *            with ':'); $XDG_DATA_HOME/inference/backends (~/.local/share/inference/backends when the variable is
+ *            unset); then lib/inference/backends of the prefix libinference was installed to. Within a directory the
+ *            order is that of the bytes of the names. Directories are absolute and not searched recursively; the
+ *            current directory is never searched. The first file that offers a backend name wins, later ones are
+ *            shadowed. $INF_BACKEND_DISABLE (a ':' list of globs of backend names) disables backends. A process that runs
+ *            with elevated rights (set-user-ID) ignores the variables.
+ * STATES     Every candidate ends in exactly one INF_STATE_* with a reason (a short machine code, stable) and a
+ *            sentence for people. One bad plugin never disturbs the others.
+ * SELECTION  An explicit name is taken exactly and without fallback. Otherwise metal, then rocm, then every other GPU
+ *            backend by descending score, then llama_cpp and other CPU backends; equal scores by search order. A load
+ *            that fails does not fall through to another backend.
+ * THREADS    Tags as in plugin.h: [ts] any thread at any time, [excl] nothing else in flight on that object. Sessions of
+ *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
+ * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
+ *            the object they came from and live as long as it does.
+ * PROCESS    libinference starts no thread and no process, changes no process-wide state, and prints nothing. Plugins are
+ *            never unloaded from the process (dlclose is never called).
+ */
+#ifndef INF_HOST_H
+#define INF_HOST_H
+#include "inference/extensions.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+# define INF_API __attribute__((visibility("default")))
+#else
+# define INF_API
+#endif
+
+typedef struct inf_registry inf_registry;   /* plugins found, one instance of each that could be created              */
+typedef struct inf_session  inf_session;    /* one loaded model                                                       */
+
+/* ---- registry ----------------------------------------------------------------------------------------------- */
+#define INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS 1u  /* search plugin_dirs and nothing else                                  */
+
+typedef struct inf_registry_params {  /* all-zero but struct_size = defaults                                        */
+  uint32_t           struct_size;
+  uint32_t           flags;           /* INF_REGISTRY_FLAG_*                                                        */
+  const char *const *plugin_dirs;     /* absolute; searched first, in this order                                    */
+  size_t             plugin_dir_count;
+  const inf_kv      *options;         /* instance options; each plugin gets those it knows                          */
+  size_t             option_count;
+  const char        *host_name;       /* of the program, for plugins' logs; NULL = "libinference"                   */
+  const char        *host_version;    /* NULL = ""                                                                  */
+  void              *log_ctx;
+  /* [ts] one line, no newline; runs on any thread until inf_registry_close() returns; must not call this library.
+   * NULL = no logs. */
+  void             (*log)(void *log_ctx, int32_t level, const char *msg, size_t len);
+  int32_t            log_level;       /* lowest INF_LOG_* wanted                                                    */
+  uint32_t           reserved0;
+} inf_registry_params;
+
+#define INF_STATE_AVAILABLE     0     /* can be selected                                                            */
+#define INF_STATE_UNAVAILABLE   1     /* works, but not here: no device, no driver, no server binary               */
+#define INF_STATE_SHADOWED      2     /* an earlier candidate has the same backend name, or is the same file       */
+#define INF_STATE_DISABLED      3     /* by $INF_BACKEND_DISABLE                                                    */
+#define INF_STATE_UNTRUSTED     4     /* owner or mode of the file                                                  */
+#define INF_STATE_INCOMPATIBLE  5     /* another ABI                                                                */
+#define INF_STATE_CRASHED       6     /* died while it was looked at                                                */
+#define INF_STATE_TIMED_OUT     7     /* did not answer while it was looked at                                      */
+#define INF_STATE_NOT_A_PLUGIN  8     /* not a loadable ELF file, or without the entry symbol                       */
+
+typedef struct inf_candidate {        /* one backend of one file, or one file that gave none                        */
+  uint32_t    struct_size;
+  int32_t     state;                  /* INF_STATE_*                                                                */
+  const char *path;                   /* of the file                                                                */
+  const char *backend;                /* "" where the file was not opened                                           */
+  const char *description;            /* one line, "" if not known                                                  */
+  const char *version;                /* of the plugin, "" if not known                                             */
+  const char *reason;                 /* machine code, "" when available                                            */
+  const char *message;                /* what was found, or why not and what to do                                  */
+  int32_t     score;                  /* as in inf_availability; 0 unless available                                 */
+  uint32_t    reserved0;
+} inf_candidate;
+
+/* Search, check, create, ask each backend whether it can work here. [ts] Finding no usable plugin is INF_OK with what
+ * was found in the list. INF_E_INVALID for a directory that is not absolute, INF_E_UNSUPPORTED for an option that no
+ * plugin knows (the message names near matches), INF_E_NO_MEMORY. *out is NULL on failure. */
+INF_API inf_status inf_registry_open(const inf_registry_params *params, inf_registry **out, inf_error *err);
+/* [excl] All sessions closed. Destroys the plugins' instances. NULL is allowed. */
+INF_API void inf_registry_close(inf_registry *self);
+
+/* [ts] In search order. index < count; else NULL. */
+INF_API size_t inf_registry_count(const inf_registry *self);
+INF_API const inf_candidate *inf_registry_candidate(const inf_registry *self, size_t index);
+/* [ts] name NULL or "": $INF_BACKEND, else the ranking above. INF_E_NOT_FOUND: no candidate of that name;
+ * INF_E_UNAVAILABLE: it cannot be used, or nothing can (the message says why). */
+INF_API inf_status inf_registry_select(const inf_registry *self, const char *name, const inf_candidate **out,
+                                       inf_error *err);
+/* [ts] The options that the plugins found know, without duplicates: index < count, else NULL. */
+INF_API size_t inf_registry_option_count(const inf_registry *self);
+INF_API const inf_option *inf_registry_option(const inf_registry *self, size_t index);
+/* [ts] A static extension table of a candidate's backend, without a model, or NULL. */
+INF_API const void *inf_registry_get_extension(const inf_registry *self, const inf_candidate *candidate,
+                                               const char *id);
+
+/* "available", "unavailable", "shadowed", "disabled", "untrusted", "incompatible", "crashed", "timed-out",
+ * "not-a-plugin"; [pure] */
+INF_API const char *inf_state_name(int32_t state);
+/* INF_E_NO_VRAM -> "no_vram"; INF_OK -> "ok"; unknown -> "internal". [pure] */
+INF_API const char *inf_status_name(inf_status status);
+/* INF_FINISH_STOP_TOKEN -> "stop_token"; unknown -> "unknown". [pure] */
+INF_API const char *inf_finish_name(int32_t finish);
+
+/* ---- session ------------------------------------------------------------------------------------------------ */
+/* Load a model into a candidate of state available. Blocks; params as in plugin.h, on_progress runs on this thread. [ts]
+ * The statuses of the backend's load(), and INF_E_UNAVAILABLE for a candidate that is not available. */
+INF_API inf_status inf_session_load(inf_registry *registry, const inf_candidate *backend, const inf_load_params *params,
+                                    inf_session **out, inf_error *err);
+/* [excl] Not from a callback of its own. Ends calls in flight with INF_E_CLOSED and waits for them; NULL is allowed. */
+INF_API inf_status inf_session_close(inf_session *self, inf_error *err);
+
+/* [ts] as in plugin.h. */
+INF_API inf_status inf_session_info(inf_session *self, inf_model_info *out, inf_error *err);
+INF_API inf_status inf_session_generate(inf_session *self, const char *prompt, size_t prompt_len,
+                                        const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+INF_API inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, size_t msg_count,
+                                    const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+INF_API inf_status inf_session_err(inf_session *self, inf_error *out);
+INF_API const void *inf_session_get_extension(inf_session *self, const char *id);
+
+/* [ts] Also from a signal handler: cancel every generate and chat that is in flight on this session now. They return
+ * INF_E_CANCELLED; calls that begin later are not touched. A call that has not yet entered the library is not in
+ * flight. */
+INF_API void inf_session_cancel(inf_session *self);
+/* [ts] The result of the generate or chat that finished last (all zero if none), for hosts that show metrics after the
+ * fact. Under concurrency that is anybody's: prefer what the call returned. */
+INF_API void inf_session_last_result(inf_session *self, inf_gen_result *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

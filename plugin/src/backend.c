@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "launch.h"
+
+enum { PROBE_MS = 1900, PROBE_OUTPUT = 256 * 1024, LOG_MAX = 2048 };
+
+/* Host variables that concern every profile; all else of the host's environment is never looked at. */
+static const char *const host_variables[] = {
+	"PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "LLAMA_SERVER_PATH", "SUDO_UID", NULL,
+};
+
+/* ---- instance -------------------------------------------------------------------------------------------------- */
+static void copy_variables(struct gr_strv *env, const char *const *names)
+{
+	for (size_t i = 0; names && names[i]; i++) {
+		const char *value = secure_getenv(names[i]);
+		if (value)
+			gr_strv_add_env(env, names[i], value);
+	}
+}
+
+static inf_status copy_environment(inf_instance *self, inf_error *err)
+{
+	const char *const own[] = { gr_profile.server_variable, NULL };
+	copy_variables(&self->env, host_variables);
+	copy_variables(&self->env, own);
+	copy_variables(&self->env, gr_profile.environment);
+	if (self->env.failed)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the environment");
+	return INF_OK;
+}
+
+inf_status gr_backend_create(const inf_host *host, inf_instance **out, inf_error *err)
+{
+	if (!out || !host || !INF_HAS(inf_host, host, get_extension))
+		return inf_fail(err, INF_E_INVALID, "host", "create: the inf_host table is missing or too short");
+	*out = NULL;
+	inf_instance *self = calloc(1, sizeof *self);
+	if (!self)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for an instance");
+	self->host = host;
+	self->owner = getpid();
+	pthread_mutex_init(&self->lock, NULL);
+	inf_status st = gr_options_parse_instance(&self->options, gr_options_table(gr_profile.name), host->options,
+						  host->option_count, err);
+	if (st == INF_OK)
+		st = copy_environment(self, err);
+	if (st == INF_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		st = inf_fail(err, INF_E_INTERNAL, "http", "libcurl cannot be initialised");
+	if (st != INF_OK) {
+		gr_strv_release(&self->env);
+		pthread_mutex_destroy(&self->lock);
+		free(self);
+		return st;
+	}
+	*out = self;
+	return INF_OK;
+}
+
+void gr_backend_destroy(inf_instance *self)
+{
+	if (!self || self->owner != getpid())
+		return;
+	curl_global_cleanup();
+	gr_strv_release(&self->env);
+	pthread_mutex_destroy(&self->lock);
+	free(self);
+}
+
+inf_status gr_instance_check(const inf_instance *self, inf_error *err)
+{
+	if (self && self->owner == getpid())
+		return INF_OK;
+	return inf_fail(err, INF_E_INVALID, "forked", self ? "this handle belongs to the process that was forked" :
+			"the instance is NULL");
+}
+
+void gr_log(const inf_instance *self, int32_t level, const char *format, ...)
+{
+	char line[LOG_MAX];
+	if (!self->host->log || level < self->host->log_level)
+		return;
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(line, sizeof line, format, ap);
+	va_end(ap);
+	if (n >= 0)
+		self->host->log(self->host->ctx, level, line, strlen(line));
+}
+
+/* ---- the server's own word ------------------------------------------------------------------------------------- */
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Run the binary with one argument. */
+static inf_status ask_binary(inf_instance *self, const struct gr_server_file *file, const char *argument,
+			     int64_t deadline_ms, char *out, size_t cap, inf_error *err)
+{
+	struct gr_strv env = GR_STRV_INIT;
+	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp" };
+	char *argv[] = { (char *)file->path, (char *)argument, NULL };
+	struct gr_exit exit = { GR_EXIT_NONE, 0 };
+	int64_t left = deadline_ms - now_ms();
+	gr_launch_env(&env, &place, self->env.items, gr_profile.environment);
+	inf_status st = INF_E_NO_MEMORY;
+	if (!env.failed) {
+		const struct gr_spawn spec = { file->path, argv, env.items, "/" };
+		st = gr_child_run(&spec, left > 1 ? (int)left : 1, out, cap, &exit, err);
+	}
+	gr_strv_release(&env);
+	if (st == INF_OK && !(exit.kind == GR_EXIT_UNKNOWN || (exit.kind == GR_EXIT_CODE && exit.value == 0))) {
+		char text[64];
+		char *newline = strchr(out, '\n');
+		if (newline)
+			*newline = '\0';
+		return inf_fail(err, INF_E_UNAVAILABLE, "server_broken", "%s does not run: %s: %.160s", file->path,
+				gr_exit_text(&exit, text, sizeof text), out);
+	}
+	return st;
+}
+
+/* "version: 0.7.0 (build 11669, commit Debian)" -> "0.7.0 (build 11669, commit Debian)" */
+static void read_version(const char *output, char *out, size_t cap)
+{
+	const char *at = strstr(output, "version: ");
+	at = at ? at + strlen("version: ") : "of unknown version";
+	snprintf(out, cap, "%.*s", (int)strcspn(at, "\r\n"), at);
+}
+
+static inf_status learn(inf_instance *self, struct gr_server_facts *facts, char *output, inf_error *err)
+{
+	int64_t deadline = now_ms() + PROBE_MS;
+	inf_status st = ask_binary(self, &facts->file, "--version", deadline, output, PROBE_OUTPUT, err);
+	if (st != INF_OK)
+		return st;
+	read_version(output, facts->version, sizeof facts->version);
+	st = ask_binary(self, &facts->file, "--help", deadline, output, PROBE_OUTPUT, err);
+	if (st != INF_OK)
+		return st;
+	facts->features = gr_launch_features(output);
+	if (!(facts->features & GR_FEATURE_UNIX_SOCKET))
+		return inf_fail(err, INF_E_UNAVAILABLE, "server_too_old",
+				"%s (%s) cannot listen on a Unix socket: a llama-server from 2025 or later is needed",
+				facts->file.path, facts->version);
+	return INF_OK;
+}
+
+static inf_status look_again(inf_instance *self, const struct gr_server_file *file, inf_error *err)
+{
+	struct gr_server_facts facts = { .file = *file, .error = { .struct_size = sizeof facts.error } };
+	char *output = malloc(PROBE_OUTPUT);
+	if (!output)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's help text");
+	facts.status = learn(self, &facts, output, &facts.error);
+	free(output);
+	self->facts = facts;
+	return INF_OK;
+}
+
+inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, inf_error *err)
+{
+	struct gr_server_file file;
+	inf_status st = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
+				       err);
+	if (st != INF_OK)
+		return st;
+	pthread_mutex_lock(&self->lock);
+	/* A time-out says more about the machine at that moment than about the file. */
+	if (!gr_server_same(&file, &self->facts.file) || self->facts.status == INF_E_TIMEOUT)
+		st = look_again(self, &file, err);
+	*out = self->facts;
+	pthread_mutex_unlock(&self->lock);
+	if (st == INF_OK && out->status != INF_OK) {
+		st = out->status == INF_E_TIMEOUT ? INF_E_UNAVAILABLE : out->status;
+		out->error.code = st;
+		inf_write_struct(err, &out->error, sizeof out->error);
+	}
+	return st;
+}
+
+/* ---- vtable ---------------------------------------------------------------------------------------------------- */
+inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, inf_availability *out, inf_error *err)
+{
+	inf_availability report = { .struct_size = sizeof report };
+	inf_error why = { .struct_size = sizeof why };
+	struct gr_server_facts facts;
+	(void)backend;
+	if (!out)
+		return inf_fail(err, INF_E_INVALID, "argument", "available: out is NULL");
+	inf_status st = gr_instance_check(self, err);
+	if (st != INF_OK)
+		return st;
+	if (gr_profile.device_usable && !gr_profile.device_usable(&self->options, &report))
+		goto out;
+	st = gr_instance_server(self, &facts, &why);
+	if (st == INF_OK) {
+		report.score = gr_profile.score;
+		snprintf(report.message, sizeof report.message, "llama-server %.64s at %.120s", facts.version,
+			 facts.file.path);
+	} else {
+		snprintf(report.reason, sizeof report.reason, "%s", why.reason);
+		snprintf(report.message, sizeof report.message, "%.*s", (int)sizeof report.message - 1, why.message);
+	}
+out:
+	inf_write_struct(out, &report, sizeof report);
+	return INF_OK;
+}
+
+inf_status gr_backend_load(inf_instance *self, const inf_backend *backend, const inf_load_params *params,
+			   inf_model **out, inf_error *err)
+{
+	(void)backend;
+	if (!out)
+		return inf_fail(err, INF_E_INVALID, "argument", "load: out is NULL");
+	*out = NULL;
+	inf_status st = gr_instance_check(self, err);
+	return st == INF_OK ? gr_model_load(self, params, out, err) : st;
+}
+
+static inf_status check_model(const inf_model *model, inf_error *err)
+{
+	if (!model)
+		return inf_fail(err, INF_E_INVALID, "argument", "the model is NULL");
+	return gr_instance_check(model->instance, err);
+}
+
+inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err)
+{
+	inf_status st = check_model(model, err);
+	if (st != INF_OK)
+		return st;
+	if (!out)
+		return inf_fail(err, INF_E_INVALID, "argument", "info: out is NULL");
+	inf_write_struct(out, &model->info, sizeof model->info);
+	return INF_OK;
+}
+
+/* Keep how a call ended, for err(). */
+static inf_status finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
+{
+	pthread_mutex_lock(&model->lock);
+	model->last_error = *error;
+	model->last_error.code = st;
+	pthread_mutex_unlock(&model->lock);
+	if (st != INF_OK)
+		inf_write_struct(err, error, sizeof *error);
+	return st;
+}
+
+inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prompt_len, const inf_gen_params *params,
+			       inf_gen_result *result, inf_error *err)
+{
+	inf_error error = { .struct_size = sizeof error };
+	inf_status st = check_model(model, err);
+	if (st != INF_OK)
+		return st;
+	return finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
+}
+
+inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, size_t msg_count,
+			   const inf_gen_params *params, inf_gen_result *result, inf_error *err)
+{
+	inf_error error = { .struct_size = sizeof error };
+	inf_status st = check_model(model, err);
+	if (st != INF_OK)
+		return st;
+	return finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
+}
+
+inf_status gr_backend_err(inf_model *model, inf_error *out)
+{
+	inf_status st = check_model(model, out);
+	if (st != INF_OK)
+		return st;
+	pthread_mutex_lock(&model->lock);
+	inf_error last = model->last_error;
+	pthread_mutex_unlock(&model->lock);
+	inf_write_struct(out, &last, sizeof last);
+	return last.code;
+}
+
+inf_status gr_backend_close(inf_model *model, inf_error *err)
+{
+	inf_status st = check_model(model, err);
+	return st == INF_OK ? gr_model_close(model, err) : st;
+}
+
+const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *self, inf_model *model, const char *id)
+{
+	(void)instance;
+	(void)self;
+	(void)model;
+	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
+		return gr_options_table(gr_profile.name);
+	return NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_BACKEND_H
+#define GR_BACKEND_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "inference/plugin.h"
+
+#include "gguf.h"
+#include "http.h"
+#include "options.h"
+#include "profile.h"
+#include "rundir.h"
+#include "server.h"
+#include "slots.h"
+#include "strv.h"
+#include "supervisor.h"
+#include "wire.h"
+
+/*
+ * backend: the vtable over the modules.
+ *
+ * Three files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
+ * backend_model.c a model from load to close, backend_request.c one generate or chat.
+ */
+
+/* What running the binary told. */
+struct gr_server_facts {
+	struct gr_server_file file;	/* path "" = never looked at */
+	inf_status status;
+	inf_error error;		/* when status is not INF_OK */
+	uint32_t features;		/* GR_FEATURE_* */
+	char version[96];
+};
+
+struct inf_instance {
+	const inf_host *host;		/* the host's, until destroy() */
+	pid_t owner;			/* in a forked child every handle is dead */
+	struct gr_strv env;		/* of the host, at create(): the names we may use */
+	struct gr_instance_options options;
+	pthread_mutex_t lock;		/* facts */
+	struct gr_server_facts facts;
+};
+
+struct inf_model {
+	struct inf_instance *instance;
+	struct gr_gguf file;
+	struct gr_rundir rundir;
+	struct gr_supervisor *server;
+	struct gr_http *http;
+	struct gr_slots *slots;
+	inf_model_info info;
+	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
+	pthread_mutex_t lock;		/* last_error */
+	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
+};
+
+/* What the server's stream tells about a token. */
+enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
+
+/* INF_GEN_SET_* and INF_GEN_FLAG_* that are implemented. */
+#define GR_GEN_FIELDS \
+	(INF_GEN_SET_TEMPERATURE | INF_GEN_SET_TOP_K | INF_GEN_SET_TOP_P | INF_GEN_SET_MIN_P | INF_GEN_SET_SEED | \
+	 INF_GEN_SET_REPEAT_PENALTY | INF_GEN_SET_FREQUENCY_PENALTY | INF_GEN_SET_PRESENCE_PENALTY | \
+	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
+	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
+#define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+/* INF_E_INVALID in a forked child. */
+inf_status gr_instance_check(const inf_instance *self, inf_error *err);
+/* Find the server and learn what it can do; the answer is kept while the file stays the same. */
+inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, inf_error *err);
+void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
+inf_status gr_model_close(inf_model *self, inf_error *err);
+/* The server is gone, or was when it could not be reached: INF_E_BACKEND_DIED and why, INF_OK while it runs. */
+inf_status gr_model_check_alive(inf_model *self, int wait_ms, inf_error *err);
+
+inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
+			     inf_gen_result *result, inf_error *err);
+inf_status gr_model_chat(inf_model *self, const inf_message *const *msgs, size_t msg_count,
+			 const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+
+#endif

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "backend.h"
+#include "diagnose.h"
+#include "fail.h"
+#include "launch.h"
+#include "modelfile.h"
+#include "wire.h"
+
+enum {
+	KEY_BYTES = 16,
+	HEALTH_TIMEOUT_MS = 2000,
+	PROPS_TIMEOUT_MS = 10000,
+	PROPS_MAX = 8 << 20,
+	/* How often a loading server is asked: at first it is nearly ready each time, later a few per cent of the time
+	 * passed are precise enough. */
+	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
+	REPORT_MS = 100,		/* between two progress reports; the contract asks for 250 at most */
+	WAIT_STEP_MS = 50,
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int cpu_count(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* ---- the request ----------------------------------------------------------------------------------------------- */
+static inf_status check_params(inf_load_params *out, const inf_load_params *in, inf_error *err)
+{
+	inf_status st = inf_read_request(out, sizeof *out, in, inf_load_params_V1_0, INF_LOAD_FLAG_ALLOW_CPU,
+					 INF_LOAD_SET_GPU_LAYERS);
+	if (st == INF_E_UNSUPPORTED)
+		return inf_fail(err, st, "load_params", "load: a flag, a set bit or a field that this backend does not know");
+	if (st != INF_OK || out->reserved0)
+		return inf_fail(err, INF_E_INVALID, "load_params", "load: the parameters are missing or malformed");
+	if (!out->path || out->path[0] != '/')
+		return inf_fail(err, INF_E_INVALID, "path", "load: path \"%.200s\" is not absolute",
+				out->path ? out->path : "");
+	if (out->adapter_path && out->adapter_path[0] != '/')
+		return inf_fail(err, INF_E_INVALID, "adapter_path", "load: adapter_path \"%.200s\" is not absolute",
+				out->adapter_path);
+	if (!(out->set & INF_LOAD_SET_GPU_LAYERS) && out->gpu_layers)
+		return inf_fail(err, INF_E_INVALID, "gpu_layers", "load: gpu_layers is given without its bit in set");
+	if (out->devices && !(strcmp(out->devices, "cpu") == 0 && !gr_profile.gpu))
+		return inf_fail(err, INF_E_UNSUPPORTED, "devices", "load: backend %s cannot choose devices yet",
+				gr_profile.name);
+	return INF_OK;
+}
+
+static inf_status read_files(struct gr_gguf *model, const inf_load_params *params, inf_error *err)
+{
+	inf_status st = gr_modelfile_read(params->path, model, err);
+	if (st != INF_OK)
+		return st;
+	if (model->type[0] && strcmp(model->type, "model") != 0)
+		return inf_fail(err, INF_E_BAD_MODEL, "not_a_model", "%.300s: the file is of the kind \"%s\", not a model",
+				params->path, model->type);
+	if (!model->tensor_count)
+		return inf_fail(err, INF_E_BAD_MODEL, "no_tensors", "%.300s: the file holds no tensors, only a vocabulary",
+				params->path);
+	if (!params->adapter_path)
+		return INF_OK;
+	struct gr_gguf adapter;
+	st = gr_modelfile_read(params->adapter_path, &adapter, err);
+	if (st == INF_OK && strcmp(adapter.type, "adapter") != 0)
+		return inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "%.300s: the file is not a LoRA adapter",
+				params->adapter_path);
+	return st;
+}
+
+/* ---- the server's start ---------------------------------------------------------------------------------------- */
+static void on_line(void *user, const char *line, size_t len)
+{
+	(void)len;
+	gr_log(user, INF_LOG_DEBUG, "llama-server: %s", line);
+}
+
+static inf_status make_key(char out[2 * KEY_BYTES + 1], inf_error *err)
+{
+	unsigned char bytes[KEY_BYTES];
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		return gr_fail_errno(err, INF_E_IO, errno, "random", "no random bytes for the server's key");
+	for (int i = 0; i < KEY_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return INF_OK;
+}
+
+/* GPU runtimes keep compiled kernels there; without it every start would compile them again. */
+static void cache_home(const inf_instance *instance, struct gr_buf *out)
+{
+	const char *cache = gr_env_get(instance->env.items, "XDG_CACHE_HOME");
+	const char *home = gr_env_get(instance->env.items, "HOME");
+	if (cache && cache[0] == '/')
+		gr_buf_puts(out, cache);
+	else if (home && home[0] == '/')
+		gr_buf_printf(out, "%s/.cache", home);
+}
+
+static const char *device_for(const struct gr_launch_plan *plan, const inf_load_params *params)
+{
+	if (plan->gpu_layers == 0)
+		return "none";
+	return params->flags & INF_LOAD_FLAG_ALLOW_CPU ? NULL : gr_profile.device;
+}
+
+static inf_status start_server(inf_model *self, const struct gr_launch_plan *plan, const struct gr_server_facts *facts,
+			       const char *device, inf_error *err)
+{
+	char key[2 * KEY_BYTES + 1];
+	struct gr_strv argv = GR_STRV_INIT, env = GR_STRV_INIT;
+	struct gr_buf cache = GR_BUF_INIT(PATH_MAX);
+	inf_status st = make_key(key, err);
+	if (st == INF_OK)
+		st = gr_rundir_make(&self->rundir, self->instance->env.items, err);
+	if (st == INF_OK)
+		st = gr_http_new(&self->http, self->rundir.socket, key, err);
+	if (st != INF_OK)
+		goto out;
+	cache_home(self->instance, &cache);
+	const struct gr_launch_place place = {
+		.server_path = facts->file.path,
+		.directory = self->rundir.path,
+		.socket_path = self->rundir.socket,
+		.home = self->rundir.home,
+		.cache_home = cache.data,
+		.api_key = key,
+		.device = device,
+		.features = facts->features,
+	};
+	gr_launch_argv(&argv, plan, &place);
+	gr_launch_env(&env, &place, self->instance->env.items, gr_profile.environment);
+	if (argv.failed || env.failed) {
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's arguments");
+		goto out;
+	}
+	const struct gr_supervisor_spec spec = {
+		.spawn = { facts->file.path, argv.items, env.items, self->rundir.path },
+		.on_line = self->instance->host->log && self->instance->host->log_level <= INF_LOG_DEBUG ? on_line : NULL,
+		.user = self->instance,
+	};
+	st = gr_supervisor_start(&self->server, &spec, err);
+out:
+	explicit_bzero(key, sizeof key);
+	gr_buf_release(&cache);
+	gr_strv_release(&argv);
+	gr_strv_release(&env);
+	return st;
+}
+
+/* ---- why it died ----------------------------------------------------------------------------------------------- */
+static inf_status explain_death(inf_model *self, const char *during, bool loading, inf_error *err)
+{
+	char exit_text[96];
+	struct gr_exit exit = gr_supervisor_exit(self->server);
+	char *output = malloc(GR_SUPERVISOR_RING + 1);
+	struct gr_diagnosis d = { INF_E_BACKEND_DIED, "server_died", "", "" };
+	if (output)
+		d = gr_diagnose(output, gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1));
+	free(output);
+	gr_exit_text(&exit, exit_text, sizeof exit_text);
+	inf_status st = loading ? d.status : INF_E_BACKEND_DIED;
+	/* A signal says more than the last line of a server that had no time to complain. */
+	bool said = d.quote[0] && !(exit.kind == GR_EXIT_SIGNAL && strcmp(d.reason, "server_died") == 0 && loading);
+	inf_fail(err, st, d.reason, "llama-server ended %s with %s%s%s%s%s", during, exit_text,
+		 said ? "; its words: " : "", said ? d.quote : "", d.hint[0] ? "; " : "", d.hint);
+	gr_fail_flags(err, loading ? 0 : INF_ERR_FLAG_MODEL_DEAD);
+	return st;
+}
+
+inf_status gr_model_check_alive(inf_model *self, int wait_ms, inf_error *err)
+{
+	enum gr_state state = wait_ms ? gr_supervisor_wait_end(self->server, wait_ms) :
+			      gr_supervisor_state(self->server);
+	if (state <= GR_STATE_UP)
+		return INF_OK;
+	return explain_death(self, "while the model was loaded", false, err);
+}
+
+/* ---- until it is ready ----------------------------------------------------------------------------------------- */
+struct loading {
+	inf_model *model;
+	const inf_load_params *params;
+	int64_t started_ms, reported_ms, moved_ms;
+	struct gr_activity activity;
+	uint64_t output_total;
+	int32_t stall_timeout_ms;
+	int32_t stage;
+	float fraction;
+	bool cancelled, stalled;
+};
+
+static void notice_movement(struct loading *l, int64_t now)
+{
+	struct gr_activity activity = { 0 };
+	uint64_t output_total = gr_supervisor_output_total(l->model->server);
+	gr_supervisor_activity(l->model->server, &activity);
+	if (activity.cpu_ticks != l->activity.cpu_ticks || activity.read_bytes != l->activity.read_bytes ||
+	    activity.resident_bytes != l->activity.resident_bytes || output_total != l->output_total)
+		l->moved_ms = now;
+	l->activity = activity;
+	l->output_total = output_total;
+}
+
+/* The weights arrive by read() or by being mapped in; either is a lower bound of what is there. */
+static float estimate_fraction(const struct loading *l)
+{
+	uint64_t total = l->model->file.file_size;
+	uint64_t have = l->activity.read_bytes > l->activity.resident_bytes ? l->activity.read_bytes :
+			l->activity.resident_bytes;
+	float fraction = total ? (float)((double)have / (double)total) : -1;
+	if (fraction > 0.95f)
+		fraction = 0.95f;
+	return fraction > l->fraction ? fraction : l->fraction;
+}
+
+static bool report(struct loading *l)
+{
+	if (!l->params->on_progress)
+		return true;
+	const inf_progress progress = {
+		.struct_size = sizeof progress, .stage = l->stage, .fraction = l->fraction, .note = NULL,
+	};
+	return l->params->on_progress(l->params->user, &progress) == INF_CONTINUE;
+}
+
+/* Called at least every WAIT_STEP_MS. Anything but 0 ends the wait. */
+static int tick(void *user)
+{
+	struct loading *l = user;
+	int64_t now = now_ms();
+	if (now - l->reported_ms >= REPORT_MS) {
+		l->reported_ms = now;
+		notice_movement(l, now);
+		if (l->stage >= INF_STAGE_READ)
+			l->fraction = estimate_fraction(l);
+		if (!report(l))
+			l->cancelled = true;
+	}
+	if (now - l->moved_ms >= l->stall_timeout_ms)
+		l->stalled = true;
+	return l->cancelled || l->stalled || gr_supervisor_state(l->model->server) != GR_STATE_STARTING;
+}
+
+/* 1 ready, 0 not yet, -1 an answer that no loading server gives. */
+static int ask_health(struct loading *l, int *out_code)
+{
+	const struct gr_http_request request = {
+		.path = "/health", .timeout_ms = HEALTH_TIMEOUT_MS, .on_poll = tick, .user = l,
+	};
+	inf_status st = gr_http_perform(l->model->http, &request, out_code, NULL);
+	if (st != INF_OK || *out_code == 503) {
+		if (*out_code == 503)
+			l->stage = INF_STAGE_READ;
+		return 0;
+	}
+	return *out_code == 200 ? 1 : -1;
+}
+
+static inf_status explain_wait(struct loading *l, inf_error *err)
+{
+	char *output;
+	struct gr_diagnosis d = { 0 };
+	if (l->cancelled)
+		return inf_fail(err, INF_E_CANCELLED, "cancelled", "the load was cancelled");
+	if (!l->stalled)
+		return explain_death(l->model, "while it loaded the model", true, err);
+	output = malloc(GR_SUPERVISOR_RING + 1);
+	if (output)
+		d = gr_diagnose(output, gr_supervisor_output(l->model->server, output, GR_SUPERVISOR_RING + 1));
+	free(output);
+	return inf_fail(err, INF_E_TIMEOUT, "load_stalled",
+			"llama-server made no progress for %d ms while it loaded the model (option stall-timeout-ms); its last "
+			"words: %s", l->stall_timeout_ms, d.quote[0] ? d.quote : "none");
+}
+
+static int pause_for(const struct loading *l)
+{
+	int64_t share = (now_ms() - l->started_ms) / ASK_SHARE;
+	return share < ASK_MIN_MS ? ASK_MIN_MS : share > ASK_MAX_MS ? ASK_MAX_MS : (int)share;
+}
+
+static inf_status wait_ready(inf_model *self, const inf_load_params *params, int32_t stall_timeout_ms, inf_error *err)
+{
+	struct loading l = {
+		.model = self, .params = params, .stall_timeout_ms = stall_timeout_ms, .fraction = -1,
+	};
+	int code = 0;
+	l.started_ms = l.moved_ms = now_ms();
+	for (;;) {
+		if (tick(&l))
+			return explain_wait(&l, err);
+		int health = ask_health(&l, &code);
+		if (health > 0)
+			break;
+		if (health < 0)
+			return inf_fail(err, INF_E_INTERNAL, "server_answer",
+					"llama-server answers its health check with HTTP status %d", code);
+		gr_supervisor_wait_end(self->server, pause_for(&l));
+	}
+	gr_supervisor_set_ready(self->server);
+	l.stage = INF_STAGE_READY;
+	l.fraction = 1;
+	report(&l);
+	return INF_OK;
+}
+
+/* ---- what was loaded ------------------------------------------------------------------------------------------- */
+static int collect_body(void *user, const char *bytes, size_t len)
+{
+	return gr_buf_append(user, bytes, len) != INF_OK;
+}
+
+static inf_status read_props(inf_model *self, struct gr_wire_props *out, inf_error *err)
+{
+	struct gr_buf body = GR_BUF_INIT(PROPS_MAX);
+	int code = 0;
+	const struct gr_http_request request = {
+		.path = "/props", .timeout_ms = PROPS_TIMEOUT_MS, .on_body = collect_body, .user = &body,
+	};
+	inf_status st = gr_http_perform(self->http, &request, &code, err);
+	if (st == INF_OK && code != 200)
+		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers /props with HTTP status %d", code);
+	if (st == INF_OK)
+		st = gr_wire_decode_props(gr_buf_text(&body), body.len, out, err);
+	if (st == INF_OK && (out->router || out->context_len <= 0))
+		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server did not load the model it was given");
+	gr_buf_release(&body);
+	return st;
+}
+
+/* Bits of a weight, by LLAMA_FTYPE_*: what most tensors of such a file have. */
+static int32_t quant_bits(int32_t file_type)
+{
+	static const int8_t bits[] = {
+		32, 16, 4, 4, 0, 0, 0, 8, 5, 5, 2, 3, 3, 3, 4, 4, 5, 5, 6, 2, 2, 2, 3, 3, 1, 4, 3, 3, 2, 2, 4, 1, 16,
+	};
+	return file_type >= 0 && (size_t)file_type < sizeof bits ? bits[file_type] : 0;
+}
+
+static void fill_info(inf_model *self, const struct gr_launch_plan *plan, const struct gr_wire_props *props,
+		      const char *device)
+{
+	const struct gr_gguf *file = &self->file;
+	inf_model_info info = {
+		.struct_size = sizeof info,
+		.flags = (file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
+			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0),
+		.gen_fields = GR_GEN_FIELDS,
+		.gen_flags = GR_GEN_FLAGS,
+		.context_len = props->context_len,
+		.context_train = (int32_t)file->context_length,
+		.parallel_slots = plan->slots,
+		.vocab_size = (int32_t)file->vocab_size,
+		.num_layers = (int32_t)file->block_count,
+		.hidden_size = (int32_t)file->embedding_length,
+		.quant_bits = quant_bits(file->file_type),
+		.gpu_layers = plan->gpu_layers == 0 ? 0 : -1,
+	};
+	snprintf(info.model_type, sizeof info.model_type, "%s", file->architecture);
+	snprintf(info.name, sizeof info.name, "%s", file->name);
+	if (device)
+		snprintf(info.devices, sizeof info.devices, "%s", strcmp(device, "none") == 0 ? "cpu" : device);
+	self->info = info;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+static inf_status release(inf_model *self, inf_error *err)
+{
+	if (self->http)
+		gr_http_drop_idle(self->http);	/* an open connection delays the server's own end */
+	inf_status st = gr_supervisor_stop(self->server, err);
+	gr_http_free(self->http);
+	gr_slots_free(self->slots);
+	gr_rundir_remove(&self->rundir);
+	free(self->token_kinds);
+	pthread_mutex_destroy(&self->lock);
+	free(self);
+	return st;
+}
+
+static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
+{
+	struct gr_load_options options;
+	struct gr_server_facts facts;
+	struct gr_launch_plan plan;
+	struct gr_wire_props props;
+	inf_availability usable = { .struct_size = sizeof usable };
+	inf_instance *instance = self->instance;
+	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), params->options,
+					      params->option_count, err);
+	if (st == INF_OK)
+		st = read_files(&self->file, params, err);
+	if (st == INF_OK)
+		st = gr_launch_plan(&plan, params, &options, &self->file, cpu_count(), gr_profile.gpu, err);
+	if (st != INF_OK)
+		return st;
+	if (plan.gpu_layers != 0 && gr_profile.device_usable && !(params->flags & INF_LOAD_FLAG_ALLOW_CPU) &&
+	    !gr_profile.device_usable(&instance->options, &usable))
+		return inf_fail(err, INF_E_UNAVAILABLE, usable.reason, "%s", usable.message);
+	st = gr_instance_server(instance, &facts, err);
+	if (st == INF_OK)
+		st = gr_slots_new(&self->slots, plan.slots, err);
+	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
+	if (st == INF_OK && !self->token_kinds)
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	const char *device = device_for(&plan, params);
+	if (st == INF_OK)
+		st = start_server(self, &plan, &facts, device, err);
+	if (st == INF_OK)
+		st = wait_ready(self, params, options.stall_timeout_ms, err);
+	if (st == INF_OK)
+		st = read_props(self, &props, err);
+	if (st == INF_OK)
+		fill_info(self, &plan, &props, device);
+	return st;
+}
+
+inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err)
+{
+	inf_load_params checked;
+	inf_status st = check_params(&checked, params, err);
+	if (st != INF_OK)
+		return st;
+	inf_model *self = calloc(1, sizeof *self);
+	if (!self)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	self->instance = instance;
+	self->last_error.struct_size = sizeof self->last_error;
+	pthread_mutex_init(&self->lock, NULL);
+	st = bring_up(self, &checked, err);
+	if (st != INF_OK) {
+		release(self, NULL);
+		return st;
+	}
+	gr_log(instance, INF_LOG_INFO, "loaded %s: %d slots of %d tokens", checked.path, self->info.parallel_slots,
+	       self->info.context_len);
+	*out = self;
+	return INF_OK;
+}
+
+inf_status gr_model_close(inf_model *self, inf_error *err)
+{
+	gr_slots_close(self->slots);
+	return release(self, err);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fail.h"
+
+enum { URL_MAX = 256, HEADER_MAX = 256 };
+
+/* An easy handle and the multi handle that drives it; the multi handle owns the connection that is reused. */
+struct handle {
+	struct handle *next;
+	CURL *easy;
+	CURLM *multi;
+};
+
+struct gr_http {
+	char *socket_path;
+	struct curl_slist *headers;
+	pthread_mutex_t lock;
+	struct handle *idle;
+	size_t idle_count;
+};
+
+/* One request on its way. */
+struct transfer {
+	const struct gr_http_request *request;
+	struct handle *handle;
+	long code;
+	bool stopped;
+	bool out_of_memory;
+	int64_t started_ms, heard_ms, polled_ms;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- the server ---------------------------------------------------------------------------------------------- */
+static bool add_header(struct curl_slist **list, const char *text)
+{
+	struct curl_slist *more = curl_slist_append(*list, text);
+	if (!more)
+		return false;
+	*list = more;
+	return true;
+}
+
+inf_status gr_http_new(struct gr_http **out, const char *socket_path, const char *api_key, inf_error *err)
+{
+	struct gr_http *self = calloc(1, sizeof *self);
+	struct gr_buf auth = GR_BUF_INIT(HEADER_MAX);
+	if (!self)
+		goto no_memory;
+	pthread_mutex_init(&self->lock, NULL);
+	self->socket_path = strdup(socket_path);
+	if (!self->socket_path || gr_buf_printf(&auth, "Authorization: Bearer %s", api_key) != INF_OK ||
+	    !add_header(&self->headers, auth.data) ||
+	    !add_header(&self->headers, "Content-Type: application/json") ||
+	    !add_header(&self->headers, "Expect:"))
+		goto no_memory;
+	gr_buf_release(&auth);
+	*out = self;
+	return INF_OK;
+no_memory:
+	gr_buf_release(&auth);
+	gr_http_free(self);
+	return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the connection to the server");
+}
+
+static void free_handle(struct handle *handle)
+{
+	if (handle->easy)
+		curl_easy_cleanup(handle->easy);
+	if (handle->multi)
+		curl_multi_cleanup(handle->multi);
+	free(handle);
+}
+
+void gr_http_drop_idle(struct gr_http *self)
+{
+	pthread_mutex_lock(&self->lock);
+	struct handle *list = self->idle;
+	self->idle = NULL;
+	self->idle_count = 0;
+	pthread_mutex_unlock(&self->lock);
+	while (list) {
+		struct handle *next = list->next;
+		free_handle(list);
+		list = next;
+	}
+}
+
+void gr_http_free(struct gr_http *self)
+{
+	if (!self)
+		return;
+	gr_http_drop_idle(self);
+	pthread_mutex_destroy(&self->lock);
+	curl_slist_free_all(self->headers);
+	free(self->socket_path);
+	free(self);
+}
+
+/* ---- handles ------------------------------------------------------------------------------------------------- */
+static struct handle *new_handle(const struct gr_http *self)
+{
+	struct handle *handle = calloc(1, sizeof *handle);
+	if (!handle)
+		return NULL;
+	handle->easy = curl_easy_init();
+	handle->multi = curl_multi_init();
+	if (!handle->easy || !handle->multi) {
+		free_handle(handle);
+		return NULL;
+	}
+	curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, self->socket_path);
+	curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, self->headers);
+	curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(handle->easy, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_multi_setopt(handle->multi, CURLMOPT_MAXCONNECTS, 1L);
+	return handle;
+}
+
+static struct handle *take_handle(struct gr_http *self)
+{
+	pthread_mutex_lock(&self->lock);
+	struct handle *handle = self->idle;
+	if (handle) {
+		self->idle = handle->next;
+		self->idle_count--;
+	}
+	pthread_mutex_unlock(&self->lock);
+	return handle ? handle : new_handle(self);
+}
+
+static void give_handle(struct gr_http *self, struct handle *handle)
+{
+	pthread_mutex_lock(&self->lock);
+	bool keep = self->idle_count < GR_HTTP_IDLE_HANDLES;
+	if (keep) {
+		handle->next = self->idle;
+		self->idle = handle;
+		self->idle_count++;
+	}
+	pthread_mutex_unlock(&self->lock);
+	if (!keep)
+		free_handle(handle);
+}
+
+/* ---- one request --------------------------------------------------------------------------------------------- */
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * count;
+	t->heard_ms = now_ms();
+	if (!t->code)
+		curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &t->code);
+	if (t->code == 200) {
+		t->stopped = t->request->on_body && t->request->on_body(t->request->user, bytes, len) != 0;
+		return t->stopped ? 0 : len;
+	}
+	struct gr_buf *body = t->request->error_body;
+	if (body && body->len + len <= GR_HTTP_ERROR_BODY && gr_buf_append(body, bytes, len) == INF_E_NO_MEMORY)
+		t->out_of_memory = true;
+	return t->out_of_memory ? 0 : len;
+}
+
+static void prepare(struct transfer *t, char *url, size_t url_cap)
+{
+	CURL *easy = t->handle->easy;
+	snprintf(url, url_cap, "http://localhost%s", t->request->path);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	if (t->request->body) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, t->request->body);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request->body_len);
+	} else {
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	}
+}
+
+/* The caller's say and our own deadlines; INF_OK = go on. */
+static inf_status ask(struct transfer *t, inf_error *err)
+{
+	int64_t now = now_ms();
+	if (now - t->polled_ms >= GR_HTTP_POLL_MS) {
+		t->polled_ms = now;
+		if (t->request->on_poll && t->request->on_poll(t->request->user) != 0)
+			return INF_E_CANCELLED;
+	}
+	if (t->request->timeout_ms && now - t->started_ms >= t->request->timeout_ms)
+		return inf_fail(err, INF_E_TIMEOUT, "server_timeout", "llama-server did not answer %s within %d ms",
+				t->request->path, t->request->timeout_ms);
+	if (t->request->silence_ms && now - t->heard_ms >= t->request->silence_ms)
+		return inf_fail(err, INF_E_TIMEOUT, "server_silent", "llama-server sent nothing for %d ms during %s",
+				t->request->silence_ms, t->request->path);
+	return INF_OK;
+}
+
+/* Drive the transfer until curl is done with it (*out_result) or we stop it. */
+static inf_status drive(struct transfer *t, CURLcode *out_result, inf_error *err)
+{
+	int running = 1;
+	for (;;) {
+		CURLMcode mc = curl_multi_perform(t->handle->multi, &running);
+		if (mc != CURLM_OK)
+			return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
+		if (!running)
+			break;
+		inf_status st = ask(t, err);
+		if (st != INF_OK)
+			return st;
+		mc = curl_multi_poll(t->handle->multi, NULL, 0, GR_HTTP_POLL_MS, NULL);
+		if (mc != CURLM_OK)
+			return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
+	}
+	int left;
+	CURLMsg *msg = curl_multi_info_read(t->handle->multi, &left);
+	*out_result = msg ? msg->data.result : CURLE_RECV_ERROR;
+	return INF_OK;
+}
+
+static inf_status judge(const struct transfer *t, CURLcode result, inf_error *err)
+{
+	if (t->stopped)
+		return INF_E_CANCELLED;
+	if (t->out_of_memory || result == CURLE_OUT_OF_MEMORY)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
+	if (result == CURLE_OK)
+		return INF_OK;
+	return inf_fail(err, INF_E_IO, result == CURLE_COULDNT_CONNECT ? "server_unreachable" : "server_connection",
+			"connection to llama-server during %s: %s", t->request->path, curl_easy_strerror(result));
+}
+
+static void pause_ms(int ms)
+{
+	struct timespec t = { .tv_nsec = (long)ms * 1000000 };
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *request, int *out_code, inf_error *err)
+{
+	char url[URL_MAX];
+	struct transfer t = { .request = request, .handle = take_handle(self) };
+	*out_code = 0;
+	if (!t.handle)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", request->path);
+	t.started_ms = t.heard_ms = t.polled_ms = now_ms();
+	prepare(&t, url, sizeof url);
+
+	inf_status st = INF_OK;
+	for (int attempt = 0;; attempt++) {
+		CURLcode result = CURLE_OK;
+		curl_multi_add_handle(t.handle->multi, t.handle->easy);
+		st = drive(&t, &result, err);
+		curl_multi_remove_handle(t.handle->multi, t.handle->easy);
+		if (st == INF_OK && result == CURLE_COULDNT_CONNECT && attempt < GR_HTTP_CONNECT_RETRIES &&
+		    (st = ask(&t, err)) == INF_OK) {
+			long os_error = 0;
+			curl_easy_getinfo(t.handle->easy, CURLINFO_OS_ERRNO, &os_error);
+			if (os_error == EAGAIN) {
+				pause_ms(GR_HTTP_CONNECT_RETRY_MS);
+				continue;
+			}
+		}
+		if (st == INF_OK)
+			st = judge(&t, result, err);
+		break;
+	}
+	if (!t.code)
+		curl_easy_getinfo(t.handle->easy, CURLINFO_RESPONSE_CODE, &t.code);
+	*out_code = (int)t.code;
+	give_handle(self, t.handle);	/* removing a transfer that was cut short has closed its connection */
+	return st;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch.h"
+
+#include <string.h>
+
+static const struct {
+	uint32_t feature;
+	const char *word;
+} feature_words[] = {
+	{ GR_FEATURE_UNIX_SOCKET, ".sock" },
+	{ GR_FEATURE_NO_WEBUI, "--no-webui" },
+	{ GR_FEATURE_NO_UI, "--no-ui," },
+	{ GR_FEATURE_OFFLINE, "--offline" },
+	{ GR_FEATURE_FIT, "--fit " },
+	{ GR_FEATURE_CORS_ORIGINS, "--cors-origins" },
+	{ GR_FEATURE_THREADS_HTTP, "--threads-http" },
+	{ GR_FEATURE_LOG_COLORS, "--log-colors" },
+	{ GR_FEATURE_VERBOSITY, "-lv," },
+};
+
+/* Types llama.cpp offers for the KV cache. */
+static const char *const cache_types[] = {
+	"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1",
+};
+
+uint32_t gr_launch_features(const char *help_text)
+{
+	uint32_t features = 0;
+	for (size_t i = 0; i < sizeof feature_words / sizeof feature_words[0]; i++)
+		if (strstr(help_text, feature_words[i].word))
+			features |= feature_words[i].feature;
+	return features;
+}
+
+/* ---- plan ------------------------------------------------------------------------------------------------------ */
+static inf_status plan_context(struct gr_launch_plan *plan, const inf_load_params *params, const struct gr_gguf *model,
+			       inf_error *err)
+{
+	int32_t train = model->context_length <= INT32_MAX ? (int32_t)model->context_length : 0;
+	if (params->context_len < 0)
+		return inf_fail(err, INF_E_INVALID, "context_len", "context_len is %d, it cannot be negative",
+				params->context_len);
+	if (train && params->context_len > train)
+		return inf_fail(err, INF_E_INVALID, "context_too_long",
+				"context_len is %d, but the model was trained for %d tokens: ask for no more than that",
+				params->context_len, train);
+	plan->context_len = params->context_len;
+	if (!plan->context_len)
+		plan->context_len = train && train < GR_LAUNCH_CONTEXT_DEFAULT ? train : GR_LAUNCH_CONTEXT_DEFAULT;
+	if ((int64_t)plan->context_len * plan->slots > GR_LAUNCH_CONTEXT_MAX)
+		return inf_fail(err, INF_E_INVALID, "context_too_long",
+				"context_len %d times parallel_slots %d is above %d tokens", plan->context_len, plan->slots,
+				GR_LAUNCH_CONTEXT_MAX);
+	return INF_OK;
+}
+
+static inf_status plan_cache(struct gr_launch_plan *plan, const char *mode, inf_error *err)
+{
+	if (!mode || strcmp(mode, "native") == 0)
+		return INF_OK;
+	for (size_t i = 0; i < sizeof cache_types / sizeof cache_types[0]; i++)
+		if (strcmp(mode, cache_types[i]) == 0)
+			plan->cache_type = cache_types[i];
+	if (!plan->cache_type)
+		return inf_fail(err, INF_E_UNSUPPORTED, "cache_mode",
+				"cache_mode \"%.32s\" is not one of native f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1",
+				mode);
+	return INF_OK;
+}
+
+/* One CPU is left to the host and the server's HTTP threads: a compute thread that has to share its CPU holds up all
+ * the others at every barrier. */
+static int32_t default_threads(int cpu_count, int all_on_gpu)
+{
+	if (all_on_gpu || cpu_count < 2)
+		return 1;
+	return cpu_count - 1;
+}
+
+inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
+			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err)
+{
+	struct gr_launch_plan plan = {
+		.model_path = params->path,
+		.adapter_path = params->adapter_path,
+		.slots = params->parallel_slots ? params->parallel_slots : 1,
+		.gpu_layers = gpu ? -1 : 0,
+		.batch_size = options->batch_size,
+	};
+	if (plan.slots < 1 || plan.slots > GR_LAUNCH_SLOTS_MAX)
+		return inf_fail(err, INF_E_INVALID, "parallel_slots", "parallel_slots is %d, it must be 1..%d",
+				params->parallel_slots, GR_LAUNCH_SLOTS_MAX);
+	if (params->set & INF_LOAD_SET_GPU_LAYERS) {
+		if (params->gpu_layers < -1)
+			return inf_fail(err, INF_E_INVALID, "gpu_layers", "gpu_layers is %d, it must be -1 or more",
+					params->gpu_layers);
+		if (!gpu && params->gpu_layers > 0)
+			return inf_fail(err, INF_E_UNSUPPORTED, "gpu_layers",
+					"gpu_layers is %d, but this backend computes on the CPU: use 0 or a GPU backend",
+					params->gpu_layers);
+		plan.gpu_layers = gpu ? params->gpu_layers : 0;
+	}
+	inf_status st = plan_context(&plan, params, model, err);
+	if (st == INF_OK)
+		st = plan_cache(&plan, params->cache_mode, err);
+	if (st != INF_OK)
+		return st;
+	plan.threads = options->threads ? options->threads : default_threads(cpu_count, plan.gpu_layers == -1);
+	*out = plan;
+	return INF_OK;
+}
+
+/* ---- argv ------------------------------------------------------------------------------------------------------ */
+static void add_pair(struct gr_strv *out, const char *name, const char *value)
+{
+	gr_strv_add(out, name);
+	gr_strv_add(out, value);
+}
+
+static void add_number(struct gr_strv *out, const char *name, int32_t value)
+{
+	gr_strv_add(out, name);
+	gr_strv_addf(out, "%d", value);
+}
+
+static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
+{
+	add_pair(out, "-m", plan->model_path);
+	if (plan->adapter_path)
+		add_pair(out, "--lora", plan->adapter_path);
+	if (plan->cache_type) {
+		add_pair(out, "--cache-type-k", plan->cache_type);
+		add_pair(out, "--cache-type-v", plan->cache_type);
+	}
+	if (device)
+		add_pair(out, "--device", device);
+	add_number(out, "-ngl", plan->gpu_layers < 0 ? 999 : plan->gpu_layers);
+	/* Without an explicit number the server makes four slots that share one KV cache. */
+	add_number(out, "-np", plan->slots);
+	add_number(out, "-c", plan->context_len * plan->slots);
+	add_number(out, "-b", plan->batch_size);
+	add_number(out, "-t", plan->threads);
+}
+
+static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	uint32_t has = place->features;
+	add_pair(out, "--host", place->socket_path);
+	add_pair(out, "--alias", "model");
+	if (has & GR_FEATURE_THREADS_HTTP)
+		add_number(out, "--threads-http", plan->slots + GR_LAUNCH_SPARE_HTTP_THREADS);
+	if (has & GR_FEATURE_CORS_ORIGINS)
+		add_pair(out, "--cors-origins", "http://x.invalid");
+	if (has & GR_FEATURE_FIT)
+		add_pair(out, "--fit", "off");
+	if (has & GR_FEATURE_LOG_COLORS)
+		add_pair(out, "--log-colors", "off");
+	if (has & GR_FEATURE_VERBOSITY)
+		add_number(out, "-lv", 4);	/* carries the device and offload lines */
+	if (has & GR_FEATURE_OFFLINE)
+		gr_strv_add(out, "--offline");
+	if (has & GR_FEATURE_NO_UI)
+		gr_strv_add(out, "--no-ui");
+	else if (has & GR_FEATURE_NO_WEBUI)
+		gr_strv_add(out, "--no-webui");
+}
+
+void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	gr_strv_add(out, place->server_path);
+	add_model(out, plan, place->device);
+	add_service(out, plan, place);
+}
+
+/* ---- environment --------------------------------------------------------------------------------------------- */
+void gr_launch_env(struct gr_strv *out, const struct gr_launch_place *place, char *const *host_env,
+		   const char *const *pass)
+{
+	const char *path = gr_env_get(host_env, "PATH"), *lang = gr_env_get(host_env, "LANG");
+	gr_strv_add_env(out, "PATH", path ? path : "/usr/local/bin:/usr/bin:/bin");
+	if (lang)
+		gr_strv_add_env(out, "LANG", lang);
+	gr_strv_add_env(out, "HOME", place->home);
+	gr_strv_add_env(out, "XDG_CONFIG_HOME", place->home);
+	gr_strv_add_env(out, "TMPDIR", place->directory);
+	if (place->cache_home)
+		gr_strv_add_env(out, "XDG_CACHE_HOME", place->cache_home);
+	if (place->api_key)
+		gr_strv_add_env(out, "LLAMA_API_KEY", place->api_key);
+	/* An abort would else start a debugger for its backtrace; spinning barriers collapse beside a busy neighbour. */
+	gr_strv_add_env(out, "GGML_NO_BACKTRACE", "1");
+	gr_strv_add_env(out, "OMP_WAIT_POLICY", "passive");
+	for (size_t i = 0; pass && pass[i]; i++) {
+		const char *value = gr_env_get(host_env, pass[i]);
+		if (value)
+			gr_strv_add_env(out, pass[i], value);
+	}
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_LAUNCH_H
+#define GR_LAUNCH_H
+
+#include "inference/plugin.h"
+
+#include "gguf.h"
+#include "options.h"
+#include "strv.h"
+
+/*
+ * launch: what the server is started with. Pure: facts in, argv and environment out.
+ *
+ * The environment is built from nothing: what is listed here, plus the variables a profile lets through. So neither
+ * a LLAMA_ARG_* variable, nor a configuration file in the user's home, nor a library in the current directory can change
+ * what the server does. Nothing secret is in argv.
+ *
+ * Options of the server that came or went with its versions are used only where its own help text names them.
+ */
+enum {
+	GR_LAUNCH_CONTEXT_DEFAULT = 4096,	/* tokens per slot, where neither caller nor model says less */
+	GR_LAUNCH_SLOTS_MAX = 256,		/* the server's own limit */
+	GR_LAUNCH_CONTEXT_MAX = 1 << 24,	/* tokens of all slots together */
+	GR_LAUNCH_SPARE_HTTP_THREADS = 8,
+};
+
+/* What a server binary can do, from its help text. */
+enum {
+	GR_FEATURE_UNIX_SOCKET = 1u << 0,
+	GR_FEATURE_NO_WEBUI = 1u << 1,		/* --no-webui */
+	GR_FEATURE_NO_UI = 1u << 2,		/* --no-ui, its later name */
+	GR_FEATURE_OFFLINE = 1u << 3,
+	GR_FEATURE_FIT = 1u << 4,
+	GR_FEATURE_CORS_ORIGINS = 1u << 5,
+	GR_FEATURE_THREADS_HTTP = 1u << 6,
+	GR_FEATURE_LOG_COLORS = 1u << 7,
+	GR_FEATURE_VERBOSITY = 1u << 8,
+};
+
+uint32_t gr_launch_features(const char *help_text);
+
+/* A load request that was checked and completed. */
+struct gr_launch_plan {
+	const char *model_path;
+	const char *adapter_path;	/* NULL = none */
+	const char *cache_type;		/* of K and V; NULL = the server's default */
+	int32_t context_len;		/* per slot */
+	int32_t slots;
+	int32_t gpu_layers;		/* -1 all */
+	int32_t threads;
+	int32_t batch_size;
+};
+
+/*
+ * Check a request against the model and fill in what it leaves open. cpu_count: CPUs this process may use. gpu: the
+ * profile offloads. Pointers of the plan are those of the request.
+ */
+inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
+			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
+
+/* Where the server runs. */
+struct gr_launch_place {
+	const char *server_path;
+	const char *directory;		/* private, also its cwd */
+	const char *socket_path;
+	const char *home;		/* private and empty */
+	const char *cache_home;		/* lasting, for compiled kernels; NULL = none */
+	const char *api_key;
+	const char *device;		/* value of --device; NULL = the server's choice */
+	uint32_t features;
+};
+
+void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place);
+/* host_env: "NAME=value" of the host; pass: names that go through, NULL-terminated. */
+void gr_launch_env(struct gr_strv *out, const struct gr_launch_place *place, char *const *host_env,
+		   const char *const *pass);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_MAX = 64, NEAR_MAX_DISTANCE = 3 };
+
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+#define OPTION(id, at, kind, name, range, fallback, text) \
+	static const inf_option id = { \
+		.struct_size = sizeof(inf_option), .where = (at), .key = (name), .values = (range), \
+		.default_value = (fallback), .help = (text), .type = (kind) }
+
+OPTION(server_path, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "llama-server.path", "", "",
+       "absolute path of the llama-server to run; else it is looked for in the environment and PATH");
+OPTION(sysroot, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.sysroot", "", "/",
+       "where /dev and /sys are looked for");
+OPTION(threads, INF_OPTION_AT_LOAD, INF_OPTION_INT, "threads", "0..512", "0",
+       "CPU threads of the server; 0 = all but one on the CPU, one when everything is on a GPU");
+OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192", "512",
+       "prompt tokens evaluated in one step; smaller steps can be cancelled sooner");
+OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms", "1000..86400000", "60000",
+       "a load in which nothing moves for so long fails; milliseconds");
+
+static const inf_option *const rocm_items[] = {
+	&server_path, &sysroot, &threads, &batch_size, &stall_timeout_ms,
+};
+static const inf_option *const llama_cpp_items[] = { &server_path, &threads, &batch_size, &stall_timeout_ms };
+
+#define TABLE(items) { sizeof(inf_options), sizeof(items) / sizeof(items)[0], items }
+
+static const struct {
+	const char *backend;
+	inf_options options;
+} tables[] = {
+	{ "rocm", TABLE(rocm_items) },
+	{ "llama_cpp", TABLE(llama_cpp_items) },
+};
+
+const inf_options *gr_options_table(const char *backend)
+{
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+		if (strcmp(tables[i].backend, backend) == 0)
+			return &tables[i].options;
+	return NULL;
+}
+
+/* ---- near matches -------------------------------------------------------------------------------------------- */
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static size_t edit_distance(const char *a, const char *b)
+{
+	size_t row[KEY_MAX + 1], la = strlen(a), lb = strlen(b);
+	if (la > KEY_MAX || lb > KEY_MAX)
+		return KEY_MAX;
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			size_t above = row[j];
+			row[j] = smaller(smaller(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[lb];
+}
+
+static const char *nearest(const inf_options *table, const char *key)
+{
+	const char *best = NULL;
+	size_t best_distance = NEAR_MAX_DISTANCE + 1;
+	for (uint32_t i = 0; i < table->count; i++) {
+		size_t distance = edit_distance(key, table->options[i]->key);
+		if (distance < best_distance) {
+			best = table->options[i]->key;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+/* ---- lookup ---------------------------------------------------------------------------------------------------- */
+static const char *place_name(uint32_t where)
+{
+	return where == INF_OPTION_AT_INSTANCE ? "an instance" : where == INF_OPTION_AT_LOAD ? "a load" : "a request";
+}
+
+static const inf_option *find(const inf_options *table, const char *key)
+{
+	for (uint32_t i = 0; i < table->count; i++)
+		if (strcmp(table->options[i]->key, key) == 0)
+			return table->options[i];
+	return NULL;
+}
+
+static inf_status unknown_key(const inf_options *table, const char *key, uint32_t where, inf_error *err)
+{
+	const inf_option *other = find(table, key);
+	if (other)
+		return inf_fail(err, INF_E_UNSUPPORTED, "option_place", "option %s: it is %s option, not %s option", key,
+				place_name(other->where), place_name(where));
+	const char *near = nearest(table, key);
+	if (near)
+		return inf_fail(err, INF_E_UNSUPPORTED, "option_unknown", "option %s is not known; near match: %s", key,
+				near);
+	return inf_fail(err, INF_E_UNSUPPORTED, "option_unknown", "option %s is not known", key);
+}
+
+static inf_status parse_int(const inf_option *option, const char *value, int32_t *out, inf_error *err)
+{
+	long low = 0, high = 0;
+	char *end;
+	sscanf(option->values, "%ld..%ld", &low, &high);
+	errno = 0;
+	long n = strtol(value, &end, 10);
+	if (end == value || *end || errno || n < low || n > high)
+		return inf_fail(err, INF_E_INVALID, "option_value", "option %s: \"%.64s\" is not an integer in %s",
+				option->key, value, option->values);
+	*out = (int32_t)n;
+	return INF_OK;
+}
+
+/* Where a key's value goes. */
+struct slot {
+	const inf_option *option;
+	const char **text;
+	int32_t *number;
+};
+
+static inf_status assign(const struct slot *slots, size_t slot_count, const inf_option *option, const char *value,
+			 inf_error *err)
+{
+	for (size_t i = 0; i < slot_count; i++) {
+		if (slots[i].option != option)
+			continue;
+		if (slots[i].number)
+			return parse_int(option, value, slots[i].number, err);
+		if (!*value || strlen(value) > GR_OPTION_TEXT_MAX)
+			return inf_fail(err, INF_E_INVALID, "option_value", "option %s: the value is %s", option->key,
+					*value ? "too long" : "empty");
+		*slots[i].text = value;
+		return INF_OK;
+	}
+	return inf_fail(err, INF_E_INTERNAL, "option_table", "option %s has no place to go", option->key);
+}
+
+static bool given_before(const inf_kv *pairs, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(pairs[i].key, pairs[index].key) == 0)
+			return true;
+	return false;
+}
+
+static inf_status parse(const inf_options *table, uint32_t where, const inf_kv *pairs, size_t count,
+			const struct slot *slots, size_t slot_count, inf_error *err)
+{
+	if (count > GR_OPTION_COUNT_MAX || (count && !pairs))
+		return inf_fail(err, INF_E_INVALID, "option_count", "more than %d options", GR_OPTION_COUNT_MAX);
+	for (size_t i = 0; i < count; i++) {
+		if (!pairs[i].key || !pairs[i].value)
+			return inf_fail(err, INF_E_INVALID, "option_null", "option %zu has no key or no value", i);
+		if (given_before(pairs, i))
+			return inf_fail(err, INF_E_INVALID, "option_twice", "option %.64s is given twice", pairs[i].key);
+		bool optional = pairs[i].key[0] == '?';
+		const inf_option *option = find(table, pairs[i].key + optional);
+		if (!option || !(option->where & where)) {
+			if (optional)
+				continue;
+			return unknown_key(table, pairs[i].key, where, err);
+		}
+		inf_status st = assign(slots, slot_count, option, pairs[i].value, err);
+		if (st != INF_OK)
+			return st;
+	}
+	return INF_OK;
+}
+
+inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_options *table, const inf_kv *pairs,
+				     size_t count, inf_error *err)
+{
+	*out = (struct gr_instance_options){ .sysroot = "/" };
+	const struct slot slots[] = {
+		{ &server_path, &out->server_path, NULL },
+		{ &sysroot, &out->sysroot, NULL },
+	};
+	return parse(table, INF_OPTION_AT_INSTANCE, pairs, count, slots, sizeof slots / sizeof slots[0], err);
+}
+
+inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options *table, const inf_kv *pairs,
+				 size_t count, inf_error *err)
+{
+	const struct slot slots[] = {
+		{ &threads, NULL, &out->threads },
+		{ &batch_size, NULL, &out->batch_size },
+		{ &stall_timeout_ms, NULL, &out->stall_timeout_ms },
+	};
+	const size_t slot_count = sizeof slots / sizeof slots[0];
+	*out = (struct gr_load_options){ 0 };
+	for (size_t i = 0; i < slot_count; i++) {
+		inf_status st = assign(slots, slot_count, slots[i].option, slots[i].option->default_value, err);
+		if (st != INF_OK)
+			return st;
+	}
+	return parse(table, INF_OPTION_AT_LOAD, pairs, count, slots, slot_count, err);
+}
+
+inf_status gr_options_parse_request(const inf_options *table, const inf_kv *pairs, size_t count, inf_error *err)
+{
+	return parse(table, INF_OPTION_AT_REQUEST, pairs, count, NULL, 0, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_OPTIONS_H
+#define GR_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inference/extensions.h"
+
+/*
+ * options: the key=value options of the plugins, in one typed table.
+ *
+ * A key is described once, parsed once into a field of a struct, and checked against its range there. A key that does
+ * not exist, or does not belong to the place it was given at, fails with the near matches. Pure.
+ */
+enum {
+	GR_OPTION_TEXT_MAX = 4096,	/* bytes of a value */
+	GR_OPTION_COUNT_MAX = 256,	/* pairs in one call */
+};
+
+/* Text points into the caller's pairs. */
+struct gr_instance_options {
+	const char *server_path;	/* llama-server.path; NULL = search */
+	const char *sysroot;		/* rocm.sysroot; "/" by default */
+};
+
+struct gr_load_options {
+	int32_t threads;		/* CPU threads of the server; 0 = chosen */
+	int32_t batch_size;		/* prompt tokens in one step of prefill */
+	int32_t stall_timeout_ms;	/* longest time without a sign of progress while loading */
+};
+
+/* The table of one backend: options with another backend's prefix are not in it. NULL for an unknown backend. */
+const inf_options *gr_options_table(const char *backend);
+
+/* Parse pairs for one place. The struct is filled with defaults first. INF_E_UNSUPPORTED for an unknown key (unless it
+ * begins with '?'), INF_E_INVALID for a bad value or a key given twice. */
+inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_options *table, const inf_kv *pairs,
+				     size_t count, inf_error *err);
+inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options *table, const inf_kv *pairs,
+				 size_t count, inf_error *err);
+/* There are no request options yet: every key fails, except those that begin with '?'. */
+inf_status gr_options_parse_request(const inf_options *table, const inf_kv *pairs, size_t count, inf_error *err);
+
+#endif

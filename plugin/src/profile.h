@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_PROFILE_H
+#define GR_PROFILE_H
+
+#include <stdbool.h>
+
+#include "inference/plugin.h"
+
+#include "options.h"
+
+/*
+ * profile: what differs between the plugins that are made of this engine.
+ *
+ * Each plugin links the engine, one file with its profile, and entry.c.
+ */
+struct gr_profile {
+	const char *name;		/* of the backend */
+	const char *server_variable;	/* environment variable that names the server before $LLAMA_SERVER_PATH; or NULL */
+	const char *device;		/* value of --device for a load that offloads; the server refuses to start without it */
+	const char *const *environment;	/* variables of the host that the server gets, NULL-terminated; or NULL */
+	int32_t score;			/* when available */
+	bool gpu;
+	/* Is there a device? Fills reason and message when not. NULL = always. */
+	bool (*device_usable)(const struct gr_instance_options *options, inf_availability *out);
+};
+
+extern const struct gr_profile gr_profile;
+
+/* The slots of the vtable, in backend.c. */
+inf_status gr_backend_create(const inf_host *host, inf_instance **out, inf_error *err);
+void gr_backend_destroy(inf_instance *instance);
+inf_status gr_backend_available(inf_instance *instance, const inf_backend *self, inf_availability *out, inf_error *err);
+inf_status gr_backend_load(inf_instance *instance, const inf_backend *self, const inf_load_params *params,
+			   inf_model **out, inf_error *err);
+inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err);
+inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prompt_len, const inf_gen_params *params,
+			       inf_gen_result *result, inf_error *err);
+inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, size_t msg_count,
+			   const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+inf_status gr_backend_err(inf_model *model, inf_error *out);
+inf_status gr_backend_close(inf_model *model, inf_error *err);
+const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *self, inf_model *model, const char *id);
+
+/* What entry.c hands out. */
+extern const inf_plugin gr_plugin;
+
+/* Names are needed as constants in three places: descriptor, vtable and scan record. */
+#define GR_DEFINE_PLUGIN(plugin_id, backend_name, text) \
+	static const inf_backend backend = { \
+		.struct_size = sizeof backend, .name = (backend_name), .description = (text), \
+		.available = gr_backend_available, .load = gr_backend_load, .info = gr_backend_info, \
+		.generate = gr_backend_generate, .chat = gr_backend_chat, .err = gr_backend_err, \
+		.close = gr_backend_close, .get_extension = gr_backend_get_extension, \
+	}; \
+	static const inf_backend *const backends[] = { &backend }; \
+	const inf_plugin gr_plugin = { \
+		.struct_size = sizeof gr_plugin, .abi_minor = INF_ABI_MINOR, .id = (plugin_id), .version = GR_VERSION, \
+		.vendor = "go-rocm", .license = "MIT", .backends = backends, .backend_count = 1, \
+		.create = gr_backend_create, .destroy = gr_backend_destroy, \
+	}; \
+	INF_PLUGIN_NOTE("abi=1.0;min=0;id=" plugin_id ";backends=" backend_name)
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "prompt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "chat.h"
+#include "fail.h"
+
+enum { IDS_MAX_BYTES = 64 << 20 };
+
+void gr_prompt_release(struct gr_prompt *self)
+{
+	free(self->ids);
+	*self = (struct gr_prompt)GR_PROMPT_INIT;
+}
+
+/* ---- one question ---------------------------------------------------------------------------------------------- */
+static int collect(void *user, const char *bytes, size_t len)
+{
+	return gr_buf_append(user, bytes, len) != INF_OK;
+}
+
+/* http.h has one user pointer for both callbacks. */
+struct question {
+	const struct gr_prompt_asker *asker;
+	struct gr_buf *answer;
+	bool polled_out;
+};
+
+static int on_body(void *user, const char *bytes, size_t len)
+{
+	return collect(((struct question *)user)->answer, bytes, len);
+}
+
+static int on_poll(void *user)
+{
+	struct question *q = user;
+	q->polled_out = q->asker->on_poll && q->asker->on_poll(q->asker->user) != 0;
+	return q->polled_out;
+}
+
+static inf_status refused(const struct gr_buf *body, const char *path, int code, inf_error *err)
+{
+	struct gr_wire_error error;
+	if (!gr_wire_decode_error(gr_buf_text(body), body->len, &error))
+		return inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers %s with HTTP status %d", path,
+				code);
+	return inf_fail(err, code == 400 ? INF_E_INVALID : INF_E_INTERNAL, "server_refused", "llama-server refuses %s: %s",
+			path, error.message);
+}
+
+static inf_status ask(const struct gr_prompt_asker *asker, const char *path, const struct gr_buf *body,
+		      struct gr_buf *answer, inf_error *err)
+{
+	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
+	struct question q = { .asker = asker, .answer = answer };
+	int code = 0;
+	const struct gr_http_request request = {
+		.path = path, .body = body->data, .body_len = body->len, .timeout_ms = GR_PROMPT_REQUEST_MS,
+		.on_body = on_body, .on_poll = on_poll, .user = &q, .error_body = &refusal,
+	};
+	gr_buf_reset(answer);
+	inf_status st = gr_http_perform(asker->model->http, &request, &code, err);
+	if (st == INF_OK && code != 200)
+		st = refused(&refusal, path, code, err);
+	else if (st == INF_E_CANCELLED && !q.polled_out)
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the answer to %s", path);
+	gr_buf_release(&refusal);
+	return st;
+}
+
+/* An encoder can only fail for lack of memory or by its cap. */
+static inf_status encode_failed(inf_status st, inf_error *err)
+{
+	return inf_fail(err, st, st == INF_E_NO_MEMORY ? "no_memory" : "request_too_large",
+			st == INF_E_NO_MEMORY ? "out of memory for a request" : "the request is too large");
+}
+
+/* ---- tokens ---------------------------------------------------------------------------------------------------- */
+static inf_status tokenize(const struct gr_prompt_asker *asker, const char *text, size_t len, bool add_special,
+			   bool parse_special, struct gr_prompt *out, inf_error *err)
+{
+	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = gr_wire_encode_tokenize(&body, text, len, add_special, parse_special);
+	if (st != INF_OK)
+		encode_failed(st, err);
+	else
+		st = ask(asker, "/tokenize", &body, &answer, err);
+	if (st == INF_OK)
+		st = gr_wire_decode_tokens(gr_buf_text(&answer), answer.len, &out->ids, &out->count, err);
+	gr_buf_release(&body);
+	gr_buf_release(&answer);
+	return st;
+}
+
+inf_status gr_prompt_from_text(struct gr_prompt *out, const struct gr_prompt_asker *asker, const char *text, size_t len,
+			       uint32_t gen_flags, inf_error *err)
+{
+	return tokenize(asker, text, len, !(gen_flags & INF_GEN_FLAG_NO_BOS), gen_flags & INF_GEN_FLAG_PARSE_SPECIAL,
+			out, err);
+}
+
+inf_status gr_prompt_token_kind(const struct gr_prompt_asker *asker, int32_t id, enum gr_token_kind *out,
+				inf_error *err)
+{
+	inf_model *model = asker->model;
+	bool known_id = (uint32_t)id < model->file.vocab_size;
+	*out = known_id ? (enum gr_token_kind)atomic_load_explicit(&model->token_kinds[id], memory_order_relaxed) :
+	       GR_TOKEN_UNKNOWN;
+	if (*out != GR_TOKEN_UNKNOWN)
+		return INF_OK;
+	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = gr_wire_encode_detokenize(&body, &id, 1);
+	if (st != INF_OK)
+		encode_failed(st, err);
+	else
+		st = ask(asker, "/detokenize", &body, &answer, err);
+	if (st == INF_OK)
+		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "content", &text, err);
+	if (st == INF_OK) {
+		/* The server shows bytes that are no whole character as U+FFFD. */
+		*out = strstr(gr_buf_text(&text), "\xef\xbf\xbd") ? GR_TOKEN_HIDDEN : GR_TOKEN_SHOWN;
+		if (known_id)
+			atomic_store_explicit(&model->token_kinds[id], (unsigned char)*out, memory_order_relaxed);
+	}
+	gr_buf_release(&body);
+	gr_buf_release(&answer);
+	gr_buf_release(&text);
+	return st;
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------- */
+static inf_status render(const struct gr_prompt_asker *asker, const struct gr_wire_message *messages, size_t count,
+			 struct gr_buf *out, inf_error *err)
+{
+	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = gr_wire_encode_template(&body, messages, count);
+	if (st != INF_OK)
+		encode_failed(st, err);
+	else
+		st = ask(asker, "/apply-template", &body, &answer, err);
+	if (st == INF_OK)
+		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "prompt", out, err);
+	gr_buf_release(&body);
+	gr_buf_release(&answer);
+	return st;
+}
+
+/* Do the contents hold text that the tokeniser would take for special tokens? */
+static inf_status hold_special_text(const struct gr_prompt_asker *asker, const struct gr_wire_message *messages,
+				    size_t count, bool *out, inf_error *err)
+{
+	struct gr_buf all = GR_BUF_INIT(GR_PROMPT_TEXT_MAX + GR_CHAT_MESSAGES_MAX);
+	struct gr_prompt with = GR_PROMPT_INIT, without = GR_PROMPT_INIT;
+	inf_status st = INF_OK;
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		st = gr_buf_append(&all, messages[i].content, messages[i].content_len);
+		if (st == INF_OK)
+			st = gr_buf_puts(&all, "\n");
+	}
+	if (st != INF_OK)
+		encode_failed(st, err);
+	if (st == INF_OK)
+		st = tokenize(asker, all.data, all.len, false, true, &with, err);
+	if (st == INF_OK)
+		st = tokenize(asker, all.data, all.len, false, false, &without, err);
+	if (st == INF_OK)
+		*out = with.count != without.count ||
+		       (with.count && memcmp(with.ids, without.ids, with.count * sizeof *with.ids) != 0);
+	gr_buf_release(&all);
+	gr_prompt_release(&with);
+	gr_prompt_release(&without);
+	return st;
+}
+
+static inf_status make_nonce(char out[GR_CHAT_NONCE + 1], inf_error *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+	unsigned char bytes[GR_CHAT_NONCE];
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		return gr_fail_errno(err, INF_E_IO, errno, "random", "no random bytes for a marker");
+	for (int i = 0; i < GR_CHAT_NONCE; i++)
+		out[i] = letters[bytes[i] % 32];
+	out[GR_CHAT_NONCE] = '\0';
+	return INF_OK;
+}
+
+/* Render the template with markers for contents. marked: the contents that were sent. */
+static inf_status render_marked(const struct gr_prompt_asker *asker, const char *nonce,
+				const struct gr_wire_message *messages, size_t count, struct gr_buf *out, inf_error *err)
+{
+	struct gr_buf text = GR_BUF_INIT(GR_PROMPT_TEXT_MAX);
+	struct gr_wire_message *marked = malloc(count * sizeof *marked);
+	size_t *ends = malloc(count * sizeof *ends);
+	inf_status st = marked && ends ? INF_OK : INF_E_NO_MEMORY;
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		st = gr_chat_mark(&text, nonce, i, &messages[i]);
+		ends[i] = text.len;
+	}
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		size_t begin = i ? ends[i - 1] : 0;
+		marked[i] = (struct gr_wire_message){ messages[i].role, gr_buf_text(&text) + begin, ends[i] - begin };
+	}
+	if (st != INF_OK)
+		encode_failed(st, err);
+	else
+		st = render(asker, marked, count, out, err);
+	free(marked);
+	free(ends);
+	gr_buf_release(&text);
+	return st;
+}
+
+static inf_status append_ids(struct gr_buf *ids, const struct gr_prompt *part, inf_error *err)
+{
+	inf_status st = gr_buf_append(ids, part->ids, part->count * sizeof *part->ids);
+	return st == INF_OK ? st : encode_failed(st, err);
+}
+
+static inf_status tokenize_pieces(const struct gr_prompt_asker *asker, const struct gr_chat_piece *pieces, size_t count,
+				  struct gr_prompt *out, inf_error *err)
+{
+	struct gr_buf ids = GR_BUF_INIT(IDS_MAX_BYTES);
+	inf_status st = INF_OK;
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		struct gr_prompt part = GR_PROMPT_INIT;
+		if (!pieces[i].len && i)
+			continue;
+		/* The first piece is the template's; the beginning of the sequence goes before it. */
+		st = tokenize(asker, pieces[i].text, pieces[i].len, i == 0, !pieces[i].content, &part, err);
+		if (st == INF_OK)
+			st = append_ids(&ids, &part, err);
+		gr_prompt_release(&part);
+	}
+	if (st == INF_OK) {
+		out->ids = (int32_t *)(void *)ids.data;
+		out->count = ids.len / sizeof *out->ids;
+		ids.data = NULL;
+	}
+	gr_buf_release(&ids);
+	return st;
+}
+
+static inf_status tokenize_apart(struct gr_prompt *out, const struct gr_prompt_asker *asker, const char *nonce,
+				 const struct gr_buf *rendered, const struct gr_wire_message *messages, size_t count,
+				 inf_error *err)
+{
+	struct gr_chat_piece *pieces = malloc((2 * count + 1) * sizeof *pieces);
+	size_t piece_count = 0;
+	inf_status st;
+	if (!pieces)
+		return encode_failed(INF_E_NO_MEMORY, err);
+	if (gr_chat_split(gr_buf_text(rendered), rendered->len, nonce, messages, count, pieces, &piece_count))
+		st = tokenize_pieces(asker, pieces, piece_count, out, err);
+	else
+		st = inf_fail(err, INF_E_UNSUPPORTED, "chat_special_text",
+			      "a message holds the text of a special token, and the model's chat template changes messages, "
+			      "so that the two cannot be kept apart: remove that text");
+	free(pieces);
+	return st;
+}
+
+static bool is_standard_role(const char *role)
+{
+	return strcmp(role, "system") == 0 || strcmp(role, "user") == 0 || strcmp(role, "assistant") == 0;
+}
+
+/* Templates leave out messages of a role they do not know. */
+static inf_status check_roles(const char *nonce, const struct gr_buf *rendered, const struct gr_wire_message *messages,
+			      size_t count, inf_error *err)
+{
+	size_t missing = gr_chat_missing(gr_buf_text(rendered), rendered->len, nonce, messages, count);
+	if (missing < count && !is_standard_role(messages[missing].role))
+		return inf_fail(err, INF_E_INVALID, "chat_role", "message %zu: the model's chat template does not know the role "
+				"\"%.31s\"", missing, messages[missing].role);
+	return INF_OK;
+}
+
+inf_status gr_prompt_from_messages(struct gr_prompt *out, const struct gr_prompt_asker *asker,
+				   const struct gr_wire_message *messages, size_t count, inf_error *err)
+{
+	char nonce[GR_CHAT_NONCE + 1];
+	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	bool special = false, standard = true;
+	for (size_t i = 0; i < count; i++)
+		standard = standard && is_standard_role(messages[i].role);
+	inf_status st = hold_special_text(asker, messages, count, &special, err);
+	if (st == INF_OK && (special || !standard)) {
+		st = make_nonce(nonce, err);
+		if (st == INF_OK)
+			st = render_marked(asker, nonce, messages, count, &rendered, err);
+		if (st == INF_OK)
+			st = check_roles(nonce, &rendered, messages, count, err);
+	}
+	if (st == INF_OK && special) {
+		st = tokenize_apart(out, asker, nonce, &rendered, messages, count, err);
+	} else if (st == INF_OK) {
+		gr_buf_reset(&rendered);
+		st = render(asker, messages, count, &rendered, err);
+		if (st == INF_OK)
+			st = tokenize(asker, gr_buf_text(&rendered), rendered.len, true, true, out, err);
+	}
+	gr_buf_release(&rendered);
+	return st;
+}

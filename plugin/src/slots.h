@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_SLOTS_H
+#define GR_SLOTS_H
+
+#include <stdbool.h>
+
+#include "inference/plugin.h"
+
+/*
+ * slots: who may talk to the server now.
+ *
+ * The server has a fixed number of slots and queues what is surplus in silence, so surplus callers wait here, first come
+ * first served. Every call that generates holds a slot from gr_slots_acquire() to gr_slots_release(); gr_slots_close()
+ * turns callers away and waits until the last has left. Callbacks run without the lock. All functions may be called
+ * from any thread.
+ */
+enum {
+	GR_SLOTS_POLL_MS = 40,		/* between two questions to on_poll while waiting */
+	GR_SLOTS_WAITING_MAX = 1024,	/* callers in the queue */
+};
+
+struct gr_slots;
+
+inf_status gr_slots_new(struct gr_slots **out, int count, inf_error *err);
+void gr_slots_free(struct gr_slots *self);	/* accepts NULL; nobody holds or waits */
+
+/*
+ * Wait for a slot. on_poll (may be NULL) is asked while waiting; anything but 0 ends it with INF_E_CANCELLED.
+ * INF_E_BUSY: no slot is free and no_wait is set, or the queue is full. INF_E_CLOSED: gr_slots_close() began.
+ */
+inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
+			    inf_error *err);
+void gr_slots_release(struct gr_slots *self);
+bool gr_slots_closed(struct gr_slots *self);
+/* Turn new and waiting callers away, and wait until every slot is free and nobody is inside. */
+void gr_slots_close(struct gr_slots *self);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+#ifndef P_PIDFD
+# define P_PIDFD 3
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+# define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000 };
+
+/* Where a child can fail between its birth and exec. */
+enum step { STEP_NONE, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
+
+static const char *const step_names[] = {
+	[STEP_NONE] = "start", [STEP_ORPHAN] = "parent", [STEP_STDIO] = "standard streams", [STEP_CWD] = "chdir",
+	[STEP_EXEC] = "exec",
+};
+
+struct report {
+	int step;
+	int error;
+};
+
+struct birth {
+	const struct gr_spawn *spec;
+	pid_t parent;
+	int null_fd, out_fd, report_fd;
+};
+
+/* ---- in the child: it shares our memory until exec, so only plain system calls, and no instrumented code ------- */
+#if defined(__clang__) || defined(__GNUC__)
+# define IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined"), noinline))
+#endif
+
+IN_CHILD static void child_default_signals(void)
+{
+	/* The kernel's struct sigaction, all zero: SIG_DFL on every architecture. libc's sigaction() would do its own
+	 * bookkeeping in memory that is still the host's. */
+	unsigned long action[8] = { 0 };
+	for (int sig = 1; sig <= SIGNAL_MAX; sig++)
+		syscall(SYS_rt_sigaction, sig, action, NULL, KERNEL_SIGSET_BYTES);
+}
+
+IN_CHILD static void child_close_others(void)
+{
+	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	for (int fd = 3; fd < FD_SCAN_MAX; fd++)
+		syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+}
+
+IN_CHILD static int child_setup(const struct birth *birth)
+{
+	child_default_signals();
+	syscall(SYS_setpgid, 0, 0);
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_getppid) != birth->parent)
+		return STEP_ORPHAN;
+	if (syscall(SYS_dup3, birth->null_fd, 0, 0) < 0 || syscall(SYS_dup3, birth->out_fd, 1, 0) < 0 ||
+	    syscall(SYS_dup3, birth->out_fd, 2, 0) < 0)
+		return STEP_STDIO;
+	child_close_others();
+	if (syscall(SYS_chdir, birth->spec->cwd) != 0)
+		return STEP_CWD;
+	syscall(SYS_umask, 077);
+	unsigned long none[2] = { 0 };
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, KERNEL_SIGSET_BYTES);
+	syscall(SYS_execve, birth->spec->path, birth->spec->argv, birth->spec->envp);
+	return STEP_EXEC;
+}
+
+IN_CHILD static int child_main(void *arg)
+{
+	const struct birth *birth = arg;
+	struct report report;
+	report.step = child_setup(birth);
+	report.error = errno;
+	syscall(SYS_write, birth->report_fd, &report, sizeof report);
+	syscall(SYS_exit_group, 127);
+	return 127;
+}
+
+/* ---- in the parent ------------------------------------------------------------------------------------------- */
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Descriptors 0-2 may be free in the host; ours must not land there, or the child would overwrite them. */
+static int above_stdio(int fd)
+{
+	if (fd < 0 || fd > 2)
+		return fd;
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return high;
+}
+
+static bool open_pipe(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return false;
+	ends[0] = above_stdio(ends[0]);
+	ends[1] = above_stdio(ends[1]);
+	return ends[0] >= 0 && ends[1] >= 0;
+}
+
+/* Signals stay blocked while the child shares our memory: a handler of the host must not run in it. */
+static pid_t clone_child(struct birth *birth, int *out_pidfd)
+{
+	char stack[GR_SPAWN_STACK] __attribute__((aligned(16)));
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pid_t pid = clone(child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, birth,
+			  out_pidfd);
+	int saved = errno;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
+}
+
+/* clone() returned after exec or exit, so the pipe holds a report or is at its end: this never blocks for long. */
+static struct report read_report(int fd)
+{
+	struct report report = { STEP_NONE, 0 };
+	ssize_t n;
+	do
+		n = read(fd, &report, sizeof report);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof report)
+		report.step = STEP_NONE;
+	return report;
+}
+
+inf_status gr_child_start(struct gr_child *out, const struct gr_spawn *spec, inf_error *err)
+{
+	struct gr_child self = GR_CHILD_INIT;
+	int output[2] = { -1, -1 }, report_pipe[2] = { -1, -1 };
+	struct birth birth = { .spec = spec, .parent = getpid(), .null_fd = -1 };
+	inf_status st = INF_OK;
+
+	birth.null_fd = above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	if (birth.null_fd < 0 || !open_pipe(output) || !open_pipe(report_pipe)) {
+		st = gr_fail_errno(err, INF_E_IO, errno, "spawn_descriptors", "%s: cannot open pipes for it",
+				   spec->path);
+		goto out;
+	}
+	birth.out_fd = output[1];
+	birth.report_fd = report_pipe[1];
+	self.pid = clone_child(&birth, &self.pidfd);
+	if (self.pid < 0) {
+		st = gr_fail_errno(err, errno == ENOMEM ? INF_E_NO_MEMORY : INF_E_IO, errno, "spawn_process",
+				   "%s: cannot create a process for it", spec->path);
+		goto out;
+	}
+	close_fd(&report_pipe[1]);
+	struct report report = read_report(report_pipe[0]);
+	if (report.step != STEP_NONE) {
+		gr_child_ended(&self, REAP_MS);
+		gr_child_reap(&self);
+		st = gr_fail_errno(err, INF_E_UNAVAILABLE, report.error, "server_exec", "%s: cannot be started (%s)",
+				   spec->path, step_names[report.step]);
+		goto out;
+	}
+	fcntl(output[0], F_SETFL, O_NONBLOCK);
+	self.out_fd = output[0];
+	output[0] = -1;
+	*out = self;
+	self = (struct gr_child)GR_CHILD_INIT;
+out:
+	close_fd(&birth.null_fd);
+	close_fd(&output[0]);
+	close_fd(&output[1]);
+	close_fd(&report_pipe[0]);
+	close_fd(&report_pipe[1]);
+	gr_child_release(&self);
+	return st;
+}
+
+void gr_child_release(struct gr_child *self)
+{
+	if (!self)
+		return;
+	close_fd(&self->pidfd);
+	close_fd(&self->out_fd);
+	self->pid = -1;
+}
+
+void gr_child_signal(const struct gr_child *self, int signal)
+{
+	/* Until it is reaped the pid, and with it the group's id, cannot be given to anyone else. Just after birth the
+	 * group may hold nobody else, so the child itself is named too. */
+	if (self->pid <= 0)
+		return;
+	if (kill(-self->pid, signal) != 0)
+		syscall(SYS_pidfd_send_signal, self->pidfd, signal, NULL, 0);
+}
+
+bool gr_child_ended(const struct gr_child *self, int timeout_ms)
+{
+	if (self->pidfd < 0)
+		return true;
+	struct pollfd p = { .fd = self->pidfd, .events = POLLIN };
+	int n;
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+struct gr_exit gr_child_reap(struct gr_child *self)
+{
+	struct gr_exit exit = { GR_EXIT_UNKNOWN, 0 };
+	siginfo_t info = { 0 };
+	if (self->pid <= 0)
+		return exit;
+	kill(-self->pid, SIGKILL);
+	int n;
+	do
+		n = waitid((idtype_t)P_PIDFD, (id_t)self->pidfd, &info, WEXITED | WNOHANG);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 && info.si_pid != 0) {
+		exit.kind = info.si_code == CLD_EXITED ? GR_EXIT_CODE : GR_EXIT_SIGNAL;
+		exit.value = info.si_status;
+	}
+	self->pid = -1;
+	return exit;
+}
+
+static ssize_t read_small_file(const char *path, char *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, buf, cap - 1);
+	close(fd);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+bool gr_child_activity(const struct gr_child *self, struct gr_activity *out)
+{
+	char path[64], text[1024];
+	struct gr_activity now = { 0 };
+	if (self->pid <= 0)
+		return false;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)self->pid);
+	if (read_small_file(path, text, sizeof text) <= 0)
+		return false;
+	/* The name may hold anything, ')' too: the fields begin after the last one. utime is field 14, rss 24. */
+	const char *fields = strrchr(text, ')');
+	unsigned long long utime = 0, stime = 0, rss = 0;
+	if (!fields || sscanf(fields, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s "
+			      "%*s %*s %llu", &utime, &stime, &rss) != 3)
+		return false;
+	now.cpu_ticks = utime + stime;
+	now.resident_bytes = rss * (unsigned long long)sysconf(_SC_PAGESIZE);
+	snprintf(path, sizeof path, "/proc/%d/io", (int)self->pid);
+	unsigned long long rchar = 0;
+	if (read_small_file(path, text, sizeof text) > 0 && sscanf(text, "rchar: %llu", &rchar) == 1)
+		now.read_bytes = rchar;
+	*out = now;
+	return true;
+}
+
+/* Read what is there; false at the end of the stream. */
+static bool collect(int fd, char *out, size_t cap, size_t *len)
+{
+	char chunk[4096];
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof chunk);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN;
+		size_t room = cap - 1 - *len, take = (size_t)n < room ? (size_t)n : room;
+		memcpy(out + *len, chunk, take);
+		*len += take;
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, size_t out_cap,
+			struct gr_exit *out_exit, inf_error *err)
+{
+	struct gr_child child = GR_CHILD_INIT;
+	size_t len = 0;
+	inf_status st = gr_child_start(&child, spec, err);
+	if (st != INF_OK)
+		return st;
+	int64_t deadline = now_ms() + timeout_ms, left;
+	while ((left = deadline - now_ms()) > 0) {
+		struct pollfd p[2] = { { child.out_fd, POLLIN, 0 }, { child.pidfd, POLLIN, 0 } };
+		if (poll(p, 2, (int)left) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents || !collect(child.out_fd, out, out_cap, &len))
+			break;
+	}
+	if (!gr_child_ended(&child, left > 0 ? (int)left : 0)) {
+		gr_child_signal(&child, SIGKILL);
+		gr_child_ended(&child, REAP_MS);
+		st = inf_fail(err, INF_E_TIMEOUT, "server_probe_timeout", "%s: did not end within %d ms", spec->path,
+			      timeout_ms);
+	}
+	collect(child.out_fd, out, out_cap, &len);
+	out[len] = '\0';
+	*out_exit = gr_child_reap(&child);
+	gr_child_release(&child);
+	return st;
+}
+
+const char *gr_exit_text(const struct gr_exit *self, char *buf, size_t cap)
+{
+	if (self->kind == GR_EXIT_CODE)
+		snprintf(buf, cap, "exit status %d", self->value);
+	else if (self->kind == GR_EXIT_SIGNAL)
+		snprintf(buf, cap, "signal %d (%s)", self->value,
+			 sigdescr_np(self->value) ? sigdescr_np(self->value) : "unknown");
+	else
+		snprintf(buf, cap, "unknown exit status");
+	return buf;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_WIRE_H
+#define GR_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inference/plugin.h"
+
+#include "buf.h"
+
+/*
+ * wire: the server's JSON, out and in; the only user of json-c.
+ *
+ * Encoders write a whole request body into a buffer. Decoders take bytes that nobody has vouched for: a missing field is a
+ * default, a field of the wrong type counts as missing, and a body that is no JSON object is INF_E_INTERNAL with the reason
+ * "server_answer". Strings that come out are UTF-8 and may hold NUL.
+ */
+enum {
+	GR_WIRE_BODY_MAX = 256 << 20,	/* bytes of a request or of an answer that is not a stream */
+	GR_WIRE_TOKENS_MAX = 1 << 24,	/* token ids in one answer */
+};
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+inf_status gr_wire_encode_tokenize(struct gr_buf *out, const char *text, size_t len, bool add_special,
+				   bool parse_special);
+inf_status gr_wire_encode_detokenize(struct gr_buf *out, const int32_t *tokens, size_t count);
+
+struct gr_wire_message {
+	const char *role;
+	const char *content;		/* not NUL-terminated */
+	size_t content_len;
+};
+
+inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count);
+
+/* Everything the server samples by: the caller has put defaults where the request had none. */
+struct gr_wire_completion {
+	const int32_t *prompt;
+	size_t prompt_count;
+	int32_t max_tokens;		/* -1 = no limit */
+	uint32_t seed;
+	float temperature;		/* 0 = greedy */
+	int32_t top_k;			/* 0 = off */
+	float top_p, min_p;		/* 1 and 0 = off */
+	float repeat_penalty;		/* 1 = off */
+	float frequency_penalty, presence_penalty;
+	const int32_t *suppress_tokens;
+	size_t suppress_token_count;
+	const char *json_schema;	/* NULL = none; JSON text */
+	const char *grammar;		/* NULL = none */
+	bool ignore_eos, cache_prompt, logprobs;
+};
+
+/* INF_E_INVALID when json_schema is not JSON. */
+inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *request, inf_error *err);
+
+/* ---- answers --------------------------------------------------------------------------------------------------- */
+/* *out_tokens is malloc'd and the caller's. */
+inf_status gr_wire_decode_tokens(const char *body, size_t len, int32_t **out_tokens, size_t *out_count, inf_error *err);
+/* The string in one field of an answer, appended to out. */
+inf_status gr_wire_decode_text(const char *body, size_t len, const char *field, struct gr_buf *out, inf_error *err);
+
+struct gr_wire_props {
+	int32_t context_len;		/* of one slot */
+	int32_t slots;
+	bool router;			/* no model: the process is a router */
+	char build[64];
+};
+
+inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err);
+
+struct gr_wire_error {
+	int32_t code;
+	int64_t prompt_tokens, context_len;	/* -1 = not said */
+	char type[48];
+	char message[256];
+};
+
+/* False when the body holds no error object. */
+bool gr_wire_decode_error(const char *body, size_t len, struct gr_wire_error *out);
+
+/* ---- the stream ------------------------------------------------------------------------------------------------ */
+enum gr_wire_kind {
+	GR_WIRE_NOTHING,		/* progress and marks without meaning for the text */
+	GR_WIRE_TOKEN,
+	GR_WIRE_FINAL,
+	GR_WIRE_ERROR,
+};
+
+enum gr_wire_stop { GR_WIRE_STOP_NONE, GR_WIRE_STOP_EOS, GR_WIRE_STOP_WORD, GR_WIRE_STOP_LIMIT };
+
+struct gr_wire_event {
+	enum gr_wire_kind kind;
+	/* TOKEN */
+	const char *text;		/* borrowed until the next decode; NUL-terminated */
+	size_t text_len;
+	int32_t id;			/* -1 = not said */
+	bool has_logprob;
+	float logprob;
+	/* TOKEN and FINAL */
+	int64_t predicted;		/* tokens sampled so far; -1 = not said */
+	/* FINAL */
+	enum gr_wire_stop stop;
+	bool truncated;			/* the context was full */
+	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	double prefill_ms, decode_ms;	/* negative = not said */
+	/* ERROR */
+	struct gr_wire_error error;
+};
+
+/* One stream. */
+struct gr_wire_stream;
+
+struct gr_wire_stream *gr_wire_stream_new(void);	/* NULL = out of memory */
+void gr_wire_stream_free(struct gr_wire_stream *self);	/* accepts NULL */
+/* Decode the data of one SSE event. */
+inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
+				 inf_error *err);
+
+#endif
