@@ -259,30 +259,33 @@ static const struct {
 	{ 0, "", "it does not begin with \"GGUF\"" },
 };
 
-static inf_status not_gguf(const struct reader *r)
+enum { LOOK_MAX = 32 };		/* bytes that all of them are found in */
+
+static const char *what_it_is(const unsigned char *bytes, size_t len)
 {
-	size_t i = 0;
-	for (;; i++) {
-		size_t len = strlen(look_alikes[i].bytes);
-		if (look_alikes[i].at + len <= r->in.window_len &&
-		    !memcmp(r->in.window + look_alikes[i].at, look_alikes[i].bytes, len))
-			break;
+	for (size_t i = 0;; i++) {
+		size_t at = look_alikes[i].at, n = strlen(look_alikes[i].bytes);
+		if (at + n <= len && !memcmp(bytes + at, look_alikes[i].bytes, n))
+			return look_alikes[i].hint;
 	}
-	return gr_gguf_refuse(&r->in, INF_E_BAD_MODEL, "gguf_not_gguf", "not a GGUF file: %s", look_alikes[i].hint);
 }
 
 static inf_status read_magic(struct reader *r)
 {
 	const unsigned char *bytes;
-	if (!r->in.source->size)
+	size_t len = r->in.source->size < LOOK_MAX ? (size_t)r->in.source->size : LOOK_MAX;
+	if (!len)
 		return gr_gguf_refuse(&r->in, INF_E_BAD_MODEL, "gguf_empty", "the file is empty: download it again");
-	size_t len = r->in.source->size < 4 ? (size_t)r->in.source->size : 4;
 	inf_status st = gr_gguf_take(&r->in, len, &bytes);
 	if (st != INF_OK)
 		return st;
-	if (memcmp(bytes, "GGUF", len) != 0)
-		return not_gguf(r);
-	return len < 4 ? gr_gguf_cut_off(&r->in) : INF_OK;
+	if (memcmp(bytes, "GGUF", len < 4 ? len : 4) != 0)
+		return gr_gguf_refuse(&r->in, INF_E_BAD_MODEL, "gguf_not_gguf", "not a GGUF file: %s",
+				      what_it_is(bytes, len));
+	if (len < 4)
+		return gr_gguf_cut_off(&r->in);
+	r->in.at = 4;
+	return INF_OK;
 }
 
 static inf_status read_version(struct reader *r)

@@ -53,7 +53,7 @@ struct birth {
 
 IN_CHILD static void child_default_signals(void)
 {
-	/* The kernel's struct sigaction, all zero: SIG_DFL on every architecture. libc's sigaction() would do its own
+	/* The kernel's struct sigaction, all zero: SIG_DFL on every architecture. libc's wrapper would do its own
 	 * bookkeeping in memory that is still the host's. */
 	unsigned long action[8] = { 0 };
 	for (int sig = 1; sig <= SIGNAL_MAX; sig++)

@@ -13,15 +13,18 @@
  * SEARCH     Plugins are files *.so, in this order: the directories the host gives; those of $INF_PLUGIN_PATH (a list
  *            with ':'); $XDG_DATA_HOME/inference/backends (~/.local/share/inference/backends when the variable is
  *            unset); then lib/inference/backends of the prefix libinference was installed to. Within a directory the
- *            order is that of the bytes of the names. Directories are absolute and not searched recursively; the
- *            current directory is never searched. The first file that offers a backend name wins, later ones are
- *            shadowed. $INF_BACKEND_DISABLE (a ':' list of globs of backend names) disables backends. A process that runs
- *            with elevated rights (set-user-ID) ignores the variables.
+ *            order is that of the bytes of the names; a name that begins with '.' is no candidate. Directories are
+ *            absolute and not searched recursively; the current directory is never searched. A component of
+ *            $INF_PLUGIN_PATH that is empty or relative, and a directory that was asked for and cannot be read, is logged
+ *            and skipped. The first file that offers a backend name wins, later ones are shadowed. $INF_BACKEND_DISABLE
+ *            (a ':' list of globs of backend names) disables backends. A process that runs with elevated rights
+ *            (set-user-ID) ignores the variables.
  * STATES     Every candidate ends in exactly one INF_STATE_* with a reason (a short machine code, stable) and a
  *            sentence for people. One bad plugin never disturbs the others.
- * SELECTION  An explicit name is taken exactly and without fallback. Otherwise metal, then rocm, then every other GPU
- *            backend by descending score, then llama_cpp and other CPU backends; equal scores by search order. A load
- *            that fails does not fall through to another backend.
+ * SELECTION  An explicit name is taken exactly and without fallback. Otherwise metal, then rocm, then every other backend
+ *            with a GPU's score (100 and more) by descending score, then llama_cpp, then the rest by descending score;
+ *            equal scores by search order. A plugin's own score is cut to 0..799. A load that fails does not fall through
+ *            to another backend.
  * THREADS    Tags as in plugin.h: [ts] any thread at any time, [excl] nothing else in flight on that object. Sessions of
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
  * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
@@ -88,8 +91,8 @@ typedef struct inf_candidate {        /* one backend of one file, or one file th
 } inf_candidate;
 
 /* Search, check, create, ask each backend whether it can work here. [ts] Finding no usable plugin is INF_OK with what
- * was found in the list. INF_E_INVALID for a directory that is not absolute, INF_E_UNSUPPORTED for an option that no
- * plugin knows (the message names near matches), INF_E_NO_MEMORY. *out is NULL on failure. */
+ * was found in the list. INF_E_INVALID for a directory that is not absolute and an option given twice, INF_E_UNSUPPORTED
+ * for an option that no plugin knows (the message names near matches), INF_E_NO_MEMORY. *out is NULL on failure. */
 INF_API inf_status inf_registry_open(const inf_registry_params *params, inf_registry **out, inf_error *err);
 /* [excl] All sessions closed. Destroys the plugins' instances. NULL is allowed. */
 INF_API void inf_registry_close(inf_registry *self);
@@ -97,7 +100,7 @@ INF_API void inf_registry_close(inf_registry *self);
 /* [ts] In search order. index < count; else NULL. */
 INF_API size_t inf_registry_count(const inf_registry *self);
 INF_API const inf_candidate *inf_registry_candidate(const inf_registry *self, size_t index);
-/* [ts] name NULL or "": $INF_BACKEND, else the ranking above. INF_E_NOT_FOUND: no candidate of that name;
+/* [ts] name NULL or "": $INF_BACKEND as it was at open, else the ranking above. INF_E_NOT_FOUND: no candidate of that name;
  * INF_E_UNAVAILABLE: it cannot be used, or nothing can (the message says why). */
 INF_API inf_status inf_registry_select(const inf_registry *self, const char *name, const inf_candidate **out,
                                        inf_error *err);
@@ -121,7 +124,8 @@ INF_API const char *inf_finish_name(int32_t finish);
  * The statuses of the backend's load(), and INF_E_UNAVAILABLE for a candidate that is not available. */
 INF_API inf_status inf_session_load(inf_registry *registry, const inf_candidate *backend, const inf_load_params *params,
                                     inf_session **out, inf_error *err);
-/* [excl] Not from a callback of its own. Ends calls in flight with INF_E_CLOSED and waits for them; NULL is allowed. */
+/* Once, and nothing begins afterwards; not from a callback of its own. Calls in flight are stopped at their next callback
+ * and return INF_E_CLOSED, close() waits for them. The session is gone whatever it returns. NULL is allowed. */
 INF_API inf_status inf_session_close(inf_session *self, inf_error *err);
 
 /* [ts] as in plugin.h. */
@@ -130,6 +134,7 @@ INF_API inf_status inf_session_generate(inf_session *self, const char *prompt, s
                                         const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 INF_API inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, size_t msg_count,
                                     const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+/* [ts] What the generate or chat that finished last returned to the host, as err() in plugin.h. */
 INF_API inf_status inf_session_err(inf_session *self, inf_error *out);
 INF_API const void *inf_session_get_extension(inf_session *self, const char *id);
 

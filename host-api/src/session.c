@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session: a loaded model, and what the vtable leaves to the host: cancelling from outside, remembering the last result,
+ * and closing while calls are in flight.
+ *
+ * Each generate and chat gets the caller's parameters with our own on_token, on_poll and user in front of the caller's.
+ * There a call finds out that it was cancelled (the session's epoch moved on since it entered) or that the session is
+ * closing, and says stop. The plugin's close() is begun only when the last call has left: between "entered the library"
+ * and "entered the plugin" a call would otherwise meet a model that is gone.
+ *
+ * The lock is never held while a plugin or a callback runs.
+ */
+#include "inference/host.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry.h"
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal handlers");
+
+struct inf_session {
+	struct ih_usable via;		/* the registry's */
+	inf_model *model;
+	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
+	atomic_bool closing;
+	pthread_mutex_t lock;		/* guards what follows */
+	pthread_cond_t idle;		/* in_flight fell to 0 */
+	size_t in_flight;
+	inf_gen_result last_result;
+	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
+};
+
+/* A generate or chat in flight; lives on the stack of its caller. */
+struct call {
+	struct inf_session *session;
+	unsigned long long epoch;	/* the session's, on entry */
+	inf_status stop;		/* INF_OK, or why one of our callbacks said stop */
+	void *user;			/* the caller's */
+	int32_t (INF_CALL *on_token)(void *user, const inf_token *token);
+	int32_t (INF_CALL *on_poll)(void *user);
+	union {				/* the caller's, of any age, with our callbacks */
+		inf_gen_params params;
+		unsigned char bytes[INF_STRUCT_MAX];
+	} request;
+	inf_gen_result result;		/* when the caller's cannot hold all we know */
+	inf_error error;		/* the same */
+};
+
+/* ---- entering and leaving ---- */
+
+static inf_status enter(struct inf_session *self, inf_error *err)
+{
+	pthread_mutex_lock(&self->lock);
+	bool closing = atomic_load(&self->closing);
+	if (!closing)
+		self->in_flight++;
+	pthread_mutex_unlock(&self->lock);
+	return closing ? inf_fail(err, INF_E_CLOSED, "closing", "the session is closing") : INF_OK;
+}
+
+/* self may be gone afterwards. result and error are of a call that just ended, or NULL. */
+static void leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
+{
+	pthread_mutex_lock(&self->lock);
+	if (result)
+		inf_write_struct(&self->last_result, result, sizeof *result);
+	if (error)
+		inf_write_struct(&self->last_error, error, sizeof *error);
+	self->in_flight--;
+	if (!self->in_flight)
+		pthread_cond_signal(&self->idle);
+	pthread_mutex_unlock(&self->lock);
+}
+
+/* ---- callbacks ---- */
+
+static bool must_stop(struct call *call)
+{
+	if (atomic_load(&call->session->closing))
+		call->stop = INF_E_CLOSED;
+	else if (atomic_load(&call->session->epoch) != call->epoch)
+		call->stop = INF_E_CANCELLED;
+	return call->stop != INF_OK;
+}
+
+/* Asked again after the caller's callback: it may be the one who cancelled. */
+static int32_t INF_CALL on_poll(void *user)
+{
+	struct call *call = user;
+	int32_t answer = INF_CONTINUE;
+	if (must_stop(call))
+		return 0;
+	if (call->on_poll)
+		answer = call->on_poll(call->user);
+	return must_stop(call) ? 0 : answer;
+}
+
+static int32_t INF_CALL on_token(void *user, const inf_token *token)
+{
+	struct call *call = user;
+	if (must_stop(call))
+		return 0;
+	int32_t answer = call->on_token(call->user, token);
+	return must_stop(call) ? 0 : answer;
+}
+
+/* ---- generate and chat ---- */
+
+static inf_status take_params(struct call *call, const inf_gen_params *params, inf_error *err)
+{
+	uint32_t size = params ? params->struct_size : 0;
+	if (size < inf_gen_params_V1_0 || size > INF_STRUCT_MAX)
+		return inf_fail(err, INF_E_INVALID, "params", "generation parameters: struct_size is %u, not %d to %u", size,
+				inf_gen_params_V1_0, INF_STRUCT_MAX);
+	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are is the plugin's to judge */
+	call->user = params->user;
+	call->on_token = params->on_token;
+	call->on_poll = params->on_poll;
+	call->request.params.user = call;
+	call->request.params.on_poll = on_poll;
+	if (params->on_token)
+		call->request.params.on_token = on_token;
+	return INF_OK;
+}
+
+/* A plugin that refuses a call at once may leave the result alone: the caller then reads zeros. */
+static void clear(inf_gen_result *result)
+{
+	static const inf_gen_result nothing = { .struct_size = sizeof nothing };
+	inf_write_struct(result, &nothing, sizeof nothing);
+}
+
+static inf_status begin(struct call *call, struct inf_session *self, const inf_gen_params *params,
+			inf_gen_result *result, inf_error *err)
+{
+	clear(result);
+	call->session = self;
+	call->epoch = atomic_load(&self->epoch);
+	call->stop = INF_OK;
+	call->result = (inf_gen_result){ .struct_size = sizeof call->result };
+	call->error = (inf_error){ .struct_size = sizeof call->error };
+	inf_status st = take_params(call, params, err);
+	return st == INF_OK ? enter(self, err) : st;
+}
+
+static bool holds(uint32_t struct_size, size_t known)
+{
+	return struct_size >= known && struct_size <= INF_STRUCT_MAX;
+}
+
+/* Where the plugin writes: to the caller, so that reports newer than we are arrive whole, unless we would see less. */
+static inf_gen_result *result_of(struct call *call, inf_gen_result *theirs)
+{
+	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->result;
+}
+
+static inf_error *error_of(struct call *call, inf_error *theirs)
+{
+	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->error;
+}
+
+/* The status that the caller gets for what the plugin returned. */
+static inf_status settle(const struct call *call, inf_status st, inf_gen_result *result, inf_error *error)
+{
+	if (st > 0)
+		st = inf_fail(error, INF_E_INTERNAL, "bad_status", "the backend returned the unknown status %d", st);
+	if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED)) {
+		result->finish = INF_FINISH_CANCELLED;
+		return call->stop == INF_E_CLOSED ?
+		       inf_fail(error, INF_E_CLOSED, "closing", "the session was closed during the call") :
+		       inf_fail(error, INF_E_CANCELLED, "cancelled", "cancelled by the host");
+	}
+	if (st != INF_OK && error->code != st)
+		return inf_fail(error, st, "", "the backend does not say why");
+	return st;
+}
+
+static inf_status end(struct call *call, inf_status st, inf_gen_result *result, inf_error *err)
+{
+	static const inf_error success = { .struct_size = sizeof success };
+	inf_gen_result *filled = result_of(call, result);
+	inf_error *error = error_of(call, err);
+	st = settle(call, st, filled, error);
+	if (filled == &call->result)
+		inf_write_struct(result, filled, sizeof *filled);
+	if (st != INF_OK && error == &call->error)
+		inf_write_struct(err, error, sizeof *error);
+	leave(call->session, filled, st == INF_OK ? &success : error);
+	return st;
+}
+
+inf_status inf_session_generate(inf_session *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
+				inf_gen_result *result, inf_error *err)
+{
+	struct call call;
+	inf_status st = begin(&call, self, params, result, err);
+	if (st != INF_OK)
+		return st;
+	st = self->via.backend->generate(self->model, prompt, prompt_len, &call.request.params,
+					 result_of(&call, result), error_of(&call, err));
+	return end(&call, st, result, err);
+}
+
+inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, size_t msg_count,
+			    const inf_gen_params *params, inf_gen_result *result, inf_error *err)
+{
+	struct call call;
+	inf_status st = begin(&call, self, params, result, err);
+	if (st != INF_OK)
+		return st;
+	st = self->via.backend->chat(self->model, msgs, msg_count, &call.request.params,
+				     result_of(&call, result), error_of(&call, err));
+	return end(&call, st, result, err);
+}
+
+void inf_session_cancel(inf_session *self)
+{
+	if (self)
+		atomic_fetch_add(&self->epoch, 1);
+}
+
+/* ---- lifecycle ---- */
+
+static struct inf_session *session_new(const struct ih_usable *via)
+{
+	struct inf_session *self = calloc(1, sizeof *self);
+	if (!self)
+		return NULL;
+	self->via = *via;
+	self->last_result.struct_size = sizeof self->last_result;
+	self->last_error.struct_size = sizeof self->last_error;
+	pthread_mutex_init(&self->lock, NULL);
+	pthread_cond_init(&self->idle, NULL);
+	return self;
+}
+
+static void session_free(struct inf_session *self)
+{
+	pthread_cond_destroy(&self->idle);
+	pthread_mutex_destroy(&self->lock);
+	free(self);
+}
+
+inf_status inf_session_load(inf_registry *registry, const inf_candidate *backend, const inf_load_params *params,
+			    inf_session **out, inf_error *err)
+{
+	struct ih_usable via;
+	if (!out)
+		return inf_fail(err, INF_E_INVALID, "params", "inf_session_load: out is NULL");
+	*out = NULL;
+	if (!params)
+		return inf_fail(err, INF_E_INVALID, "params", "inf_session_load: params is NULL");
+	inf_status st = ih_registry_resolve(registry, backend, &via, err);
+	if (st != INF_OK)
+		return st;
+	struct inf_session *self = session_new(&via);
+	if (!self)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "no memory for the session");
+	st = via.backend->load(via.instance, via.backend, params, &self->model, err);
+	if (st >= 0 && (st != INF_OK || !self->model))
+		st = inf_fail(err, INF_E_INTERNAL, "bad_status", "load() returned %d and %s model", st,
+			      self->model ? "a" : "no");
+	if (st != INF_OK) {
+		session_free(self);
+		return st;
+	}
+	*out = self;
+	return INF_OK;
+}
+
+inf_status inf_session_close(inf_session *self, inf_error *err)
+{
+	if (!self)
+		return INF_OK;
+	pthread_mutex_lock(&self->lock);
+	atomic_store(&self->closing, true);
+	while (self->in_flight)
+		pthread_cond_wait(&self->idle, &self->lock);
+	pthread_mutex_unlock(&self->lock);
+	inf_status st = self->via.backend->close(self->model, err);
+	session_free(self);
+	return st;
+}
+
+/* ---- queries ---- */
+
+inf_status inf_session_info(inf_session *self, inf_model_info *out, inf_error *err)
+{
+	inf_status st = out ? enter(self, err) : inf_fail(err, INF_E_INVALID, "params", "inf_session_info: out is NULL");
+	if (st != INF_OK)
+		return st;
+	st = self->via.backend->info(self->model, out, err);
+	leave(self, NULL, NULL);
+	return st;
+}
+
+/* Our own memory of it: the plugin's err() would call a cancelled call whose on_token said stop a success. */
+inf_status inf_session_err(inf_session *self, inf_error *out)
+{
+	pthread_mutex_lock(&self->lock);
+	inf_status st = self->last_error.code;
+	inf_write_struct(out, &self->last_error, sizeof self->last_error);
+	pthread_mutex_unlock(&self->lock);
+	return st;
+}
+
+const void *inf_session_get_extension(inf_session *self, const char *id)
+{
+	if (!id || enter(self, NULL) != INF_OK)
+		return NULL;
+	const void *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
+	leave(self, NULL, NULL);
+	return table;
+}
+
+void inf_session_last_result(inf_session *self, inf_gen_result *out)
+{
+	pthread_mutex_lock(&self->lock);
+	inf_write_struct(out, &self->last_result, sizeof self->last_result);
+	pthread_mutex_unlock(&self->lock);
+}

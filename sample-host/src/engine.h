@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_ENGINE_H
+#define INFER_ENGINE_H
+
+#include "console.h"
+#include "options.h"
+#include "settings.h"
+
+/* engine: what the library found, and the model that was loaded with it. */
+struct engine {
+	inf_registry *registry;
+	const inf_candidate *backend;	/* the registry's; NULL until loaded */
+	inf_session *session;		/* NULL until loaded */
+	inf_model_info model;		/* valid once loaded */
+	struct settings settings;
+};
+
+#define ENGINE_INIT { .settings = SETTINGS_INIT }
+
+/* EXIT_USAGE without -m. */
+enum exit_code engine_require_model(const struct options *options, struct failure *why);
+
+/* Open the registry and give the --set pairs to whom they belong. EXIT_DONE, EXIT_FAILED, EXIT_USAGE. */
+enum exit_code engine_find(struct engine *self, const struct options *options, struct console *console,
+			   struct failure *why);
+
+/* Then select a backend and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
+enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
+			   struct failure *why);
+
+/* In any state. A model that does not close as it should is worth a line on the console, no more. */
+void engine_close(struct engine *self, struct console *console);
+
+#endif

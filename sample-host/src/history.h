@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_HISTORY_H
+#define INFER_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "inference/plugin.h"
+
+/* history: the messages of a conversation, as inf_session_chat() takes them. Not thread-safe. */
+enum { HISTORY_MAX = 10000 };	/* messages */
+
+struct history {
+	inf_message **messages;		/* owned, each with its text behind it */
+	size_t count, cap;
+};
+
+#define HISTORY_INIT { NULL, 0, 0 }
+
+void history_release(struct history *self);	/* accepts NULL and a released one; usable again afterwards */
+
+/* The role is borrowed, the text copied. False without memory or room. */
+bool history_add(struct history *self, const char *role, const char *text, size_t len);
+
+/* Forget all but the first `count` messages. */
+void history_cut(struct history *self, size_t count);
+
+#endif

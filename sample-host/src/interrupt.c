@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "interrupt.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;		/* the first signal, 0 = none */
+static _Atomic(inf_session *) watched;
+
+_Static_assert(ATOMIC_POINTER_LOCK_FREE == 2, "a signal handler reads the pointer");
+
+static const int signals[] = { SIGINT, SIGTERM };
+enum { SIGNAL_COUNT = sizeof signals / sizeof signals[0] };
+
+static void on_signal(int number)
+{
+	int saved = errno;
+	if (caught)
+		_exit(128 + number);
+	caught = number;
+	inf_session_cancel(atomic_load(&watched));
+	errno = saved;
+}
+
+static sigset_t signal_set(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		sigaddset(&set, signals[i]);
+	return set;
+}
+
+/* No SA_RESTART: a blocking read has to come back. */
+void interrupt_install(void)
+{
+	const struct sigaction action = { .sa_handler = on_signal, .sa_mask = signal_set() };
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		struct sigaction before;
+		if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+enum exit_code interrupt_code(void)
+{
+	if (!caught)
+		return EXIT_DONE;
+	return caught == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
+}
+
+void interrupt_forget(void)
+{
+	if (caught == SIGINT)
+		caught = 0;
+}
+
+void interrupt_watch(inf_session *session)
+{
+	atomic_store(&watched, session);
+}
+
+/* ppoll() opens the door to the signals and waits in one step; between a look at `caught` and a plain read() one would
+ * be missed until the next byte. */
+static int wait_readable(int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+	sigset_t blocked = signal_set(), before;
+	int ready = -1;
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	errno = EINTR;
+	if (!caught)
+		ready = ppoll(&polled, 1, NULL, &before);
+	int saved = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = saved;
+	return ready;
+}
+
+ssize_t interrupt_read(int fd, void *bytes, size_t size)
+{
+	for (;;) {
+		ssize_t n = wait_readable(fd);
+		if (n >= 0)
+			n = read(fd, bytes, size);
+		if (n >= 0 || caught || (errno != EINTR && errno != EAGAIN))
+			return n;
+	}
+}

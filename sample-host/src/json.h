@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_JSON_H
+#define INFER_JSON_H
+
+#include "outcome.h"
+#include "text.h"
+
+/*
+ * json: what --json prints. Each function appends one object and a newline. The only user of json-c.
+ *
+ * JSON is UTF-8 and file names need not be: what is no UTF-8 becomes U+FFFD.
+ */
+void json_add_token(struct text *out, const inf_token *token);
+void json_add_outcome(struct text *out, const struct outcome *outcome);
+void json_add_failure(struct text *out, const struct failure *failure);
+void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
+
+#endif

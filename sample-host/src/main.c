@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * infer: the sample host. Parses the command line, runs a command, prints what went wrong, cleans up.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "help.h"
+#include "interrupt.h"
+#include "report.h"
+
+enum { PAGE_MAX = 64 << 10 };
+
+typedef enum exit_code command_fn(const struct options *options, struct console *console, struct failure *why);
+
+/* With one of them closed, the next file that anybody opens would be taken for it and get our text. Opened the wrong way
+ * round, so that using it fails as it should. */
+static void occupy_standard_descriptors(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			_exit(EXIT_FAILED);
+}
+
+static enum exit_code print_page(struct console *console, const struct text *page, struct failure *why)
+{
+	if (page->failed)
+		return failure_memory(why, "the page");
+	console_write(console, text_string(page), page->len);
+	return console_check(console, why);
+}
+
+static enum exit_code show_help(const struct options *options, struct console *console, struct failure *why)
+{
+	struct text page = TEXT_INIT(PAGE_MAX);
+	help_add_page(&page, options->command == COMMAND_HELP ? options->topic : options->command);
+	enum exit_code code = print_page(console, &page, why);
+	text_release(&page);
+	return code;
+}
+
+static enum exit_code show_version(const struct options *options, struct console *console, struct failure *why)
+{
+	(void)options;
+	console_write(console, "infer " INFER_VERSION "\n", sizeof "infer " INFER_VERSION);
+	return console_check(console, why);
+}
+
+static command_fn *choose(const struct options *options)
+{
+	static command_fn *const commands[COMMAND_COUNT] = {
+		[COMMAND_BACKENDS] = cmd_backends,
+		[COMMAND_GENERATE] = cmd_generate,
+		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_HELP] = show_help,
+	};
+	if (options->flags & OPTION_HELP)
+		return show_help;
+	return options->flags & OPTION_VERSION ? show_version : commands[options->command];
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct console console;
+	struct failure why = FAILURE_INIT;
+
+	occupy_standard_descriptors();
+	console_init(&console);
+	interrupt_install();
+	enum exit_code code = options_parse(&options, argc, argv, &why);
+	if (code == EXIT_DONE)
+		code = choose(&options)(&options, &console, &why);
+	if (code == why.code)
+		report_failure(&console, options_want_json(argc, argv) ? OPTION_JSON : 0, &why);
+	options_release(&options);
+	console_release(&console);
+	return code;
+}

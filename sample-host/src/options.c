@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "near.h"
+#include "number.h"
+#include "path.h"
+
+enum { NEAR_TEXT_MAX = 512 };
+
+#define FINDS ((1u << COMMAND_BACKENDS) | RUNS)
+#define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
+#define AT(field) .offset = offsetof(struct options, field)
+
+/* ---- the tables ---- */
+
+static const struct command_spec commands[COMMAND_COUNT] = {
+	[COMMAND_NONE] = { "", "", "", "" },
+	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
+		"Exit status 0 when one can be used, 3 when none can.\n" },
+	[COMMAND_GENERATE] = { "generate", " [PROMPT...]", "continue a text",
+		"The text is PROMPT, or the file given with -f, or standard input when that is\n"
+		"no terminal; one newline at the end of a file or of standard input does not\n"
+		"count. The continuation goes to standard output.\n" },
+	[COMMAND_CHAT] = { "chat", " [MESSAGE...]", "answer a message, or talk in a terminal",
+		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
+		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
+		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
+		"the conversation; a message whose answer failed does not.\n" },
+	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
+};
+
+static const struct option_spec specs[] = {
+	{ "model", 'm', "FILE", "the model to load", OPTION_PATH, RUNS, AT(model_path) },
+	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS, AT(backend) },
+	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
+	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
+	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, RUNS,
+	  AT(prompt_file) },
+	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, RUNS, AT(load.context_len),
+	  .min = 1, .max = INT32_MAX },
+	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, RUNS, AT(load.gpu_layers),
+	  .min = 0, .max = INT32_MAX },
+	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, RUNS,
+	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
+	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, RUNS, AT(adapter_path) },
+	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, RUNS, AT(load.flags),
+	  INF_LOAD_FLAG_ALLOW_CPU },
+	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, RUNS,
+	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
+	{ "temperature", 0, "F", "randomness, 0 = always the likeliest token", OPTION_REAL, RUNS, AT(gen.temperature),
+	  INF_GEN_SET_TEMPERATURE, 0, 100 },
+	{ "top-k", 0, "N", "choose among the N likeliest tokens, 0 = off", OPTION_INTEGER, RUNS, AT(gen.top_k),
+	  INF_GEN_SET_TOP_K, 0, INT32_MAX },
+	{ "top-p", 0, "F", "choose among the likeliest that add up to F, 0 = off", OPTION_REAL, RUNS, AT(gen.top_p),
+	  INF_GEN_SET_TOP_P, 0, 1 },
+	{ "min-p", 0, "F", "drop tokens below F times the likeliest one", OPTION_REAL, RUNS, AT(gen.min_p),
+	  INF_GEN_SET_MIN_P, 0, 1 },
+	{ "repeat-penalty", 0, "F", "above 1: repeat less; 1 = off", OPTION_REAL, RUNS, AT(gen.repeat_penalty),
+	  INF_GEN_SET_REPEAT_PENALTY, 0.01, 100 },
+	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
+	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, RUNS, AT(stop_strings) },
+	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(stop_tokens), .min = 0,
+	  .max = INT32_MAX },
+	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
+	  1u << COMMAND_GENERATE, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, RUNS, AT(flags), OPTION_STATS },
+	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
+	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
+	  AT(verbosity) },
+	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },
+	{ "version", 0, NULL, "show the version", OPTION_SETS, ALL, AT(flags), OPTION_VERSION },
+};
+
+enum { SPEC_COUNT = sizeof specs / sizeof specs[0] };
+
+const struct command_spec *options_command(enum command command)
+{
+	return &commands[command];
+}
+
+size_t options_count(void)
+{
+	return SPEC_COUNT;
+}
+
+const struct option_spec *options_spec(size_t index)
+{
+	return &specs[index];
+}
+
+/* ---- values ---- */
+
+static enum exit_code set_integer(void *place, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	int64_t number;
+	if (!number_integer(value, (int64_t)spec->min, (int64_t)spec->max, &number))
+		return failure_usage(why, "bad_number", "--%s %.100s: must be %san integer from %" PRId64 " to %"
+				     PRId64, spec->name, value, spec->kind == OPTION_LAYERS ? "\"all\" or " : "",
+				     (int64_t)spec->min, (int64_t)spec->max);
+	*(int32_t *)place = (int32_t)number;
+	return EXIT_DONE;
+}
+
+static enum exit_code set_real(void *place, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	double number;
+	if (!number_real(value, spec->min, spec->max, &number))
+		return failure_usage(why, "bad_number", "--%s %.100s: must be a number from %g to %g", spec->name,
+				     value, spec->min, spec->max);
+	*(float *)place = (float)number;
+	return EXIT_DONE;
+}
+
+static enum exit_code set_seed(void *place, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	if (number_unsigned(value, place))
+		return EXIT_DONE;
+	return failure_usage(why, "bad_number", "--%s %.100s: must be an integer from 0 to %" PRIu64, spec->name,
+			     value, UINT64_MAX);
+}
+
+static enum exit_code set_layers(struct options *self, const struct option_spec *spec, const char *value,
+				 struct failure *why)
+{
+	self->load.set |= INF_LOAD_SET_GPU_LAYERS;
+	if (strcmp(value, "all"))
+		return set_integer(&self->load.gpu_layers, spec, value, why);
+	self->load.gpu_layers = -1;
+	return EXIT_DONE;
+}
+
+static enum exit_code set_path(char **place, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	if (!value[0])
+		return failure_usage(why, "empty_value", "--%s: the file name is empty", spec->name);
+	free(*place);
+	*place = path_absolute(value);
+	return *place ? EXIT_DONE : failure_memory(why, "a path");
+}
+
+static enum exit_code add_word(struct words *words, const struct option_spec *spec, const char *value,
+			       struct failure *why)
+{
+	if (!value[0])
+		return failure_usage(why, "empty_value", "--%s: the value is empty", spec->name);
+	words->items[words->count++] = value;
+	return EXIT_DONE;
+}
+
+static enum exit_code add_stop_token(struct options *self, const struct option_spec *spec, const char *value,
+				     struct failure *why)
+{
+	enum exit_code code = set_integer(&self->stop_tokens[self->gen.stop_token_count], spec, value, why);
+	self->gen.stop_token_count += code == EXIT_DONE;
+	return code;
+}
+
+static enum exit_code assign(struct options *self, const struct option_spec *spec, const char *value,
+			     struct failure *why)
+{
+	void *place = (char *)self + spec->offset;
+	if (spec->kind != OPTION_SETS)
+		self->gen.set |= spec->bit;
+	switch (spec->kind) {
+	case OPTION_SETS:
+		*(uint32_t *)place |= (uint32_t)spec->bit;
+		return EXIT_DONE;
+	case OPTION_COUNTS:
+		++*(uint32_t *)place;
+		return EXIT_DONE;
+	case OPTION_TEXT:
+		*(const char **)place = value;
+		return EXIT_DONE;
+	case OPTION_LIST:
+		return add_word(place, spec, value, why);
+	case OPTION_PATH:
+		return set_path(place, spec, value, why);
+	case OPTION_INTEGER:
+		return set_integer(place, spec, value, why);
+	case OPTION_REAL:
+		return set_real(place, spec, value, why);
+	case OPTION_SEED:
+		return set_seed(place, spec, value, why);
+	case OPTION_LAYERS:
+		return set_layers(self, spec, value, why);
+	case OPTION_TOKEN:
+		return add_stop_token(self, spec, value, why);
+	}
+	return EXIT_DONE;
+}
+
+/* ---- arguments ---- */
+
+struct parser {
+	struct options *options;
+	char **next, **end;		/* of argv */
+	uint64_t given;			/* bits of specs[] */
+	struct failure *why;
+};
+
+_Static_assert(SPEC_COUNT <= 64, "struct parser.given has a bit for each option");
+
+static const struct option_spec *find_long(const char *name, size_t len)
+{
+	for (size_t i = 0; i < SPEC_COUNT; i++)
+		if (!strncmp(specs[i].name, name, len) && !specs[i].name[len])
+			return &specs[i];
+	return NULL;
+}
+
+static const struct option_spec *find_letter(char letter)
+{
+	for (size_t i = 0; i < SPEC_COUNT; i++)
+		if (specs[i].letter == letter)
+			return &specs[i];
+	return NULL;
+}
+
+static enum exit_code fail_unknown_long(const char *name, size_t len, struct failure *why)
+{
+	char wanted[NEAR_WORD_MAX + 1] = "";
+	struct near near = NEAR_INIT(wanted);
+	struct text text = TEXT_INIT(NEAR_TEXT_MAX);
+	if (len < sizeof wanted)
+		memcpy(wanted, name, len);
+	for (size_t i = 0; wanted[0] && i < SPEC_COUNT; i++)
+		near_offer(&near, specs[i].name);
+	near_explain(&near, "--", "\"infer help COMMAND\" lists what a command knows", &text);
+	failure_usage(why, "unknown_option", "unknown option --%.*s: %s", (int)len, name, text_string(&text));
+	text_release(&text);
+	return why->code;
+}
+
+/* value NULL: none was attached to the option. */
+static enum exit_code take_option(struct parser *self, const struct option_spec *spec, const char *value)
+{
+	self->given |= 1ull << (spec - specs);
+	if (!spec->argument && value)
+		return failure_usage(self->why, "value_unwanted", "--%s takes no value: leave out \"=%s\"", spec->name,
+				     value);
+	if (spec->argument && !value && self->next == self->end)
+		return failure_usage(self->why, "value_missing", "--%s needs a value: --%s %s", spec->name, spec->name,
+				     spec->argument);
+	if (spec->argument && !value)
+		value = *self->next++;
+	return assign(self->options, spec, value, self->why);
+}
+
+static enum exit_code take_long(struct parser *self, const char *name)
+{
+	const char *equals = strchr(name, '=');
+	size_t len = equals ? (size_t)(equals - name) : strlen(name);
+	const struct option_spec *spec = find_long(name, len);
+	if (!spec)
+		return fail_unknown_long(name, len, self->why);
+	return take_option(self, spec, equals ? equals + 1 : NULL);
+}
+
+static enum exit_code take_letters(struct parser *self, const char *letters)
+{
+	for (const char *at = letters; *at; at++) {
+		const struct option_spec *spec = find_letter(*at);
+		if (!spec)
+			return failure_usage(self->why, "unknown_option", "unknown option -%c in \"-%s\": a text that begins "
+					     "with - goes behind --", *at, letters);
+		bool takes_rest = spec->argument && at[1];
+		enum exit_code code = take_option(self, spec, takes_rest ? at + 1 : NULL);
+		if (code != EXIT_DONE || takes_rest)
+			return code;
+	}
+	return EXIT_DONE;
+}
+
+static enum exit_code take_arguments(struct parser *self)
+{
+	struct words *words = &self->options->arguments;
+	while (self->next < self->end) {
+		const char *word = *self->next++;
+		enum exit_code code = EXIT_DONE;
+		if (!strcmp(word, "--"))
+			break;
+		if (word[0] != '-' || !word[1])
+			words->items[words->count++] = word;
+		else
+			code = word[1] == '-' ? take_long(self, word + 2) : take_letters(self, word + 1);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	while (self->next < self->end)
+		words->items[words->count++] = *self->next++;
+	return EXIT_DONE;
+}
+
+/* ---- the command ---- */
+
+static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
+{
+	struct near near = NEAR_INIT(word);
+	struct text text = TEXT_INIT(NEAR_TEXT_MAX);
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
+		if (!strcmp(word, commands[c].name)) {
+			*out = c;
+			return EXIT_DONE;
+		}
+		near_offer(&near, commands[c].name);
+	}
+	near_explain(&near, "", "there are backends, generate, chat and help", &text);
+	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
+	text_release(&text);
+	return why->code;
+}
+
+static const char *shift(struct words *words)
+{
+	const char *first = words->items[0];
+	words->count--;
+	memmove(words->items, words->items + 1, words->count * sizeof *words->items);
+	return first;
+}
+
+static enum exit_code take_command(struct options *self, struct failure *why)
+{
+	struct words *words = &self->arguments;
+	enum exit_code code = EXIT_DONE;
+	if (words->count)
+		code = find_command(shift(words), &self->command, why);
+	else if (!(self->flags & (OPTION_HELP | OPTION_VERSION)))
+		return failure_usage(why, "no_command", "no command given: \"infer help\" lists them");
+	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
+		code = find_command(shift(words), &self->topic, why);
+	if (code == EXIT_DONE && words->count && !(RUNS & (1u << self->command)))
+		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": leave it out",
+				     commands[self->command].name, words->items[0]);
+	return code;
+}
+
+static enum exit_code check_given(const struct parser *self)
+{
+	enum command command = self->options->command;
+	for (size_t i = 0; i < SPEC_COUNT; i++)
+		if (self->given & (1ull << i) && !(specs[i].commands & (1u << command)))
+			return failure_usage(self->why, "option_place", "%s does not know --%s: \"infer help %s\" lists what "
+					     "it knows", commands[command].name, specs[i].name, commands[command].name);
+	return EXIT_DONE;
+}
+
+/* ---- lifecycle ---- */
+
+static bool allocate(struct options *self, size_t argument_count)
+{
+	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings };
+	self->stop_tokens = calloc(argument_count + 1, sizeof *self->stop_tokens);
+	bool ok = self->stop_tokens;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		all[i]->items = calloc(argument_count + 1, sizeof *all[i]->items);
+		ok = ok && all[i]->items;
+	}
+	return ok;
+}
+
+void options_release(struct options *self)
+{
+	if (!self)
+		return;
+	free(self->arguments.items);
+	free(self->plugin_dirs.items);
+	free(self->settings.items);
+	free(self->stop_strings.items);
+	free(self->stop_tokens);
+	free(self->model_path);
+	free(self->adapter_path);
+	*self = (struct options){ 0 };
+}
+
+static void finish(struct options *self)
+{
+	self->load.path = self->model_path;
+	self->load.adapter_path = self->adapter_path;
+	self->gen.stop_tokens = self->stop_tokens;
+	self->gen.stop_strings = self->stop_strings.items;
+	self->gen.stop_string_count = self->stop_strings.count;
+}
+
+enum exit_code options_parse(struct options *self, int argc, char **argv, struct failure *why)
+{
+	size_t count = argc > 0 ? (size_t)argc - 1 : 0;
+	struct parser parser = { .options = self, .next = argv + (argc > 0), .end = argv + argc, .why = why };
+	*self = (struct options){
+		.load.struct_size = sizeof self->load,
+		.gen.struct_size = sizeof self->gen,
+	};
+	if (count > OPTIONS_ARGUMENTS_MAX)
+		return failure_usage(why, "too_many", "more than %d arguments: put the text into a file and use -f",
+				     OPTIONS_ARGUMENTS_MAX);
+	if (!allocate(self, count))
+		return failure_memory(why, "the command line");
+	enum exit_code code = take_arguments(&parser);
+	if (code == EXIT_DONE)
+		code = take_command(self, why);
+	if (code == EXIT_DONE)
+		code = check_given(&parser);
+	if (code == EXIT_DONE)
+		finish(self);
+	return code;
+}
+
+bool options_want_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	return false;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_OPTIONS_H
+#define INFER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+
+/*
+ * options: the command line.
+ *
+ * One const table says which options there are, what they take, which commands know them and what they do; parsing and
+ * help come from it. Options that belong to a request of the library are parsed right into that request.
+ */
+enum command {
+	COMMAND_NONE,		/* only with OPTION_HELP or OPTION_VERSION */
+	COMMAND_BACKENDS,
+	COMMAND_GENERATE,
+	COMMAND_CHAT,
+	COMMAND_HELP,
+	COMMAND_COUNT
+};
+
+/* struct options.flags */
+#define OPTION_HELP    0x1u
+#define OPTION_VERSION 0x2u
+#define OPTION_JSON    0x4u
+#define OPTION_STATS   0x8u
+
+enum { OPTIONS_ARGUMENTS_MAX = 100000 };
+
+struct command_spec {
+	const char *name;
+	const char *arguments;		/* for the usage line */
+	const char *summary;		/* one line */
+	const char *details;		/* lines, each with its newline */
+};
+
+/* Borrowed from argv, in its order. */
+struct words {
+	const char **items;		/* owned */
+	size_t count;
+};
+
+struct options {
+	enum command command;
+	enum command topic;		/* of help; COMMAND_NONE = all */
+	uint32_t flags;
+	uint32_t verbosity;		/* how many -v */
+	const char *backend;		/* NULL = the library's choice */
+	const char *prompt_file;	/* NULL = none, "-" = standard input */
+	const char *system;		/* NULL = none */
+	struct words arguments;		/* what is neither command nor option */
+	struct words plugin_dirs;
+	struct words settings;		/* of --set */
+	struct words stop_strings;
+	int32_t *stop_tokens;		/* owned */
+	char *model_path, *adapter_path;	/* owned, absolute */
+	inf_load_params load;
+	inf_gen_params gen;
+};
+
+enum option_kind {
+	OPTION_SETS,		/* a bit of a uint32_t */
+	OPTION_COUNTS,		/* a uint32_t up */
+	OPTION_TEXT,		/* const char * */
+	OPTION_LIST,		/* struct words */
+	OPTION_PATH,		/* char *, absolute */
+	OPTION_INTEGER,		/* int32_t in min..max */
+	OPTION_REAL,		/* float in min..max */
+	OPTION_SEED,		/* gen.seed */
+	OPTION_LAYERS,		/* load.gpu_layers */
+	OPTION_TOKEN,		/* gen.stop_tokens */
+};
+
+struct option_spec {
+	const char *name;
+	char letter;			/* 0 = none */
+	const char *argument;		/* NULL = takes none */
+	const char *help;
+	enum option_kind kind;
+	uint32_t commands;		/* bits 1 << COMMAND_* */
+	size_t offset;			/* of its place in struct options */
+	uint64_t bit;			/* OPTION_SETS: the bit; else what is set in gen.set */
+	double min, max;
+};
+
+/* Also after options_parse() has failed. Accepts NULL and a zeroed struct. */
+void options_release(struct options *self);
+
+/* EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. With --help or --version anywhere nothing else is required. */
+enum exit_code options_parse(struct options *self, int argc, char **argv, struct failure *why);
+
+/* Is --json among the arguments? Known before, and also when, they make no sense. */
+bool options_want_json(int argc, char **argv);
+
+const struct command_spec *options_command(enum command command);
+size_t options_count(void);
+const struct option_spec *options_spec(size_t index);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "progress.h"
+
+#include <string.h>
+
+#include "utf8.h"
+
+enum { NAME_MAX_BYTES = 200, NOTE_MAX_BYTES = 100, LINE_MAX_BYTES = 4096 };
+
+static const char *const stages[] = {
+	[INF_STAGE_START] = "starting the backend",
+	[INF_STAGE_READ] = "reading the file",
+	[INF_STAGE_UPLOAD] = "filling the device's memory",
+	[INF_STAGE_WARMUP] = "warming up",
+	[INF_STAGE_READY] = "ready",
+};
+
+/* The end is cut where the line would wrap: a wrapped line cannot be erased by going back to its start. */
+static size_t fit(const struct text *line, size_t columns)
+{
+	size_t at = 0;
+	uint32_t code;
+	for (size_t used = 0; at < line->len && used < columns; used++)
+		at += utf8_next(line->data + at, line->len - at, &code);
+	return at;
+}
+
+static void describe(const struct progress *self, const inf_progress *news, struct text *line)
+{
+	text_puts(line, "Loading ");
+	terminal_add_visible(line, self->name, strnlen(self->name, NAME_MAX_BYTES), "");
+	text_printf(line, ": %s", stages[self->stage]);
+	if (news->fraction >= 0 && news->fraction <= 1)
+		text_printf(line, ", %d %%", (int)(news->fraction * 100));
+	if (!news->note || !news->note[0])
+		return;
+	text_puts(line, " (");
+	terminal_add_visible(line, news->note, strnlen(news->note, NOTE_MAX_BYTES), "");
+	text_puts(line, ")");
+}
+
+static void draw(struct progress *self, const struct text *line)
+{
+	struct text *out = &self->console->scratch;
+	const struct terminal *terminal = &self->console->err;
+	size_t len = fit(line, terminal_columns(terminal) - 1), columns = utf8_columns(text_string(line), len);
+	text_reset(out);
+	text_printf(out, "\r%s", terminal_style(terminal, STYLE_DIM));
+	text_add(out, text_string(line), len);
+	text_puts(out, terminal_plain(terminal, STYLE_DIM));
+	if (columns < self->columns)
+		text_repeat(out, ' ', self->columns - columns);
+	text_puts(out, columns ? "" : "\r");
+	if (!out->failed)
+		console_draw(self->console, text_string(out), out->len);
+	self->columns = columns;
+}
+
+void progress_show(struct progress *self, const inf_progress *news)
+{
+	struct text line = TEXT_INIT(LINE_MAX_BYTES);
+	if (!self->console || !self->console->err.is_tty)
+		return;
+	if (news->stage >= 0 && news->stage < (int32_t)(sizeof stages / sizeof stages[0]))
+		self->stage = news->stage;
+	describe(self, news, &line);
+	if (!line.failed)
+		draw(self, &line);
+	text_release(&line);
+}
+
+void progress_erase(struct progress *self)
+{
+	const struct text nothing = TEXT_INIT(0);
+	if (self->columns)
+		draw(self, &nothing);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_PROGRESS_H
+#define INFER_PROGRESS_H
+
+#include "console.h"
+
+/*
+ * progress: one line on standard error that says how far a load is, redrawn in place and erased at the end.
+ *
+ * Only on a terminal. It is erased with blanks, not with escape sequences, so a dumb terminal will do.
+ */
+struct progress {
+	struct console *console;	/* borrowed; NULL shows nothing */
+	const char *name;		/* of the model, borrowed */
+	int32_t stage;			/* the last one that is known */
+	size_t columns;			/* drawn now */
+};
+
+void progress_show(struct progress *self, const inf_progress *news);
+void progress_erase(struct progress *self);
+
+#endif

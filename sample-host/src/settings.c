@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "near.h"
+#include "number.h"
+
+enum { EXPLANATION_MAX = 1024 };
+
+/* ---- lifecycle ---- */
+
+void settings_release(struct settings *self)
+{
+	if (!self)
+		return;
+	for (size_t i = 0; i < self->count; i++)
+		free(self->items[i].key);
+	free(self->items);
+	free(self->instance);
+	free(self->load);
+	free(self->request);
+	*self = (struct settings)SETTINGS_INIT;
+}
+
+static bool allocate(struct settings *self, size_t count)
+{
+	self->items = calloc(count + 1, sizeof *self->items);
+	self->instance = calloc(count + 1, sizeof *self->instance);
+	self->load = calloc(count + 1, sizeof *self->load);
+	self->request = calloc(count + 1, sizeof *self->request);
+	return self->items && self->instance && self->load && self->request;
+}
+
+/* The key as the plugins have it. */
+static const char *bare(const struct setting *setting)
+{
+	return setting->key + 1;
+}
+
+/* The key as the user wrote it. */
+static const char *written(const struct setting *setting)
+{
+	return setting->key + !setting->is_optional;
+}
+
+static bool is_given_before(const struct settings *self, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(self->items[i].key, self->items[index].key))
+			return true;
+	return false;
+}
+
+static enum exit_code take_pair(struct settings *self, const char *pair, struct failure *why)
+{
+	struct setting *setting = &self->items[self->count];
+	const char *equals = strchr(pair, '=');
+	setting->is_optional = pair[0] == '?';
+	const char *key = pair + setting->is_optional;
+	if (!equals || equals <= key)
+		return failure_usage(why, "bad_setting", "--set %.100s: must be of the form KEY=VALUE", pair);
+	if (asprintf(&setting->key, "?%.*s", (int)(equals - key), key) < 0) {
+		setting->key = NULL;
+		return failure_memory(why, "a setting");
+	}
+	setting->value = equals + 1;
+	self->instance[self->count++] = (inf_kv){ setting->key, setting->value };
+	self->instance_count = self->count;
+	if (is_given_before(self, self->count - 1))
+		return failure_usage(why, "setting_twice", "--set %.100s: the key is given twice, leave one out",
+				     bare(setting));
+	return EXIT_DONE;
+}
+
+enum exit_code settings_parse(struct settings *self, const struct words *pairs, struct failure *why)
+{
+	enum exit_code code = EXIT_DONE;
+	if (pairs->count > SETTINGS_MAX)
+		return failure_usage(why, "too_many", "more than %d times --set", SETTINGS_MAX);
+	if (!allocate(self, pairs->count))
+		return failure_memory(why, "the settings");
+	for (size_t i = 0; code == EXIT_DONE && i < pairs->count; i++)
+		code = take_pair(self, pairs->items[i], why);
+	return code;
+}
+
+/* ---- what is known ---- */
+
+static const inf_option *find_known(const inf_registry *registry, const char *key)
+{
+	for (size_t i = 0; i < inf_registry_option_count(registry); i++)
+		if (!strcmp(inf_registry_option(registry, i)->key, key))
+			return inf_registry_option(registry, i);
+	return NULL;
+}
+
+static const inf_option *find_in(const inf_options *table, const char *key)
+{
+	for (uint32_t i = 0; table && i < table->count; i++)
+		if (!strcmp(table->options[i]->key, key))
+			return table->options[i];
+	return NULL;
+}
+
+static const inf_options *table_of(const inf_registry *registry, const inf_candidate *candidate)
+{
+	return inf_registry_get_extension(registry, candidate, INF_EXT_OPTIONS);
+}
+
+static bool is_named_after_backend(const inf_registry *registry, const char *key)
+{
+	for (size_t i = 0; i < inf_registry_count(registry); i++) {
+		const inf_candidate *candidate = inf_registry_candidate(registry, i);
+		size_t len = strlen(candidate->backend);
+		if (len && !strncmp(key, candidate->backend, len) && key[len] == '.' && !table_of(registry, candidate))
+			return true;
+	}
+	return false;
+}
+
+static void add_all_keys(const inf_registry *registry, struct text *out)
+{
+	size_t count = inf_registry_option_count(registry);
+	text_puts(out, count ? "there are " : "no backend that was found has options");
+	for (size_t i = 0; i < count; i++)
+		text_printf(out, "%s%s", i ? ", " : "", inf_registry_option(registry, i)->key);
+}
+
+static enum exit_code fail_unknown(const struct setting *setting, const inf_registry *registry, struct failure *why)
+{
+	struct near near = NEAR_INIT(bare(setting));
+	struct text all = TEXT_INIT(EXPLANATION_MAX), text = TEXT_INIT(EXPLANATION_MAX);
+	for (size_t i = 0; i < inf_registry_option_count(registry); i++)
+		near_offer(&near, inf_registry_option(registry, i)->key);
+	add_all_keys(registry, &all);
+	near_explain(&near, "", text_string(&all), &text);
+	failure_usage(why, "unknown_setting", "--set %.100s: no backend knows this key; %s", bare(setting),
+		      text_string(&text));
+	text_release(&text);
+	text_release(&all);
+	return why->code;
+}
+
+/* ---- values ---- */
+
+static bool is_one_of(const char *values, const char *value)
+{
+	size_t len = strlen(value);
+	for (const char *at = values; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+		if (!strncmp(at, value, len) && (at[len] == '|' || !at[len]))
+			return len > 0;
+	return false;
+}
+
+/* "MIN..MAX"; what is not written so bounds nothing: the backend has the last word. */
+static bool is_integer_in(const char *range, const char *value)
+{
+	int64_t least, most, number;
+	if (sscanf(range, "%" SCNd64 "..%" SCNd64, &least, &most) != 2)
+		return number_integer(value, INT64_MIN, INT64_MAX, &number);
+	return number_integer(value, least, most, &number);
+}
+
+static enum exit_code check_value(const struct setting *setting, const inf_option *option, struct failure *why)
+{
+	const char *wanted = NULL;
+	double number;
+	if (option->type == INF_OPTION_BOOL && strcmp(setting->value, "true") && strcmp(setting->value, "false"))
+		wanted = "true or false";
+	if (option->type == INF_OPTION_INT && !is_integer_in(option->values, setting->value))
+		wanted = "an integer in ";
+	if (option->type == INF_OPTION_REAL && !number_real(setting->value, -DBL_MAX, DBL_MAX, &number))
+		wanted = "a number in ";
+	if (option->type == INF_OPTION_ENUM && !is_one_of(option->values, setting->value))
+		wanted = "one of ";
+	if (!wanted)
+		return EXIT_DONE;
+	return failure_usage(why, "bad_value", "--set %.100s=%.100s: must be %s%s", bare(setting), setting->value, wanted,
+			     option->type == INF_OPTION_BOOL ? "" : option->values);
+}
+
+enum exit_code settings_check(struct settings *self, const inf_registry *registry, struct failure *why)
+{
+	enum exit_code code = EXIT_DONE;
+	for (size_t i = 0; code == EXIT_DONE && i < self->count; i++) {
+		struct setting *setting = &self->items[i];
+		const inf_option *option = find_known(registry, bare(setting));
+		setting->by_name = !option && is_named_after_backend(registry, bare(setting));
+		if (option)
+			code = check_value(setting, option, why);
+		else if (!setting->by_name && !setting->is_optional)
+			code = fail_unknown(setting, registry, why);
+	}
+	return code;
+}
+
+/* ---- routes ---- */
+
+bool settings_need_judge(const struct settings *self)
+{
+	for (size_t i = 0; i < self->count; i++)
+		if (self->items[i].by_name && !self->items[i].is_optional)
+			return true;
+	return false;
+}
+
+void settings_unmark(struct settings *self)
+{
+	for (size_t i = 0; i < self->count; i++)
+		if (self->items[i].by_name)
+			self->instance[i].key = written(&self->items[i]);
+}
+
+/* "rocm and llama_cpp", for a key that the backend in question does not have. */
+static void add_owners(const inf_registry *registry, const char *key, struct text *out)
+{
+	for (size_t i = 0; i < inf_registry_count(registry); i++) {
+		const inf_candidate *candidate = inf_registry_candidate(registry, i);
+		if (find_in(table_of(registry, candidate), key))
+			text_printf(out, "%s%s", out->len ? " and " : "", candidate->backend);
+	}
+}
+
+static enum exit_code fail_elsewhere(const struct setting *setting, const inf_registry *registry,
+				     const inf_candidate *backend, struct failure *why)
+{
+	struct text owners = TEXT_INIT(EXPLANATION_MAX);
+	add_owners(registry, bare(setting), &owners);
+	failure_usage(why, "setting_place", "--set %.100s: an option of %s, not of %s, which is used: leave it out, or name another "
+		      "--backend", bare(setting), text_string(&owners), backend->backend);
+	text_release(&owners);
+	return why->code;
+}
+
+/* An option of the instance has reached its owners, whoever they are. */
+static bool has_arrived(const struct setting *setting, const inf_registry *registry)
+{
+	const inf_option *known = find_known(registry, bare(setting));
+	return setting->is_optional || setting->by_name || (known && known->where & INF_OPTION_AT_INSTANCE);
+}
+
+enum exit_code settings_route(struct settings *self, const inf_registry *registry, const inf_candidate *backend,
+			      struct failure *why)
+{
+	const inf_options *table = table_of(registry, backend);
+	for (size_t i = 0; i < self->count; i++) {
+		const struct setting *setting = &self->items[i];
+		const inf_option *option = find_in(table, bare(setting));
+		if (!option && !has_arrived(setting, registry))
+			return fail_elsewhere(setting, registry, backend, why);
+		if (option && option->where & INF_OPTION_AT_LOAD)
+			self->load[self->load_count++] = (inf_kv){ bare(setting), setting->value };
+		if (option && option->where & INF_OPTION_AT_REQUEST)
+			self->request[self->request_count++] = (inf_kv){ bare(setting), setting->value };
+	}
+	return EXIT_DONE;
+}

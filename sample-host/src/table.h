@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INFER_TABLE_H
+#define INFER_TABLE_H
+
+#include "inference/host.h"
+
+#include "terminal.h"
+#include "text.h"
+
+/*
+ * table: the backends that were found, in aligned columns. On a terminal the last column is wrapped to its width; where
+ * too little is left beside the others, it goes below them.
+ */
+void table_add(struct text *out, const inf_registry *registry, const inf_candidate *selected,
+	       const struct terminal *terminal);
+
+#endif

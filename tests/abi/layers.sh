@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# layers.sh SOURCE-DIR: who may know whom.
+set -euo pipefail
+cd -- "$1"
+failures=0
+
+# only PATTERN FILES-THAT-MAY FOLDER...
+only() {
+	local pattern=$1 allowed=$2 hits
+	shift 2
+	hits=$(grep -rnE --include='*.[ch]' "$pattern" "$@" | grep -vE "^($allowed):" || true)
+	[[ -z $hits ]] && return
+	printf 'only %s may have %s:\n%s\n' "$allowed" "$pattern" "$hits" >&2
+	failures=$((failures + 1))
+}
+
+only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
+only '#include <json' 'plugin/src/wire\.c|sample-host/src/json\.c' plugin host-api sample-host
+only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
+only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
+only '"/(sys|dev)/' 'plugin/src/(amdgpu|spawn)\.c' plugin/src host-api/src
+only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/src
+only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
+only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
+only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
+only '#include "(discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
+
+# Pure modules: no descriptor, clock, environment or log.
+for module in sse gguf launch options diagnose stop utf8 chat sampling; do
+	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
+		plugin/src/$module.c || true)
+	[[ -z $hits ]] && continue
+	printf 'plugin/src/%s.c is not pure:\n%s\n' "$module" "$hits" >&2
+	failures=$((failures + 1))
+done
+
+# Siblings do not include each other.
+for source in plugin/src/*.[ch]; do
+	name=$(basename -- "${source%.*}")
+	case $name in
+	entry | backend* | prompt | supervisor | launch | profile) continue ;;
+	esac
+	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
+		grep -vxE "$name|buf|fail|strv|utf8" || true)
+	case $name:$others in
+	*: | modelfile:gguf | gguf:gguf_cursor | gguf_cursor:gguf | sampling:* | chat:wire | options:* | spawn:) continue ;;
+	esac
+	printf '%s includes: %s\n' "$source" "$others" >&2
+	failures=$((failures + 1))
+done
+((failures == 0))

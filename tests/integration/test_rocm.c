@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rocm plugin without an AMD GPU: a fake /dev/kfd, and a stand-in for llama-server that writes down what it was given,
+ * refuses what a real one with ROCm would refuse, and then runs the real one on the CPU.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "process.h"
+#include "scratch.h"
+#include "suite.h"
+
+struct world {
+	struct scratch scratch;
+	const char *stand_in;
+	inf_registry *registry;
+	inf_error err;
+};
+
+/* --device ROCm0 becomes --device none, all else goes through. */
+static const char script[] =
+	"#!/bin/sh\n"
+	"case $1 in --version|--help) exec '%s' \"$@\";; esac\n"
+	"here='%s'\n"
+	"printf '%%s\\n' \"$@\" > \"$here/argv\"\n"
+	"env > \"$here/env\"\n"
+	"pwd > \"$here/cwd\"\n"
+	"ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> /\\1 /p' > \"$here/fds\"\n"
+	"n=$#; i=0; device=\n"
+	"while [ $i -lt $n ]; do\n"
+	"  arg=$1; shift; i=$((i+1))\n"
+	"  if [ \"$device\" = next ]; then device=$arg; [ \"$arg\" = ROCm0 ] && arg=none; fi\n"
+	"  [ \"$arg\" = --device ] && device=next\n"
+	"  set -- \"$@\" \"$arg\"\n"
+	"done\n"
+	"case $device in ROCm0|none) ;; *) echo \"error: no device was asserted\" >&2; exit 1;; esac\n"
+	"exec '%s' \"$@\"\n";
+
+static void open_world(struct world *w)
+{
+	char text[16384];
+	memset(w, 0, sizeof *w);
+	w->err.struct_size = sizeof w->err;
+	scratch_init(&w->scratch);
+	scratch_dir(&w->scratch, "dev", 0755);
+	chmod(scratch_write(&w->scratch, "dev/kfd", "", 0), 0666);
+	snprintf(text, sizeof text, script, harness_server(), w->scratch.path, harness_server());
+	w->stand_in = scratch_write(&w->scratch, "llama-server", text, strlen(text));
+	ck_assert_int_eq(chmod(w->stand_in, 0755), 0);
+}
+
+static void open_registry(struct world *w, const char *server_option)
+{
+	const char *dirs[] = { harness_plugins() };
+	const inf_kv options[] = { { "rocm.sysroot", w->scratch.path }, { "llama-server.path", server_option } };
+	const inf_registry_params params = {
+		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
+		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = server_option ? 2 : 1,
+	};
+	ck_assert_msg(inf_registry_open(&params, &w->registry, &w->err) == INF_OK, "%s", w->err.message);
+}
+
+static void close_world(struct world *w)
+{
+	inf_registry_close(w->registry);
+	scratch_release(&w->scratch);
+}
+
+static inf_session *load_rocm(struct world *w, inf_load_params *params)
+{
+	inf_session *session = NULL;
+	params->struct_size = sizeof *params;
+	params->path = harness_model();
+	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), params, &session, &w->err);
+	ck_assert_msg(st == INF_OK, "%s", w->err.message);
+	return session;
+}
+
+static char *report(struct world *w, const char *name)
+{
+	size_t len;
+	return scratch_read(scratch_at(&w->scratch, name), &len);
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	char with_newlines[512];
+	snprintf(with_newlines, sizeof with_newlines, "\n%s\n", line);
+	return strncmp(text, line, strlen(line)) == 0 || strstr(text, with_newlines);
+}
+
+START_TEST(rocm_is_selected_before_the_cpu_where_a_device_is)
+{
+	struct world w;
+	const inf_candidate *chosen = NULL;
+	open_world(&w);
+	open_registry(&w, w.stand_in);
+	ck_assert_int_eq(inf_registry_select(w.registry, NULL, &chosen, &w.err), INF_OK);
+	ck_assert_str_eq(chosen->backend, "rocm");
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_without_kfd_says_why_and_the_cpu_is_selected)
+{
+	struct world w;
+	const inf_candidate *chosen = NULL;
+	open_world(&w);
+	ck_assert_int_eq(unlink(scratch_at(&w.scratch, "dev/kfd")), 0);
+	open_registry(&w, w.stand_in);
+	const inf_candidate *rocm = harness_backend(w.registry, "rocm");
+	ck_assert_int_eq(rocm->state, INF_STATE_UNAVAILABLE);
+	ck_assert_str_eq(rocm->reason, "kfd_dev_missing");
+	ck_assert_int_eq(inf_registry_select(w.registry, NULL, &chosen, &w.err), INF_OK);
+	ck_assert_str_eq(chosen->backend, "llama_cpp");
+	ck_assert_int_eq(inf_registry_select(w.registry, "rocm", &chosen, &w.err), INF_E_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(w.err.message, "/dev/kfd"));
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
+{
+	struct world w;
+	open_world(&w);
+	setenv("ROCR_VISIBLE_DEVICES", "GPU-0123456789abcdef", 1);
+	setenv("LLAMA_ARG_CTX_SIZE", "64", 1);
+	setenv("LLAMA_API_KEY", "the-hosts-own", 1);
+	setenv("GGML_CUDA_DEVICES", "9", 1);
+	setenv("LD_PRELOAD_FOR_TEST", "x", 1);
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	open_registry(&w, w.stand_in);
+	inf_load_params params = { .parallel_slots = 2, .context_len = 512 };
+	inf_session *session = load_rocm(&w, &params);
+	const inf_gen_params gen = { .struct_size = sizeof gen, .max_tokens = 4 };
+	ck_assert_int_eq(harness_generate(session, "x", &gen, NULL, &w.err), INF_OK);
+
+	char *argv = report(&w, "argv"), *env = report(&w, "env"), *cwd = report(&w, "cwd"), *fds = report(&w, "fds");
+	ck_assert(has_line(argv, "--device\nROCm0"));
+	ck_assert(has_line(argv, "-ngl\n999"));
+	ck_assert(has_line(argv, "-np\n2"));
+	ck_assert(has_line(argv, "-c\n1024"));
+	ck_assert(has_line(env, "ROCR_VISIBLE_DEVICES=GPU-0123456789abcdef"));
+	ck_assert(has_line(env, "GGML_NO_BACKTRACE=1"));
+	const char *const forbidden[] = { "LLAMA_ARG_CTX_SIZE", "the-hosts-own", "GGML_CUDA_DEVICES", "LD_PRELOAD_FOR_TEST",
+					  "http_proxy", "GR_TEST_" };
+	for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+		ck_assert_ptr_null(strstr(env, forbidden[i]));
+	/* The key is in the environment, which only the owner can read, and nowhere in argv. */
+	char *key = harness_process_env(harness_server_pid(), "LLAMA_API_KEY");
+	ck_assert_uint_eq(strlen(key), 32);
+	ck_assert_ptr_null(strstr(argv, key));
+	ck_assert_ptr_nonnull(strstr(cwd, "/inference-"));
+	ck_assert_int_eq(strncmp(fds, "0 /dev/null\n", 12), 0);
+
+	inf_model_info info = { .struct_size = sizeof info };
+	inf_session_info(session, &info, NULL);
+	ck_assert_str_eq(info.devices, "ROCm0");
+	ck_assert_int_eq(info.gpu_layers, -1);
+	free(argv);
+	free(env);
+	free(cwd);
+	free(fds);
+	free(key);
+	inf_session_close(session, NULL);
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_layers_go_through_and_zero_means_the_cpu)
+{
+	struct world w;
+	open_world(&w);
+	open_registry(&w, w.stand_in);
+	inf_load_params some = { .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = 3 };
+	inf_session *session = load_rocm(&w, &some);
+	char *argv = report(&w, "argv");
+	ck_assert(has_line(argv, "-ngl\n3"));
+	ck_assert(has_line(argv, "--device\nROCm0"));
+	free(argv);
+	inf_session_close(session, NULL);
+
+	inf_load_params none = { .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = 0 };
+	session = load_rocm(&w, &none);
+	argv = report(&w, "argv");
+	ck_assert(has_line(argv, "--device\nnone"));
+	free(argv);
+	inf_session_close(session, NULL);
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_server_without_the_device_fails_instead_of_using_the_cpu)
+{
+	struct world w;
+	inf_session *session = NULL;
+	open_world(&w);
+	open_registry(&w, harness_server());	/* has no ROCm */
+	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
+	inf_status st = inf_session_load(w.registry, harness_backend(w.registry, "rocm"), &params, &session, &w.err);
+	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
+	ck_assert_str_eq(w.err.reason, "device_missing");
+	ck_assert_ptr_nonnull(strstr(w.err.message, "ROCm0"));
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_server_is_found_by_its_own_variable_first)
+{
+	struct world w;
+	open_world(&w);
+	setenv("ROCM_LLAMA_SERVER_PATH", w.stand_in, 1);
+	setenv("LLAMA_SERVER_PATH", harness_server(), 1);
+	open_registry(&w, NULL);
+	ck_assert_ptr_nonnull(strstr(harness_backend(w.registry, "rocm")->message, w.stand_in));
+	ck_assert_ptr_nonnull(strstr(harness_backend(w.registry, "llama_cpp")->message, harness_server()));
+	close_world(&w);
+}
+END_TEST
+
+RUN_SUITE("rocm", 60, rocm_is_selected_before_the_cpu_where_a_device_is,
+	  rocm_without_kfd_says_why_and_the_cpu_is_selected, rocm_server_gets_the_device_and_a_curated_environment,
+	  rocm_layers_go_through_and_zero_means_the_cpu,
+	  rocm_server_without_the_device_fails_instead_of_using_the_cpu,
+	  rocm_server_is_found_by_its_own_variable_first)

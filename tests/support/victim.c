@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * victim: a host that is there to be killed.
+ *
+ * victim PLUGINS SERVER MODEL loading|ready|thread
+ *
+ * Prints "here\n" when the state is reached and waits for ever: while the model is loading (inside the progress callback,
+ * with the server running), when it is ready, or when it is ready and the thread that loaded it has ended.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inference/host.h"
+
+struct wish {
+	char **argv;
+	inf_registry *registry;
+	inf_session *session;
+};
+
+static void wait_for_ever(void)
+{
+	if (write(STDOUT_FILENO, "here\n", 5) != 5)
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+static int32_t on_progress(void *user, const inf_progress *progress)
+{
+	const struct wish *wish = user;
+	(void)progress;
+	if (strcmp(wish->argv[4], "loading") == 0)
+		wait_for_ever();
+	return INF_CONTINUE;
+}
+
+static void *load(void *arg)
+{
+	struct wish *wish = arg;
+	const inf_load_params params = {
+		.struct_size = sizeof params, .path = wish->argv[3], .user = wish, .on_progress = on_progress,
+	};
+	const inf_candidate *candidate = NULL;
+	inf_error err = { .struct_size = sizeof err };
+	if (inf_registry_select(wish->registry, "llama_cpp", &candidate, &err) != INF_OK ||
+	    inf_session_load(wish->registry, candidate, &params, &wish->session, &err) != INF_OK)
+		fprintf(stderr, "victim: %s\n", err.message);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct wish wish = { .argv = argv };
+	pthread_t thread;
+	if (argc != 5)
+		return 2;
+	const char *dirs[] = { argv[1] };
+	const inf_kv options[] = { { "llama-server.path", argv[2] } };
+	const inf_registry_params params = {
+		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
+		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = 1,
+	};
+	if (inf_registry_open(&params, &wish.registry, NULL) != INF_OK)
+		return 1;
+	if (strcmp(argv[4], "thread") != 0) {
+		load(&wish);
+	} else if (pthread_create(&thread, NULL, load, &wish) == 0) {
+		pthread_join(thread, NULL);
+	}
+	if (!wish.session)
+		return 1;
+	wait_for_ever();
+}
