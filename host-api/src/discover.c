@@ -110,7 +110,7 @@ static void add_data_home(struct dirs *dirs, const struct ih_search *search, con
 		below = in_home;
 	}
 	if (base && base[0] == '/' && add_dir(dirs, BY_DEFAULT, base, strlen(base), below) != INF_OK)
-		ih_log(log, INF_LOG_WARN, "the user's plugin directory is one too many or its path is too long, ignored");
+		ih_log(log, INF_LOG_WARN, "the user's plugin directory is one too many or too long, ignored");
 }
 
 static inf_status search_path(const struct ih_search *search, const struct ih_log *log, struct dirs *dirs,
@@ -169,7 +169,8 @@ static inf_status read_names(DIR *stream, const char *dir, struct ih_paths *out,
 		if (is_candidate(entry->d_name))
 			st = add_file(out, dir, entry->d_name, log);
 		if (out->count > IH_DISCOVER_FILES_MAX) {
-			ih_log(log, INF_LOG_WARN, "%s: more than %d *.so files, not searched", dir, IH_DISCOVER_FILES_MAX);
+			ih_log(log, INF_LOG_WARN, "%s: more than %d *.so files, not searched", dir,
+			       IH_DISCOVER_FILES_MAX);
 			ih_paths_release(out);
 			return INF_OK;
 		}

@@ -20,7 +20,7 @@
  */
 enum {
 	IH_DISCOVER_DIRS_MAX = 64,	/* directories in the search path */
-	IH_DISCOVER_FILES_MAX = 1024,	/* *.so files in one directory; with more it is no plugin directory */
+	IH_DISCOVER_FILES_MAX = 256,	/* *.so files in one directory; with more it is no plugin directory */
 	IH_DISCOVER_PATH_MAX = 4096,	/* bytes of a path with its NUL */
 };
 

@@ -50,15 +50,15 @@ static bool size_is_valid(uint32_t size, uint32_t least)
 static int32_t check_backend(const inf_backend *backend, size_t index, inf_error *why)
 {
 	if (!backend || !size_is_valid(backend->struct_size, inf_backend_V1_0))
-		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "backend_size", "backend %zu: its table is %u bytes, not %d "
-				 "to %u", index, backend ? backend->struct_size : 0, inf_backend_V1_0, INF_STRUCT_MAX);
+		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "backend_size", "backend %zu: its table is %u bytes, "
+				 "not %d to %u", index, backend ? backend->struct_size : 0, inf_backend_V1_0, INF_STRUCT_MAX);
 	if (!backend->name || !name_is_valid(backend->name))
 		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "backend_name", "backend %zu: its name \"%.64s\" is not "
 				 "1 to %d of a-z, 0-9 and _", index, backend->name ? backend->name : "", NAME_MAX_LEN);
 	for (size_t i = 0; i < sizeof backend_slots / sizeof backend_slots[0]; i++)
 		if (slot_is_empty(backend, backend_slots[i].offset))
-			return ih_refuse(why, INF_STATE_INCOMPATIBLE, "slot_missing", "backend %s: its function %s() is "
-					 "missing", backend->name, backend_slots[i].name);
+			return ih_refuse(why, INF_STATE_INCOMPATIBLE, "slot_missing", "backend %s: its function %s() "
+					 "is missing", backend->name, backend_slots[i].name);
 	return INF_STATE_AVAILABLE;
 }
 
@@ -85,13 +85,14 @@ int32_t ih_loader_check(const inf_plugin *plugin, inf_error *why)
 		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "plugin_size", "its table is %u bytes, not %d to %u",
 				 plugin ? plugin->struct_size : 0, inf_plugin_V1_0, INF_STRUCT_MAX);
 	if (plugin->min_host_minor > INF_ABI_MINOR)
-		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "host_too_old", "it needs a host of plugin ABI %u.%u or later, "
-				 "this one has %u.%u: update the host", INF_ABI_MAJOR, plugin->min_host_minor,
+		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "host_too_old", "it needs a host of plugin ABI %u.%u or "
+				 "later, this one has %u.%u: update the host", INF_ABI_MAJOR, plugin->min_host_minor,
 				 INF_ABI_MAJOR, INF_ABI_MINOR);
 	if (!plugin->id || !plugin->id[0] || !plugin->version)
 		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "plugin_id", "it does not say its id or its version");
 	if (slot_is_empty(plugin, offsetof(inf_plugin, create)) || slot_is_empty(plugin, offsetof(inf_plugin, destroy)))
-		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "slot_missing", "its function create() or destroy() is missing");
+		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "slot_missing",
+				 "its function create() or destroy() is missing");
 	return check_backends(plugin, why);
 }
 
@@ -101,9 +102,9 @@ static int32_t refuse_without_entry(void *handle, inf_error *why)
 		char symbol[32];
 		snprintf(symbol, sizeof symbol, "inf_plugin_entry_v%d", major);
 		if (dlsym(handle, symbol))
-			return ih_refuse(why, INF_STATE_INCOMPATIBLE, "abi_major", "it speaks major %d of the plugin ABI, this "
-					 "host speaks %u: update the host, or take a plugin for major %u", major,
-					 INF_ABI_MAJOR, INF_ABI_MAJOR);
+			return ih_refuse(why, INF_STATE_INCOMPATIBLE, "abi_major", "it speaks major %d of the plugin "
+					 "ABI, this host speaks %u: update the host, or take a plugin for major %u",
+					 major, INF_ABI_MAJOR, INF_ABI_MAJOR);
 	}
 	return ih_refuse(why, INF_STATE_NOT_A_PLUGIN, "no_entry", "a shared object without the function %s()",
 			 INF_ENTRY_SYMBOL);
@@ -115,7 +116,8 @@ int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why)
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!handle) {
 		const char *text = dlerror();
-		return ih_refuse(why, INF_STATE_NOT_A_PLUGIN, "dlopen", "%s", text ? text : "the loader gave no reason");
+		return ih_refuse(why, INF_STATE_NOT_A_PLUGIN, "dlopen", "%s",
+				 text ? text : "the loader gave no reason");
 	}
 	void *symbol = dlsym(handle, INF_ENTRY_SYMBOL);
 	if (!symbol)

@@ -89,9 +89,10 @@ static char *copy_text(const char *text)
 
 static inf_status read_params(inf_registry_params *out, const inf_registry_params *params, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, params, PARAMS_V1_0, INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS, ~0ull);
+	inf_status st = inf_read_request(out, sizeof *out, params, PARAMS_V1_0, INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
+					 ~0ull);
 	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "params", "registry parameters: a flag or field that this library does not know");
+		return inf_fail(err, st, "params", "registry parameters: a flag or field that is not known here");
 	if (st != INF_OK)
 		return inf_fail(err, st, "params", "registry parameters: struct_size is %u, not %d to %u",
 				params ? params->struct_size : 0, PARAMS_V1_0, INF_STRUCT_MAX);
@@ -157,7 +158,8 @@ static void load_file(struct inf_registry *self, struct file *file, const struct
 	file->identified = true;
 	const struct file *earlier = same_file(self, file);
 	if (earlier) {
-		file->state = ih_refuse(&file->why, INF_STATE_SHADOWED, "same_file", "the same file as %s", earlier->path);
+		file->state = ih_refuse(&file->why, INF_STATE_SHADOWED, "same_file", "the same file as %s",
+					earlier->path);
 		return;
 	}
 	file->state = ih_loader_open(file->path, &plugin, &file->why);
@@ -244,7 +246,8 @@ static void list_backend(struct inf_registry *self, struct file *file, const inf
 	if (ih_name_in_list(disabled, backend->name))
 		state = ih_refuse(&why, INF_STATE_DISABLED, "disabled", "by $INF_BACKEND_DISABLE=%s", disabled);
 	else if (earlier)
-		state = ih_refuse(&why, INF_STATE_SHADOWED, "same_name", "%s comes first in the search path", earlier->path);
+		state = ih_refuse(&why, INF_STATE_SHADOWED, "same_name", "%s comes first in the search path",
+				  earlier->path);
 	self->details[index].wanted = state == INF_STATE_AVAILABLE;
 	if (state != INF_STATE_AVAILABLE)
 		judge(self, index, state, why.reason, why.message);

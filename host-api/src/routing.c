@@ -185,10 +185,10 @@ static inf_status fail_unknown(const struct ih_route *routes, size_t route_count
 	free(known);
 	for (size_t i = 0, len = 0; i < count; i++)
 		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " or " : "", near[i].key);
-	return count ? inf_fail(err, INF_E_UNSUPPORTED, "option_unknown", "unknown option \"%s\": did you mean %s?", key,
-				text)
-		     : inf_fail(err, INF_E_UNSUPPORTED, "option_unknown", "unknown option \"%s\": no plugin that was found "
-				"knows it", key);
+	if (!count)
+		return inf_fail(err, INF_E_UNSUPPORTED, "option_unknown",
+				"unknown option \"%s\": no plugin that was found knows it", key);
+	return inf_fail(err, INF_E_UNSUPPORTED, "option_unknown", "unknown option \"%s\": did you mean %s?", key, text);
 }
 
 static inf_status fail_elsewhere(const char *key, uint32_t where, inf_error *err)
@@ -196,7 +196,8 @@ static inf_status fail_elsewhere(const char *key, uint32_t where, inf_error *err
 	char text[64] = "";
 	for (size_t i = 0, len = 0; i < sizeof places / sizeof places[0]; i++)
 		if (where & places[i].bit)
-			len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", len ? " or " : "", places[i].name);
+			len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", len ? " or " : "",
+					places[i].name);
 	return inf_fail(err, INF_E_UNSUPPORTED, "option_place", "\"%s\" is a %s option, not one of the instance", key,
 			text[0] ? text : "later kind of");
 }
@@ -217,8 +218,8 @@ static inf_status check_given(const inf_kv *options, size_t count, inf_error *er
 		if (!options[i].key || !options[i].key[0] || !options[i].value)
 			return inf_fail(err, INF_E_INVALID, "option_empty", "option %zu has no key or no value", i);
 		if (strlen(bare_key(&options[i])) > IH_OPTION_KEY_MAX)
-			return inf_fail(err, INF_E_INVALID, "option_long", "option %zu: its key is longer than %d bytes", i,
-					IH_OPTION_KEY_MAX);
+			return inf_fail(err, INF_E_INVALID, "option_long", "option %zu: its key is longer than %d bytes",
+					i, IH_OPTION_KEY_MAX);
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(bare_key(&options[i]), bare_key(&options[j])))
 				return inf_fail(err, INF_E_INVALID, "option_twice", "option \"%s\" is given twice",

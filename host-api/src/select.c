@@ -84,9 +84,10 @@ static inf_status fail_not_found(const inf_candidate *candidates, size_t count, 
 		if (candidates[i].backend[0] && !named_before(candidates, i))
 			add(&names, names.len ? ", " : "", candidates[i].backend, "");
 	if (!names.len)
-		return inf_fail(err, INF_E_NOT_FOUND, "backend_unknown", "no backend \"%.64s\": no plugin was found that could "
-				"be opened", wish);
-	return inf_fail(err, INF_E_NOT_FOUND, "backend_unknown", "no backend \"%.64s\"; there are: %s", wish, names.bytes);
+		return inf_fail(err, INF_E_NOT_FOUND, "backend_unknown", "no backend \"%.64s\": no plugin was found that "
+				"could be opened", wish);
+	return inf_fail(err, INF_E_NOT_FOUND, "backend_unknown", "no backend \"%.64s\"; there are: %s", wish,
+			names.bytes);
 }
 
 static void add_reason(struct text *reasons, const inf_candidate *candidate)
@@ -102,8 +103,8 @@ static inf_status fail_unavailable(const inf_candidate *candidates, size_t count
 {
 	struct text reasons = { "", 0 };
 	if (!count)
-		return inf_fail(err, INF_E_UNAVAILABLE, "no_plugin", "no plugin was found: install one, or name its directory "
-				"in $INF_PLUGIN_PATH");
+		return inf_fail(err, INF_E_UNAVAILABLE, "no_plugin", "no plugin was found: install one, or name its "
+				"directory in $INF_PLUGIN_PATH");
 	for (size_t i = 0; i < count; i++)
 		if (candidates[i].backend[0] && candidates[i].state != INF_STATE_SHADOWED)
 			add_reason(&reasons, &candidates[i]);

@@ -114,9 +114,9 @@ static inf_status take_params(struct call *call, const inf_gen_params *params, i
 {
 	uint32_t size = params ? params->struct_size : 0;
 	if (size < inf_gen_params_V1_0 || size > INF_STRUCT_MAX)
-		return inf_fail(err, INF_E_INVALID, "params", "generation parameters: struct_size is %u, not %d to %u", size,
-				inf_gen_params_V1_0, INF_STRUCT_MAX);
-	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are is the plugin's to judge */
+		return inf_fail(err, INF_E_INVALID, "params", "generation parameters: struct_size is %u, not %d to %u",
+				size, inf_gen_params_V1_0, INF_STRUCT_MAX);
+	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are the plugin judges */
 	call->user = params->user;
 	call->on_token = params->on_token;
 	call->on_poll = params->on_poll;

@@ -307,6 +307,7 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	const struct gr_http_request request = {
 		.path = "/completion", .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
 		.on_body = on_body, .on_poll = poll_caller, .user = r, .error_body = &refusal,
+		.stream = true,
 	};
 	inf_status st = gr_http_perform(r->model->http, &request, &code, r->err);
 	st = judge(r, st, code, &refusal);

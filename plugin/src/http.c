@@ -183,6 +183,7 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, t->request->stream ? 1L : 0L);
 	if (t->request->body) {
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, t->request->body);
@@ -251,6 +252,25 @@ static void pause_ms(int ms)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
+/* A full accept queue, or a kept connection that the server closed at the moment we used it again. In both cases the
+ * server has not seen the request. */
+static bool may_retry(const struct transfer *t, CURLcode result)
+{
+	long number = 0;
+	if (result == CURLE_COULDNT_CONNECT) {
+		curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &number);
+		if (number != EAGAIN)
+			return false;
+		pause_ms(GR_HTTP_RETRY_MS);
+		return true;
+	}
+	if (t->code || (result != CURLE_SEND_ERROR && result != CURLE_RECV_ERROR && result != CURLE_GOT_NOTHING))
+		return false;
+	number = -1;
+	curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &number);
+	return number == 0;
+}
+
 inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *request, int *out_code, inf_error *err)
 {
 	char url[URL_MAX];
@@ -267,14 +287,10 @@ inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *r
 		curl_multi_add_handle(t.handle->multi, t.handle->easy);
 		st = drive(&t, &result, err);
 		curl_multi_remove_handle(t.handle->multi, t.handle->easy);
-		if (st == INF_OK && result == CURLE_COULDNT_CONNECT && attempt < GR_HTTP_CONNECT_RETRIES &&
-		    (st = ask(&t, err)) == INF_OK) {
-			long os_error = 0;
-			curl_easy_getinfo(t.handle->easy, CURLINFO_OS_ERRNO, &os_error);
-			if (os_error == EAGAIN) {
-				pause_ms(GR_HTTP_CONNECT_RETRY_MS);
+		if (st == INF_OK && attempt < GR_HTTP_RETRIES && may_retry(&t, result)) {
+			st = ask(&t, err);
+			if (st == INF_OK)
 				continue;
-			}
 		}
 		if (st == INF_OK)
 			st = judge(&t, result, err);

@@ -2,6 +2,8 @@
 #ifndef GR_HTTP_H
 #define GR_HTTP_H
 
+#include <stdbool.h>
+
 #include "inference/plugin.h"
 
 #include "buf.h"
@@ -18,8 +20,8 @@ enum {
 	GR_HTTP_POLL_MS = 40,			/* between two questions to on_poll */
 	GR_HTTP_IDLE_HANDLES = 32,		/* kept for reuse */
 	GR_HTTP_ERROR_BODY = 64 * 1024,		/* bytes kept of the body of an answer that is not 200 */
-	GR_HTTP_CONNECT_RETRIES = 50,		/* the server's accept queue can be full for a moment */
-	GR_HTTP_CONNECT_RETRY_MS = 10,
+	GR_HTTP_RETRIES = 50,			/* the server's accept queue can be full for a moment */
+	GR_HTTP_RETRY_MS = 10,
 };
 
 struct gr_http;
@@ -36,6 +38,7 @@ struct gr_http_request {
 	int (*on_poll)(void *user);
 	void *user;
 	struct gr_buf *error_body;	/* gets the body of an answer that is not 200; may be NULL */
+	bool stream;			/* the server closes the connection afterwards, so it is not kept */
 };
 
 /* One server. Both strings are copied. INF_E_NO_MEMORY. */

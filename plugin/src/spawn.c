@@ -100,6 +100,12 @@ IN_CHILD static int child_main(void *arg)
 	return 127;
 }
 
+/* ThreadSanitizer takes any clone() for a fork, and does its bookkeeping for the child in memory that is still ours. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*main)(void *), void *stack, int flags, void *arg, ...);
+# define clone __clone
+#endif
+
 /* ---- in the parent ------------------------------------------------------------------------------------------- */
 static void close_fd(int *fd)
 {

@@ -31,11 +31,6 @@ void answer_release(struct answer *self)
 	text_release(&self->reply);
 }
 
-static bool wants_json(const struct answer *self)
-{
-	return self->options->flags & OPTION_JSON;
-}
-
 /* ---- tokens ---- */
 
 static bool print_line(struct console *console, const struct text *line)
@@ -71,7 +66,7 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 		self->first_ns = now_ns();
 	if (!(token->flags & INF_TOKEN_FLAG_REASONING))
 		text_add(&self->reply, token->text, token->text_len);
-	bool shown = wants_json(self) ? show_json(self, token) : show_text(self, token);
+	bool shown = self->options->flags & OPTION_JSON ? show_json(self, token) : show_text(self, token);
 	return shown ? INF_CONTINUE : 0;
 }
 
@@ -104,18 +99,27 @@ static inf_status call(struct answer *self, const struct question *question, inf
 	return st;
 }
 
-static void end_text(struct answer *self, const struct outcome *outcome)
-{
-	console_end_line(self->console);
-	if (self->options->flags & OPTION_STATS)
-		outcome_print(outcome, &self->engine->model, self->options->model_path, self->console);
-}
-
 static void end_json(struct console *console, const struct outcome *outcome)
 {
 	text_reset(&console->scratch);
 	json_add_outcome(&console->scratch, outcome);
 	print_line(console, &console->scratch);
+}
+
+/* After Ctrl-C there is a ^C on the terminal. */
+static void end_line(struct console *console, enum exit_code interrupted)
+{
+	if (interrupted && console->out.is_tty)
+		atomic_store(&console->mid_line, true);
+	console_end_line(console);
+}
+
+static void sum_up(struct answer *self, const struct outcome *outcome)
+{
+	if (self->options->flags & OPTION_JSON)
+		end_json(self->console, outcome);
+	if (self->options->flags & OPTION_STATS)
+		outcome_print(outcome, &self->engine->model, self->options->model_path, self->console);
 }
 
 enum exit_code answer_run(struct answer *self, const struct question *question, struct failure *why)
@@ -129,15 +133,10 @@ enum exit_code answer_run(struct answer *self, const struct question *question, 
 	if (self->first_ns)
 		outcome.first_token_ns = self->first_ns - self->begun_ns;
 	outcome.finish = inf_finish_name(interrupted ? INF_FINISH_CANCELLED : outcome.result.finish);
-	if (console_check(self->console, why) != EXIT_DONE)
-		return why->code;
-	if (st != INF_OK && !interrupted) {
-		console_end_line(self->console);
+	end_line(self->console, interrupted);
+	if (st != INF_OK && !interrupted && !self->console->write_errno)
 		return failure_as(why, EXIT_FAILED);
-	}
-	if (wants_json(self))
-		end_json(self->console, &outcome);
-	end_text(self, &outcome);
+	sum_up(self, &outcome);
 	return console_check(self->console, why) == EXIT_DONE ? interrupted : why->code;
 }
 

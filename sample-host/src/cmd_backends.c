@@ -2,10 +2,13 @@
 #include "commands.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 #include "json.h"
 #include "table.h"
+
+enum { SENTENCE_MAX = 4096 };
 
 static size_t count_available(const inf_registry *registry)
 {
@@ -16,35 +19,45 @@ static size_t count_available(const inf_registry *registry)
 }
 
 /* The library gives the choice; the reason follows from its rules, which host.h states. */
-static void add_choice(struct text *out, const inf_registry *registry, const struct options *options, const char *name)
+static void explain_choice(struct text *out, const inf_registry *registry, const struct options *options,
+			   const char *name)
 {
 	const char *wish = getenv("INF_BACKEND");
 	size_t count = count_available(registry);
 	text_printf(out, "%s would be used: ", name);
 	if (options->backend && options->backend[0])
-		text_puts(out, "--backend names it.\n");
+		text_puts(out, "--backend names it.");
 	else if (wish && wish[0])
-		text_puts(out, "$INF_BACKEND names it.\n");
+		text_puts(out, "$INF_BACKEND names it.");
 	else if (count == 1)
-		text_puts(out, "no other backend is available.\n");
+		text_puts(out, "no other backend is available.");
 	else
 		text_printf(out, "the first of %zu in the order metal, rocm, other GPU backends, llama_cpp, other CPU "
-			    "backends; higher scores first.\n", count);
+			    "backends; higher scores first.", count);
+}
+
+static void explain(struct text *out, const inf_registry *registry, const inf_candidate *selected,
+		    const struct options *options, const inf_error *why)
+{
+	if (selected)
+		explain_choice(out, registry, options, selected->backend);
+	else if (inf_registry_count(registry) && !strcmp(why->reason, "none_available"))
+		text_puts(out, "No backend can be used: the table says what each one lacks.");
+	else
+		text_printf(out, "No backend would be used: %s.", why->message);
 }
 
 static void add_text(struct text *out, const inf_registry *registry, const inf_candidate *selected,
 		     const struct options *options, const struct terminal *terminal, const inf_error *why)
 {
+	struct text sentence = TEXT_INIT(SENTENCE_MAX);
 	if (inf_registry_count(registry)) {
 		table_add(out, registry, selected, terminal);
 		text_puts(out, "\n");
 	}
-	if (selected)
-		add_choice(out, registry, options, selected->backend);
-	else if (inf_registry_count(registry) && !options->backend && !count_available(registry))
-		text_puts(out, "No backend can be used: the table says what each one lacks.\n");
-	else
-		text_printf(out, "No backend would be used: %s.\n", why->message);
+	explain(&sentence, registry, selected, options, why);
+	table_add_sentence(out, text_string(&sentence), terminal);
+	text_release(&sentence);
 }
 
 static enum exit_code list(const struct engine *engine, const struct options *options, struct console *console,

@@ -22,7 +22,7 @@ struct chat {
 
 static enum exit_code add_message(struct chat *self, const char *role, const struct text *text, struct failure *why)
 {
-	if (history_add(&self->history, role, text_string(text), text->len))
+	if (!text->failed && history_add(&self->history, role, text_string(text), text->len))
 		return EXIT_DONE;
 	return failure_set(why, INF_E_NO_MEMORY, "history_full", "the conversation is longer than %d messages or than "
 			   "memory: /reset begins a new one", HISTORY_MAX);
@@ -181,10 +181,11 @@ static enum exit_code converse(struct chat *self, struct input *input, struct te
 static void greet(struct chat *self)
 {
 	const struct engine *engine = &self->engine;
-	if (self->console->err.is_tty)
-		console_notice(self->console, STYLE_DIM, "%s on %s (%s). /reset forgets, /quit leaves, Ctrl-C stops an answer.",
-			       path_name(self->options->model_path), engine->backend->backend,
-			       engine->model.devices[0] ? engine->model.devices : "device not known");
+	if (!self->console->err.is_tty)
+		return;
+	console_notice(self->console, STYLE_DIM, "%s on %s (%s)", path_name(self->options->model_path),
+		       engine->backend->backend, engine->model.devices[0] ? engine->model.devices : "device not known");
+	console_notice(self->console, STYLE_DIM, "/reset forgets, /quit leaves, Ctrl-C stops an answer");
 }
 
 static enum exit_code talk(struct chat *self, struct failure *why)
@@ -195,6 +196,8 @@ static enum exit_code talk(struct chat *self, struct failure *why)
 	if (code == EXIT_DONE) {
 		greet(self);
 		code = converse(self, &input, &line, why);
+	} else {
+		code = answer_cut_short(self->options, &self->engine, self->console, code);
 	}
 	text_release(&line);
 	input_release(&input);
@@ -207,7 +210,8 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 	enum exit_code code = engine_require_model(options, why);
 	if (code == EXIT_DONE)
 		code = input_is_person(options) ? talk(&chat, why) : answer_once(&chat, why);
-	console_end_line(console);
+	if (!console_end_line(console) && code == EXIT_DONE)
+		code = console_check(console, why);
 	engine_close(&chat.engine, console);
 	history_release(&chat.history);
 	return code;

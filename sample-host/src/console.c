@@ -106,7 +106,7 @@ static void write_line(struct console *self, struct text *line, enum style style
 	if (self->err.is_tty && self->out.is_tty && atomic_exchange(&self->mid_line, false))
 		text_puts(line, "\n");
 	text_puts(line, terminal_style(&self->err, style));
-	terminal_add_visible(line, bytes, len, "");
+	terminal_add_visible(line, bytes, len, "\t");
 	text_puts(line, terminal_plain(&self->err, style));
 	text_puts(line, "\n");
 	if (!line->failed)

@@ -88,7 +88,7 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 	};
 	code = find_with(self, &params, why);
 	release_dirs(dirs, options->plugin_dirs.count);
-	return code;
+	return code == EXIT_DONE ? interrupt_code() : code;
 }
 
 /* ---- the model ---- */

@@ -20,7 +20,8 @@ struct engine {
 /* EXIT_USAGE without -m. */
 enum exit_code engine_require_model(const struct options *options, struct failure *why);
 
-/* Open the registry and give the --set pairs to whom they belong. EXIT_DONE, EXIT_FAILED, EXIT_USAGE. */
+/* Open the registry and give the --set pairs to whom they belong. EXIT_DONE, EXIT_FAILED, EXIT_USAGE, or
+ * interrupted: backends may take a while to say whether they can work here. */
 enum exit_code engine_find(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 

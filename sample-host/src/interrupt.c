@@ -19,10 +19,12 @@ enum { SIGNAL_COUNT = sizeof signals / sizeof signals[0] };
 static void on_signal(int number)
 {
 	int saved = errno;
+	inf_session *session = atomic_load(&watched);
 	if (caught)
 		_exit(128 + number);
 	caught = number;
-	inf_session_cancel(atomic_load(&watched));
+	if (session)
+		inf_session_cancel(session);
 	errno = saved;
 }
 

@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 	enum exit_code code = options_parse(&options, argc, argv, &why);
 	if (code == EXIT_DONE)
 		code = choose(&options)(&options, &console, &why);
-	if (code == why.code)
+	if (code == why.code)	/* an interrupt is no failure, and the table of backends says itself why none will do */
 		report_failure(&console, options_want_json(argc, argv) ? OPTION_JSON : 0, &why);
 	options_release(&options);
 	console_release(&console);

@@ -5,7 +5,12 @@
 
 #include "utf8.h"
 
-enum { NAME_MAX_BYTES = 200, NOTE_MAX_BYTES = 100, LINE_MAX_BYTES = 4096 };
+enum {
+	NAME_MAX_BYTES = 200,
+	NOTE_MAX_BYTES = 100,
+	LINE_MAX_BYTES = 4096,
+	CTRL_C = 2,		/* columns of the ^C that a terminal adds */
+};
 
 static const char *const stages[] = {
 	[INF_STAGE_START] = "starting the backend",
@@ -43,13 +48,15 @@ static void draw(struct progress *self, const struct text *line)
 {
 	struct text *out = &self->console->scratch;
 	const struct terminal *terminal = &self->console->err;
-	size_t len = fit(line, terminal_columns(terminal) - 1), columns = utf8_columns(text_string(line), len);
+	size_t width = terminal_columns(terminal);
+	size_t len = fit(line, width > CTRL_C ? width - CTRL_C - 1 : 0);
+	size_t columns = utf8_columns(text_string(line), len);
 	text_reset(out);
 	text_printf(out, "\r%s", terminal_style(terminal, STYLE_DIM));
 	text_add(out, text_string(line), len);
 	text_puts(out, terminal_plain(terminal, STYLE_DIM));
 	if (columns < self->columns)
-		text_repeat(out, ' ', self->columns - columns);
+		text_repeat(out, ' ', self->columns - columns + (columns ? 0 : CTRL_C));
 	text_puts(out, columns ? "" : "\r");
 	if (!out->failed)
 		console_draw(self->console, text_string(out), out->len);

@@ -154,10 +154,18 @@ void table_add(struct text *out, const inf_registry *registry, const inf_candida
 	add_cell(out, &layout, STYLE_BOLD, layout.state, "STATE");
 	text_printf(out, "%s%*s%s", terminal_style(terminal, STYLE_BOLD), (int)layout.score, "SCORE",
 		    terminal_plain(terminal, STYLE_BOLD));
-	text_printf(out, "%s%s%s%s\n", "  ", terminal_style(terminal, STYLE_BOLD),
-		    layout.indent == DETAIL_BELOW ? "" : "DETAIL", terminal_plain(terminal, STYLE_BOLD));
+	if (layout.indent != DETAIL_BELOW)
+		text_printf(out, "  %sDETAIL%s", terminal_style(terminal, STYLE_BOLD),
+			    terminal_plain(terminal, STYLE_BOLD));
+	text_puts(out, "\n");
 	for (size_t i = 0; i < inf_registry_count(registry); i++) {
 		const inf_candidate *candidate = inf_registry_candidate(registry, i);
 		add_row(out, &layout, candidate, candidate == selected);
 	}
+}
+
+void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal)
+{
+	const struct layout layout = { .width = terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX };
+	add_wrapped(out, &layout, sentence);
 }

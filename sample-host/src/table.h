@@ -14,4 +14,7 @@
 void table_add(struct text *out, const inf_registry *registry, const inf_candidate *selected,
 	       const struct terminal *terminal);
 
+/* A sentence below it, wrapped in the same way. */
+void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal);
+
 #endif

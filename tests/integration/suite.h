@@ -3,7 +3,32 @@
 #define SUITE_H
 
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
+
+#include "process.h"
+
+/* Each test runs in a process of its own and must give back every thread, descriptor and child it took. */
+static struct process_census suite_before;
+
+static void *suite_nothing(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer may start a thread of its own with the first one that it sees. */
+static void suite_setup(void)
+{
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, suite_nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+	suite_before = census_take();
+}
+
+static void suite_teardown(void)
+{
+	census_assert_restored(&suite_before);
+}
 
 /* Run one test case of plain tests and exit with its verdict. */
 #define RUN_SUITE(name, seconds, ...) \
@@ -13,6 +38,7 @@
 		Suite *suite = suite_create(name); \
 		TCase *tc = tcase_create(name); \
 		tcase_set_timeout(tc, seconds); \
+		tcase_add_checked_fixture(tc, suite_setup, suite_teardown); \
 		for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) \
 			tcase_add_test(tc, tests[i]); \
 		suite_add_tcase(suite, tc); \

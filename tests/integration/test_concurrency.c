@@ -25,7 +25,9 @@ static void expected_text(inf_session *session, int number, char *out)
 	const inf_gen_params params = sink_params(sink, TOKENS + number);
 	char prompt[32];
 	snprintf(prompt, sizeof prompt, "Chapter %d. ", number);
-	ck_assert_int_eq(harness_generate(session, prompt, &params, NULL, NULL), INF_OK);
+	inf_error err = { .struct_size = sizeof err };
+	inf_status st = harness_generate(session, prompt, &params, NULL, &err);
+	ck_assert_msg(st == INF_OK, "%s", err.message);
 	strcpy(out, sink->text);
 	free(sink);
 }

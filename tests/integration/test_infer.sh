@@ -1,0 +1,401 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# test_infer.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL: the sample host as people and scripts meet it, over a real backend.
+# Prints "ok NAME" or "not ok NAME" for each test; fails if one did. Needs python3 for pipes, terminals and JSON.
+set -u -o pipefail
+
+(($# == 4)) || { echo "usage: test_infer.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL" >&2 && exit 2; }
+infer=$(realpath -- "$1") plugins=$(realpath -- "$2") server=$(realpath -s -- "$3") model=$(realpath -s -- "$4") || exit 2
+limit_s=60	# of one run of infer; none comes near it
+failures=0
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf -- "$tmp"' EXIT
+mkdir -- "$tmp/empty" "$tmp/home"
+unset XDG_DATA_HOME INF_PLUGIN_PATH INF_BACKEND INF_BACKEND_DISABLE NO_COLOR LLAMA_SERVER_PATH
+export HOME=$tmp/home LC_ALL=C TERM=xterm
+here=(--plugin-dir "$plugins" --set "llama-server.path=$server")
+ready=("${here[@]}" --backend llama_cpp -m "$model" --temperature 0)
+
+# ---- running and judging ----
+
+# run ARGUMENT...: leaves $code, $tmp/out and $tmp/err. Standard input is the caller's.
+run() {
+	timeout -k 5 "$limit_s" "$infer" "$@" >"$tmp/out" 2>"$tmp/err"
+	code=$?
+}
+
+complain() {
+	printf '# %s\n' "$*"
+	return 1
+}
+
+exits() { [[ $code == "$1" ]] || complain "exit status $code, not $1"; }
+silent() { [[ ! -s $tmp/$1 ]] || complain "$1 is not empty"; }
+says() { grep -qE -- "$2" "$tmp/$1" || complain "$1 does not say: $2"; }
+says_not() { ! grep -qE -- "$2" "$tmp/$1" || complain "$1 says: $2"; }
+
+# refused STATUS REGEX: one line on standard error, nothing on standard output.
+refused() {
+	exits "$1" && silent out && says err "^infer: $2" && says err ' \[[a-z_]+(: [a-z_0-9]+)?\]$' &&
+		{ (($(wc -l <"$tmp/err") == 1)) || complain "more than one line of error"; }
+}
+
+# json PYTHON: every line of standard output is an object; "lines" has them.
+json() {
+	python3 -c '
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+assert lines and all(type(line) is dict for line in lines)
+last = lines[-1]
+'"$1" "$tmp/out" 2>"$tmp/json" || complain "$(tail -n 1 -- "$tmp/json")"
+}
+
+check() {
+	local name=$1
+	: >"$tmp/out" && : >"$tmp/err"
+	if "$name" </dev/null; then
+		printf 'ok %s\n' "$name"
+		return
+	fi
+	printf 'not ok %s\n' "$name"
+	head -c 2000 -- "$tmp/out" | sed 's/^/#   out: /'
+	head -c 2000 -- "$tmp/err" | sed 's/^/#   err: /'
+	failures=$((failures + 1))
+}
+
+# ---- help and usage ----
+
+help_is_on_stdout() { run help && exits 0 && silent err && says out '^  generate ' && says out '^  backends '; }
+help_of_command_lists_options() { run help generate && exits 0 && says out '-m, --model FILE' && says out '--stop-token ID'; }
+help_option_is_help() { run chat --help && exits 0 && says out '--system TEXT' && says_not out '--parse-special'; }
+version_is_a_number() { run --version && exits 0 && silent err && says out '^infer [0-9]+\.[0-9]+\.[0-9]+$'; }
+no_command_is_usage() { run; refused 2 'no command given'; }
+unknown_command_names_near_match() { run generat; refused 2 'unknown command generat: did you mean generate\?'; }
+unknown_option_names_near_match() { run generate --modle x; refused 2 'unknown option --modle: did you mean --model\?'; }
+option_of_another_command_is_usage() { run backends --model x; refused 2 'backends does not know --model'; }
+option_without_value_is_usage() { run generate -m; refused 2 '--model needs a value'; }
+number_out_of_range_names_range() { run generate -m x --top-p 1.5 hi; refused 2 '--top-p 1.5: must be a number from 0 to 1 '; }
+number_with_comma_is_usage() { run generate -m x --top-p 0,5 hi; refused 2 '--top-p 0,5: must be a number'; }
+number_too_large_names_range() { run chat -n 99999999999 hi; refused 2 '--max-tokens .* from 1 to 2147483647 '; }
+no_model_is_usage() { run generate "${here[@]}" hi; refused 2 'no model given'; }
+plugin_dir_missing_is_usage() { run backends --plugin-dir "$tmp/nowhere"; refused 2 "--plugin-dir $tmp/nowhere: No such file"; }
+
+usage_error_as_json() {
+	run generate --modle x --json; exits 2 && silent err &&
+		json 'assert last["error"]["status"] == "usage" and last["error"]["reason"] == "unknown_option", last'
+}
+
+# ---- settings ----
+
+unknown_setting_names_near_match() {
+	run backends "${here[@]}" --set llama-server.pth=x
+	refused 2 '--set llama-server.pth: .*did you mean llama-server.path'
+}
+
+setting_of_wrong_type_names_range() { run generate "${ready[@]}" --set threads=many hi; refused 2 '--set threads=many: must be an integer in '; }
+setting_without_value_is_usage() { run generate "${ready[@]}" --set threads hi; refused 2 '--set threads: must be of the form KEY=VALUE'; }
+setting_twice_is_usage() { run generate "${ready[@]}" --set threads=1 --set threads=2 hi; refused 2 '--set threads: the key is given twice'; }
+setting_of_load_reaches_it() { run generate "${ready[@]}" --set threads=1 -n 4 hi; exits 0 && silent err; }
+setting_with_question_mark_may_be_unknown() { run generate "${ready[@]}" --set '?nobody.knows=1' -n 4 hi; exits 0 && silent err; }
+
+# ---- backends ----
+
+backends_marks_the_selected() {
+	run backends "${here[@]}"
+	exits 0 && silent err && says out '^  BACKEND +STATE +SCORE  DETAIL$' && says out '^\* llama_cpp +available +[0-9]+  .' &&
+		says out '^llama_cpp would be used: ' && says_not out $'\x1b'
+}
+
+backends_as_json() {
+	run backends "${here[@]}" --json
+	exits 0 && silent err && json 'assert last["selected"] == "llama_cpp"
+for c in last["candidates"]: assert set(c) == {"path", "state", "reason", "message", "backend", "score", "version"}, c
+assert {"llama_cpp", "rocm"} <= {c["backend"] for c in last["candidates"]}'
+}
+
+backends_without_plugins_exits_3() { run backends --plugin-dir "$tmp/empty"; exits 3 && silent err && says out '^No backend would be used: '; }
+
+backends_without_plugins_as_json() {
+	run backends --plugin-dir "$tmp/empty" --json
+	exits 3 && json 'assert last == {"candidates": [], "selected": None}, last'
+}
+
+backends_disabled_exits_3() {
+	INF_BACKEND_DISABLE='*' run backends "${here[@]}"
+	exits 3 && says out '^  llama_cpp +disabled +-  .' && says out '^No backend can be used'
+}
+
+generate_without_plugins_exits_3() { run generate --plugin-dir "$tmp/empty" -m "$model" hi; refused 3 'no plugin was found'; }
+unknown_backend_exits_3() { run generate "${ready[@]}" --backend lama_cpp hi; refused 3 'no backend "lama_cpp"; there are: .*llama_cpp'; }
+
+no_backend_as_json() {
+	run generate --plugin-dir "$tmp/empty" -m "$model" --json hi
+	exits 3 && silent err && json 'assert last["error"]["status"] == "unavailable", last'
+}
+
+# ---- generate ----
+
+generate_prints_text_alone() { run generate "${ready[@]}" -n 12 'Mr. Darcy'; exits 0 && silent err && says out '[a-z]{3}'; }
+
+generate_reads_file_and_stdin_alike() {
+	printf 'Mr. Darcy\n' >"$tmp/prompt"
+	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" -n 12 -f "$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain '-f differs' || return 1
+	run generate "${ready[@]}" -n 12 -f - <"$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain '-f - differs' || return 1
+	run generate "${ready[@]}" -n 12 <"$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain 'standard input differs'
+}
+
+generate_with_relative_model() {
+	local dir=${model%/*}
+	(cd -- "${dir:-/}" && run generate "${here[@]}" -m "./${model##*/}" -n 2 hi && exits 0)
+}
+
+generate_without_prompt_is_usage() { run generate "${ready[@]}"; refused 2 'standard input is empty'; }
+generate_prompt_twice_is_usage() { run generate "${ready[@]}" -f "$tmp/x" hi; refused 2 'a text as argument and -f'; }
+
+generate_bad_utf8_names_the_byte() {
+	printf 'caf\xe9 au lait' >"$tmp/latin1"
+	run generate "${ready[@]}" -f "$tmp/latin1"
+	refused 1 "$tmp/latin1: byte 3 is 0xe9"
+}
+
+generate_missing_model_fails() { run generate "${ready[@]}" -m "$tmp/none.gguf" hi; refused 1 '.*none.gguf.* \[not_found'; }
+
+generate_missing_model_as_json() {
+	run generate "${ready[@]}" -m "$tmp/none.gguf" --json hi
+	exits 1 && silent err && json 'assert last["error"]["status"] == "not_found", last'
+}
+
+generate_as_json_is_the_same_text() {
+	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" -n 12 --json 'Mr. Darcy'
+	exits 0 && silent err && json 'tokens = lines[:-1]
+assert "".join(t["text"] for t in tokens) == open("'"$tmp/expected"'", encoding="utf-8").read()
+assert sum(t.get("count", 1) for t in tokens) == last["generated_tokens"] == 12, last
+assert last["finish"] == "length" and last["backend"] == "llama_cpp" and last["prompt_tokens"] > 0
+assert last["prefill_ms"] > 0 and last["decode_ms"] > 0 and last["tokens_per_second"] > 0 and "seed" in last'
+}
+
+generate_stops_before_stop_text() {
+	run generate "${ready[@]}" -n 100 --json --stop zzz --stop ' the' 'Mr. Darcy'
+	exits 0 && json 'assert last["finish"] == "stop_string" and last["stop_index"] == 1, last
+assert " the" not in "".join(t["text"] for t in lines[:-1])'
+}
+
+generate_same_seed_same_text() {
+	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && cmp -s -- "$tmp/out" "$tmp/expected"
+}
+
+stats_are_on_stderr() {
+	run generate "${ready[@]}" -n 12 --stats --seed 5 'Mr. Darcy'
+	exits 0 && says_not out finish && says err '^backend +llama_cpp$' && says err '^generated +12 tokens$' &&
+		says err '^decode +[0-9.]+ ms, [0-9.]+ tokens/s$' && says err '^finish +length$' && says err '^seed +5$'
+}
+
+log_is_on_stderr() {
+	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" -n 12 -vv 'Mr. Darcy'
+	exits 0 && cmp -s -- "$tmp/out" "$tmp/expected" && says err '^(debug|info): '
+}
+
+# ---- chat ----
+
+chat_answers_argument_and_stdin_alike() {
+	run chat "${ready[@]}" -n 20 'How do you do?' && exits 0 && silent err && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run chat "${ready[@]}" -n 20 <<<'How do you do?' && cmp -s -- "$tmp/out" "$tmp/expected"
+}
+
+chat_as_json() {
+	run chat "${ready[@]}" -n 20 --json --system 'Be brief.' 'How do you do?'
+	exits 0 && json 'assert last["finish"] in ("eos", "length") and last["generated_tokens"] == len(lines) - 1 or last["finish"] == "eos"'
+}
+
+# ---- output that cannot be written ----
+
+full_disk_fails() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >/dev/full 2>"$tmp/err"; code=$?; refused 1 'standard output cannot be written: No space'; }
+full_disk_fails_for_backends() { timeout -k 5 "$limit_s" "$infer" backends "${here[@]}" >/dev/full 2>"$tmp/err"; code=$?; refused 1 'standard output'; }
+closed_stdout_fails() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >&- 2>"$tmp/err"; code=$?; refused 1 'standard output cannot be written: Bad file'; }
+closed_stderr_is_no_harm() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 5 hi >"$tmp/out" 2>&-; code=$?; exits 0; }
+
+reader_that_leaves_ends_it() {
+	timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" Emma 2>"$tmp/err" | head -c 1 >"$tmp/head"
+	code=${PIPESTATUS[0]}
+	refused 1 'standard output cannot be written: Broken pipe'
+}
+
+# ---- signals and terminals ----
+
+# The driver runs infer on a pipe that holds little, so that it is caught in the act, or on a terminal.
+cat >"$tmp/drive.py" <<'PYTHON'
+import fcntl, json, os, pty, select, signal, subprocess, sys, time
+
+LIMIT_S = 60
+
+def until(condition, what):
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end, "waited in vain for " + what
+        time.sleep(0.005)
+
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        found += open(f"/proc/{pid}/task/{task}/children").read().split()
+    return found + [grandchild for child in found for grandchild in children(child)]
+
+def gone(pids):
+    return not any(os.path.exists(f"/proc/{pid}") and open(f"/proc/{pid}/stat").read().split()[2] != "Z" for pid in pids)
+
+def pending(pid):
+    fields = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status"))
+    return int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+
+def start(command):
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 4096)     # F_SETPIPE_SZ
+    restore = lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, preexec_fn=restore)
+    os.close(writer)
+    return process, os.fdopen(reader, "r", encoding="utf-8")
+
+def finish(process, lines, code):
+    rest = [json.loads(line) for line in lines]
+    errors = process.stderr.read()
+    assert process.wait(LIMIT_S) == code, f"exit status {process.returncode}: {errors}"
+    assert not errors, errors
+    return rest
+
+def cancel(number, command):
+    process, lines = start(command)
+    json.loads(lines.readline())
+    servers = children(process.pid)
+    assert servers, "no server"
+    process.send_signal(number)
+    rest = finish(process, lines, 128 + number)
+    assert rest[-1]["finish"] == "cancelled" and rest[-1]["generated_tokens"] > 0, rest[-1]
+    until(lambda: gone(servers), "the server to end")
+
+def twice(command):
+    process, lines = start(command)
+    lines.readline()
+    servers = children(process.pid)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        until(lambda: process.poll() is not None or not pending(process.pid), "the signal to arrive")
+    assert process.wait(LIMIT_S) == 130, process.returncode
+    until(lambda: gone(servers), "the server to end")
+
+def loading(flag, command):
+    process, lines = start(command)
+    until(lambda: os.path.exists(flag), "the load to begin")
+    servers = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    rest = finish(process, lines, 130)
+    assert [line["finish"] for line in rest] == ["cancelled"], rest
+    until(lambda: gone(servers), "the server to end")
+
+class Terminal:
+    def __init__(self, command):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            os.execv(command[0], command)
+        self.seen = b""
+
+    def read(self):
+        if not select.select([self.fd], [], [], LIMIT_S)[0]:
+            raise AssertionError(f"nothing more after {self.seen!r}")
+        try:
+            piece = os.read(self.fd, 65536)
+        except OSError:
+            piece = b""
+        self.seen += piece
+        return piece
+
+    def expect(self, text):
+        while text not in self.seen:
+            assert self.read(), f"no {text!r} in {self.seen!r}"
+        before, self.seen = self.seen.split(text, 1)
+        return before
+
+    def leave(self, code):
+        while self.read():
+            pass
+        status = os.waitpid(self.pid, 0)[1]
+        assert os.waitstatus_to_exitcode(status) == code, status
+
+def conversation(command):
+    t = Terminal(command)
+    t.expect(b"> ")
+    for question in (b"How do you do?", b"Where is she?"):
+        os.write(t.fd, question + b"\n")
+        t.expect(question + b"\r\n")
+        assert len(t.expect(b"> ")) > 5
+    os.write(t.fd, b"/reset\n\n/quit\n")
+    t.leave(0)
+
+def ctrl_d(command):
+    t = Terminal(command)
+    t.expect(b"> ")
+    os.write(t.fd, b"\x04")
+    t.leave(0)
+
+def ctrl_c(command):
+    t = Terminal(command)
+    t.expect(b"> ")
+    os.write(t.fd, b"\x03")
+    t.leave(130)
+
+def plain(command):
+    t = Terminal(command)
+    while t.read():
+        pass
+    assert b"\x1b" not in t.seen, t.seen
+    os.waitpid(t.pid, 0)
+
+action, arguments = sys.argv[1], sys.argv[2:]
+if action in ("int", "term"):
+    cancel(signal.SIGINT if action == "int" else signal.SIGTERM, arguments)
+elif action == "loading":
+    loading(arguments[0], arguments[1:])
+else:
+    {"twice": twice, "conversation": conversation, "ctrl_d": ctrl_d, "ctrl_c": ctrl_c, "plain": plain}[action](arguments)
+PYTHON
+
+drive() { timeout -k 5 170 python3 "$tmp/drive.py" "$@" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"; }
+long=(generate "${ready[@]}" --json -n 1500 'Mr. Darcy')
+
+# A server that answers questions about itself and then never gets ready.
+cat >"$tmp/endless" <<SCRIPT
+#!/bin/sh
+case \$1 in --version | --help) exec '$server' "\$@" ;; esac
+: >'$tmp/begun'
+exec sleep 600
+SCRIPT
+chmod +x "$tmp/endless"
+
+first_interrupt_cancels() { drive int "$infer" "${long[@]}"; }
+terminate_cancels() { drive term "$infer" "${long[@]}"; }
+second_interrupt_ends_at_once() { drive twice "$infer" "${long[@]}"; }
+
+interrupt_cancels_loading() {
+	drive loading "$tmp/begun" "$infer" generate --plugin-dir "$plugins" --set "llama-server.path=$tmp/endless" \
+		--backend llama_cpp -m "$model" --json hi
+}
+
+terminal_has_a_conversation() { drive conversation "$infer" chat "${ready[@]}" -n 20; }
+terminal_ctrl_d_leaves() { drive ctrl_d "$infer" chat "${ready[@]}"; }
+terminal_ctrl_c_at_the_prompt_leaves() { drive ctrl_c "$infer" chat "${ready[@]}"; }
+terminal_without_colour_gets_no_escapes() { NO_COLOR=1 drive plain "$infer" backends "${here[@]}"; }
+dumb_terminal_gets_no_escapes() { TERM=dumb drive plain "$infer" generate "${ready[@]}" -n 5 hi; }
+
+# ---- all of them ----
+
+for name in $(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "${BASH_SOURCE[0]}"); do
+	[[ $name == drive ]] || check "$name"
+done
+((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }

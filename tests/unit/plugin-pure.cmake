@@ -2,28 +2,27 @@
 # Unit tests of the plugin's pure modules and of modelfile.
 
 # Makes allocations of the test's own objects fail on demand.
-add_library(test_failmalloc OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/failmalloc.c)
-target_include_directories(test_failmalloc PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
-target_link_libraries(test_failmalloc PRIVATE gr_flags)
-target_link_options(test_failmalloc INTERFACE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+add_library(support_failmalloc OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/failmalloc.c)
+target_include_directories(support_failmalloc PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
+target_link_libraries(support_failmalloc PRIVATE gr_flags)
+target_link_options(support_failmalloc INTERFACE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # Writes GGUF files for tests, and gives them to the reader from memory.
-add_library(test_gguf_build OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/gguf_build.c)
-target_include_directories(test_gguf_build
-  PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support
-  PRIVATE $<TARGET_PROPERTY:plugin_objects,INTERFACE_INCLUDE_DIRECTORIES>)
-target_link_libraries(test_gguf_build PRIVATE gr_flags)
+add_library(support_gguf_build OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/gguf_build.c)
+target_include_directories(support_gguf_build PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
+target_link_libraries(support_gguf_build PUBLIC plugin_objects PRIVATE gr_flags)
 
-foreach(module IN ITEMS buf sse utf8 stop)
-  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_objects test_failmalloc)
-endforeach()
+# The test stands between modelfile and the kernel, to make reads fail.
+add_library(support_wrap_pread INTERFACE)
+target_link_options(support_wrap_pread INTERFACE -Wl,--wrap=pread)
 
 set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/test_gguf.c ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
   PROPERTIES COMPILE_DEFINITIONS
   "GR_SAMPLE_MODEL=\"${PROJECT_SOURCE_DIR}/sample-host/models/austen-2m-q8_0.gguf\"")
-gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS plugin_objects test_failmalloc test_gguf_build)
 
-# The test stands between modelfile and the kernel, to make reads fail.
-add_library(test_wrap_pread INTERFACE)
-target_link_options(test_wrap_pread INTERFACE -Wl,--wrap=pread)
-gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c LIBS plugin_objects test_failmalloc test_wrap_pread)
+foreach(module IN ITEMS buf sse utf8 stop)
+  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_objects support_failmalloc)
+endforeach()
+gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build plugin_objects support_failmalloc)
+gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
+  LIBS plugin_objects support_failmalloc support_wrap_pread)

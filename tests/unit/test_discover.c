@@ -285,6 +285,15 @@ START_TEST(log_level_is_obeyed)
 }
 END_TEST
 
+START_TEST(log_line_is_one_line)
+{
+	const char *given[] = { "/nonexistent/a\nERROR: b" };
+	const struct ih_search search = { .dirs = given, .dir_count = 1 };
+	ck_assert_int_eq(ih_discover(&search, &sink, &found, &err), INF_OK);
+	ck_assert_ptr_nonnull(strstr(heard.last, "/nonexistent/a ERROR: b"));
+}
+END_TEST
+
 START_TEST(discover_survives_oom)
 {
 	const char *given[] = { dir.path, dir.path };
@@ -318,6 +327,7 @@ int main(void)
 {
 	Suite *suite = suite_create("discover");
 	TCase *tcase = tcase_create("discover");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, places_are_searched_in_order);
 	tcase_add_test(tcase, names_are_sorted_by_bytes_and_filtered);
@@ -335,6 +345,7 @@ int main(void)
 	tcase_add_loop_test(tcase, file_path_beyond_the_cap_is_reported, 0, 2);
 	tcase_add_loop_test(tcase, given_dir_path_beyond_the_cap_is_invalid, 0, 2);
 	tcase_add_test(tcase, log_level_is_obeyed);
+	tcase_add_test(tcase, log_line_is_one_line);
 	tcase_add_test(tcase, discover_survives_oom);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

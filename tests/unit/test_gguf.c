@@ -207,16 +207,17 @@ START_TEST(read_architecture_after_its_keys_resolves_them)
 }
 END_TEST
 
-/* More prefixes than are remembered: those beyond are dropped, and nothing breaks. */
+/* More prefixes than are remembered, and longer ones: those beyond are dropped, and nothing breaks. */
 START_TEST(read_very_many_prefixes_are_bounded)
 {
+	static const int widths[] = { 1, 63, 64, 110 };
 	struct gguf_build b = GGUF_BUILD_INIT;
 	struct gr_gguf g;
 	char key[200];
 	gguf_build_head(&b, 3);
 	gguf_build_u32(&b, "a.context_length", 1);
 	for (int i = 0; i < 1000; i++) {
-		snprintf(key, sizeof key, "arch%0*d.context_length", 1 + i % 150, i);
+		snprintf(key, sizeof key, "%0*d.context_length", i < 62 ? 3 : widths[_i], i);
 		gguf_build_u32(&b, key, 2);
 	}
 	gguf_build_text(&b, "general.architecture", "a");
@@ -285,8 +286,9 @@ START_TEST(read_keys_of_other_types_count_as_absent)
 	gguf_build_key(&b, "tokenizer.chat_template", GGUF_ARRAY);
 	gguf_build_array(&b, GGUF_STRING, 1);
 	gguf_build_string(&b, "{}");
-	gguf_build_key(&b, "x.block_count", GGUF_ARRAY);
-	gguf_build_array(&b, GGUF_U32, 0);
+	gguf_build_key(&b, "tokenizer.ggml.tokens", GGUF_ARRAY);
+	gguf_build_array(&b, GGUF_U8, 3);
+	gguf_build_bytes(&b, "abc", 3);
 	expect_ok(&b, &g);
 	ck_assert_str_eq(g.architecture, "");
 	ck_assert_str_eq(g.name, "");
@@ -295,6 +297,21 @@ START_TEST(read_keys_of_other_types_count_as_absent)
 	ck_assert_int_eq(g.add_bos, GR_GGUF_UNSAID);
 	ck_assert_uint_eq(g.vocab_size, 0);
 	ck_assert(!g.has_chat_template);
+}
+END_TEST
+
+START_TEST(read_empty_array_counts_as_absent)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "llama");
+	gguf_build_u32(&b, "llama.context_length", 5);
+	gguf_build_key(&b, "llama.block_count", GGUF_ARRAY);
+	gguf_build_array(&b, GGUF_U32, 0);
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.context_length, 5);
+	ck_assert_uint_eq(g.block_count, 0);
 }
 END_TEST
 
@@ -482,7 +499,8 @@ static inf_status read_array_in_sparse_file(uint32_t type, uint64_t count, inf_e
 	struct gr_gguf g;
 	gguf_build_head(&b, 3);
 	gguf_build_key(&b, "first", GGUF_ARRAY);
-	gguf_build_array(&b, GGUF_U8, 0);
+	gguf_build_array(&b, GGUF_STRING, 1);
+	gguf_build_string(&b, "");
 	gguf_build_key(&b, "strings", GGUF_ARRAY);
 	gguf_build_array(&b, type, count);
 	struct gr_gguf_source source = { .ctx = &b, .read_at = read_zeros_after_head, .size = UINT64_C(1) << 40 };
@@ -495,8 +513,8 @@ START_TEST(read_item_cap_is_kept)
 {
 	inf_error err = { .struct_size = sizeof err };
 	uint32_t type = _i ? GGUF_ARRAY : GGUF_STRING;
-	ck_assert_int_eq(read_array_in_sparse_file(type, GR_GGUF_ITEMS_MAX, &err), INF_OK);
-	ck_assert_int_eq(read_array_in_sparse_file(type, GR_GGUF_ITEMS_MAX + 1, &err), INF_E_BAD_MODEL);
+	ck_assert_int_eq(read_array_in_sparse_file(type, GR_GGUF_ITEMS_MAX - 1, &err), INF_OK);
+	ck_assert_int_eq(read_array_in_sparse_file(type, GR_GGUF_ITEMS_MAX, &err), INF_E_BAD_MODEL);
 	ck_assert_str_eq(err.message, "m.gguf: key 1: more than 16777216 strings or arrays in arrays");
 	ck_assert_str_eq(err.reason, "gguf_corrupt");
 }
@@ -659,6 +677,19 @@ END_TEST
 
 /* ---- tensors ---- */
 
+START_TEST(read_tensors_in_any_order_end_with_the_last)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	gguf_build_head(&b, 3);
+	gguf_build_tensor(&b, "b", 8, 1, 0, 32);
+	gguf_build_tensor(&b, "a", 8, 1, 0, 0);
+	gguf_build_data(&b, 64);
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.expected_file_size, g.file_size);
+}
+END_TEST
+
 static const struct { uint64_t row, rows; uint32_t type; uint64_t offset; const char *message; } bad_tensors[] = {
 	{ 33, 1, 8, 0, "m.gguf: tensor 0: 33 elements in a row, not a multiple of 32" },
 	{ 128, 1, 12, 0, "m.gguf: tensor 0: 128 elements in a row, not a multiple of 256" },
@@ -792,6 +823,12 @@ START_TEST(read_file_cut_anywhere_is_truncated)
 		ck_assert_int_eq(read_bytes(copy, size, 0, &g, &err), INF_E_BAD_MODEL);
 		ck_assert_str_eq(err.reason, "gguf_truncated");
 		free(copy);
+		/* As of a file that grows meanwhile: the source has more than it said. */
+		struct gguf_bytes bytes = { .data = b.data, .size = b.len };
+		struct gr_gguf_source source = gguf_bytes_source(&bytes);
+		source.size = size;
+		ck_assert_int_eq(gr_gguf_read(&source, "m.gguf", &g, &err), INF_E_BAD_MODEL);
+		ck_assert_str_eq(err.reason, "gguf_truncated");
 	}
 	gguf_build_release(&b);
 }
@@ -959,10 +996,11 @@ static void add_facts(TCase *tc)
 	tcase_add_test(tc, read_version_2_equals_version_3);
 	tcase_add_test(tc, read_empty_header_says_nothing);
 	tcase_add_test(tc, read_architecture_after_its_keys_resolves_them);
-	tcase_add_test(tc, read_very_many_prefixes_are_bounded);
+	tcase_add_loop_test(tc, read_very_many_prefixes_are_bounded, 0, 4);
 	tcase_add_loop_test(tc, read_count_of_any_integer_type_is_taken, 0, COUNT(integers));
 	tcase_add_loop_test(tc, read_count_out_of_range_is_corrupt, 0, COUNT(bad_counts));
 	tcase_add_test(tc, read_keys_of_other_types_count_as_absent);
+	tcase_add_test(tc, read_empty_array_counts_as_absent);
 	tcase_add_test(tc, read_float_that_is_not_finite_counts_as_absent);
 	tcase_add_loop_test(tc, read_name_is_clean_and_fits, 0, COUNT(names));
 	tcase_add_test(tc, read_name_with_nul_becomes_a_space);
@@ -988,6 +1026,7 @@ static void add_refusals(TCase *tc)
 	tcase_add_test(tc, read_key_longer_than_the_file_is_refused);
 	tcase_add_loop_test(tc, read_bad_alignment_is_corrupt, 0, COUNT(alignments));
 	tcase_add_test(tc, read_alignment_moves_the_data);
+	tcase_add_test(tc, read_tensors_in_any_order_end_with_the_last);
 	tcase_add_loop_test(tc, read_bad_tensor_is_corrupt, 0, COUNT(bad_tensors));
 	tcase_add_test(tc, read_tensor_sums_that_overflow_are_corrupt);
 	tcase_add_test(tc, read_tensor_of_five_dimensions_is_corrupt);

@@ -250,6 +250,7 @@ int main(void)
 {
 	Suite *suite = suite_create("loader");
 	TCase *tcase = tcase_create("loader");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_loop_test(tcase, file_with_one_fault_is_refused, 0, count(sizeof faults, sizeof *faults));
 	tcase_add_loop_test(tcase, file_that_is_sound_is_opened, 0, count(sizeof sound, sizeof *sound));

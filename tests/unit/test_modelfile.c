@@ -245,18 +245,24 @@ END_TEST
 /* The cause must be readable however long the path is, and the message UTF-8 whatever its bytes. */
 START_TEST(read_long_path_shows_its_end)
 {
-	struct gr_gguf g;
-	char path[3000] = "";
-	inf_error err = { .struct_size = sizeof err };
-	static const char *const parts[] = { "/directory", "/\xe6\xbc\xa2\xe5\xad\x97", "/\xff\xfe" };
-	while (strlen(path) < 2900)
-		strcat(path, parts[_i]);
-	strcat(path, "/m.gguf");
-	ck_assert_int_eq(gr_modelfile_read(path, &g, &err), INF_E_NOT_FOUND);
-	ck_assert(gr_utf8_valid(err.message, strlen(err.message)));
-	ck_assert_ptr_nonnull(strstr(err.message, "/m.gguf: the model is not there: No such file or directory"));
-	ck_assert(!strncmp(err.message, "...", 3));
-	ck_assert_uint_le(strlen(err.message), 290);
+	static const struct { const char *part, *shown; } cases[] = {
+		{ "/directory", "/directory/" }, { "/\xe6\xbc\xa2\xe5\xad\x97", "/\xe6\xbc\xa2\xe5\xad\x97/" },
+		{ "/\xff\xfe", "/\?\?/" },
+	};
+	for (int shift = 0; shift < 7; shift++) {
+		struct gr_gguf g;
+		char path[3000] = "";
+		inf_error err = { .struct_size = sizeof err };
+		while (strlen(path) < 2900)
+			strcat(path, cases[_i].part);
+		strcat(path, &"/123456m.gguf"[shift]);
+		ck_assert_int_eq(gr_modelfile_read(path, &g, &err), INF_E_NOT_FOUND);
+		ck_assert(gr_utf8_valid(err.message, strlen(err.message)));
+		ck_assert_ptr_nonnull(strstr(err.message, "m.gguf: the model is not there: No such file or directory"));
+		ck_assert_ptr_nonnull(strstr(err.message, cases[_i].shown));
+		ck_assert(!strncmp(err.message, "...", 3));
+		ck_assert_uint_le(strlen(err.message), 290);
+	}
 }
 END_TEST
 

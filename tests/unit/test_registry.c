@@ -334,6 +334,9 @@ START_TEST(candidate_of_a_rude_plugin_is_readable)
 	ck_assert_uint_eq(strlen(at(0)->message), sizeof((inf_availability *)0)->message - 1);
 	ck_assert_str_eq(at(0)->description, "");
 	expect(1, "a.so", "mute", INF_STATE_UNAVAILABLE, "unspecified");
+	ck_assert_int_eq(at(2)->state, INF_STATE_UNAVAILABLE);
+	ck_assert_uint_eq(strlen(at(2)->reason), sizeof((inf_availability *)0)->reason - 1);
+	ck_assert_uint_eq(strlen(at(2)->message), sizeof((inf_availability *)0)->message - 1);
 }
 END_TEST
 
@@ -625,6 +628,7 @@ int main(void)
 {
 	Suite *suite = suite_create("registry");
 	TCase *tcase = tcase_create("registry");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, open_checks_its_parameters, 0, count(sizeof param_cases, sizeof *param_cases));
 	tcase_add_test(tcase, open_newer_parameters_only_if_unused);

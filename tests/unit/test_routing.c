@@ -242,6 +242,36 @@ END_TEST
 
 /* ---- tables ---- */
 
+static const inf_option *const crowd_list[] = {
+	OPTION(INF_OPTION_AT_LOAD, "crowd_xx"), OPTION(INF_OPTION_AT_LOAD, "crowd_x"), OPTION(INF_OPTION_AT_LOAD, "crow"),
+	OPTION(INF_OPTION_AT_LOAD, "crowds"), OPTION(INF_OPTION_AT_LOAD, "crown"), OPTION(INF_OPTION_AT_LOAD, "crowed"),
+};
+
+static const inf_options crowd_options = { sizeof crowd_options, sizeof crowd_list / sizeof *crowd_list, crowd_list };
+
+static const void *INF_CALL crowd_extension(inf_instance *self, const inf_backend *backend, inf_model *model,
+					    const char *id)
+{
+	(void)self;
+	(void)backend;
+	(void)model;
+	(void)id;
+	return &crowd_options;
+}
+
+static const inf_backend crowd = { STUB_BACKEND("crowd"), .get_extension = crowd_extension };
+static const inf_backend *const crowd_backends[] = { &crowd };
+static const inf_plugin crowd_plugin = { STUB_PLUGIN(crowd_backends) };
+
+START_TEST(near_matches_are_the_nearest_few_in_order)
+{
+	const inf_kv option = { "crowd", "1" };
+	routes[0].plugin = &crowd_plugin;
+	ck_assert_int_eq(ih_route_options(routes, 1, &option, 1, &err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(err.message, "unknown option \"crowd\": did you mean crow or crowds or crown?");
+}
+END_TEST
+
 static inf_option tried;
 static const inf_option *tried_list[] = { &tried };
 static inf_options tried_options;
@@ -335,10 +365,12 @@ int main(void)
 {
 	Suite *suite = suite_create("routing");
 	TCase *tcase = tcase_create("routing");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, option_goes_to_those_who_know_it, 0, count(sizeof deliveries, sizeof *deliveries));
 	tcase_add_test(tcase, options_keep_their_order);
 	tcase_add_loop_test(tcase, option_that_nobody_takes_is_unsupported, 0, count(sizeof unknowns, sizeof *unknowns));
+	tcase_add_test(tcase, near_matches_are_the_nearest_few_in_order);
 	tcase_add_test(tcase, option_without_plugins_is_unsupported);
 	tcase_add_loop_test(tcase, option_that_is_wrong_is_invalid, 0, count(sizeof invalids, sizeof *invalids));
 	tcase_add_loop_test(tcase, key_at_the_cap_is_routed_and_beyond_it_invalid, 0, 2);

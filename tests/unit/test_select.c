@@ -188,6 +188,7 @@ int main(void)
 {
 	Suite *suite = suite_create("select");
 	TCase *tcase = tcase_create("select");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_loop_test(tcase, wish_none_takes_the_best, 0, count(sizeof rankings, sizeof *rankings));
 	tcase_add_test(tcase, wish_none_without_candidates_is_unavailable);
 	tcase_add_test(tcase, wish_none_with_nothing_available_says_why_of_each);

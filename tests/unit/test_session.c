@@ -370,6 +370,11 @@ START_TEST(reports_of_other_sizes_are_filled_as_far_as_they_go)
 	ck_assert_int_eq(inf_session_generate(session, "x", 1, &params, &early, NULL), INF_OK);
 	ck_assert_int_eq(early.finish, INF_FINISH_EOS);
 	ck_assert_uint_eq(early.seed, 77);
+	inf_session_last_result(session, &result);
+	ck_assert_int_eq(result.generated_tokens, 1);
+	short_error.code = 77;
+	ck_assert_int_eq(inf_session_generate(session, "x", 1, &params, &early, &short_error), INF_OK);
+	ck_assert_int_eq(short_error.code, 77);
 	ck_assert_int_eq(inf_session_generate(session, "\xff", 1, &params, &none, &short_error), INF_E_INVALID);
 	ck_assert_uint_eq(none.seed, 77);
 	ck_assert_int_eq(short_error.code, INF_E_INVALID);
@@ -434,6 +439,27 @@ START_TEST(cancel_at_the_last_token_is_a_cancel)
 	struct seen seen = { .cancel_at = 2 };
 	watch(&seen);
 	expect_cancelled(generate("one two"));
+}
+END_TEST
+
+/* At the very poll in which it happened, not at the next. */
+START_TEST(cancel_from_a_poll_stops_that_poll)
+{
+	struct seen seen = { .cancel_at_poll = 1 };
+	watch(&seen);
+	params.on_token = NULL;
+	expect_cancelled(generate("done before the next poll"));
+}
+END_TEST
+
+START_TEST(cancel_holds_against_a_plugin_that_does_not_listen)
+{
+	struct seen seen = { .cancel_at_poll = 1 };
+	reload("rude");
+	watch(&seen);
+	expect_cancelled(generate("x"));
+	ck_assert_int_eq(seen.polls, 1);
+	ck_assert_int_eq(seen.tokens, 0);
 }
 END_TEST
 
@@ -597,6 +623,7 @@ int main(void)
 {
 	Suite *suite = suite_create("session");
 	TCase *tcase = tcase_create("session");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, load_unavailable_candidate_repeats_why);
 	tcase_add_test(tcase, load_checks_its_arguments);
@@ -616,6 +643,8 @@ int main(void)
 	tcase_add_test(tcase, last_result_before_any_call_is_zero);
 	tcase_add_loop_test(tcase, cancel_from_a_callback_ends_the_call, 0, count(sizeof cancels, sizeof *cancels));
 	tcase_add_test(tcase, cancel_at_the_last_token_is_a_cancel);
+	tcase_add_test(tcase, cancel_from_a_poll_stops_that_poll);
+	tcase_add_test(tcase, cancel_holds_against_a_plugin_that_does_not_listen);
 	tcase_add_test(tcase, cancel_does_not_touch_later_calls);
 	tcase_add_test(tcase, poll_of_the_caller_cancels);
 	tcase_add_loop_test(tcase, cancel_from_another_thread_ends_every_call_in_flight, 0, 2);

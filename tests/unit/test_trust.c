@@ -232,6 +232,20 @@ START_TEST(truncated_file_is_no_plugin_at_any_length)
 }
 END_TEST
 
+START_TEST(check_leaves_no_descriptor_open)
+{
+	const char *path = good("x.so"), *text = scratch_write(&dir, "y.so", "", 0);
+	int before = dup(STDERR_FILENO), after;
+	close(before);
+	ih_trust_check(path, &us, &id, NULL);
+	ih_trust_check(text, &us, &id, NULL);
+	ih_trust_check(dir.path, &us, &id, NULL);
+	after = dup(STDERR_FILENO);
+	close(after);
+	ck_assert_int_eq(before, after);
+}
+END_TEST
+
 static int count(size_t bytes, size_t each)
 {
 	return (int)(bytes / each);
@@ -241,6 +255,7 @@ int main(void)
 {
 	Suite *suite = suite_create("trust");
 	TCase *tcase = tcase_create("trust");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, good_file_is_trusted);
 	tcase_add_test(tcase, symlink_has_the_identity_of_its_target);
@@ -258,6 +273,7 @@ int main(void)
 	tcase_add_loop_test(tcase, segment_outside_the_file_is_no_plugin, 0,
 			    count(sizeof segment_mutations, sizeof *segment_mutations));
 	tcase_add_test(tcase, truncated_file_is_no_plugin_at_any_length);
+	tcase_add_test(tcase, check_leaves_no_descriptor_open);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

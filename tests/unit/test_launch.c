@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failmalloc.h"
+#include "launch.h"
+
+enum { TRAINED = 2048, CPUS = 8, ON_CPU = 0, ON_GPU = 1 };
+
+static const struct gr_load_options defaults = { .threads = 0, .batch_size = 512, .stall_timeout_ms = 60000 };
+static const struct gr_gguf trained = { .context_length = TRAINED };
+
+static inf_load_params load_params(void)
+{
+	return (inf_load_params){ .struct_size = sizeof(inf_load_params), .path = "/models/a b.gguf" };
+}
+
+static inf_status plan_on(struct gr_launch_plan *out, const inf_load_params *params, int gpu, inf_error *err)
+{
+	*err = (inf_error){ .struct_size = sizeof *err };
+	return gr_launch_plan(out, params, &defaults, &trained, CPUS, gpu, err);
+}
+
+/* ---- features -------------------------------------------------------------------------------------------------- */
+static const char help_text[] =
+	"-fit,  --fit [on|off]                   whether to adjust unset arguments to fit in device memory ('on' or\n"
+	"-fitt, --fit-target MiB0,MiB1,MiB2,...\n"
+	"                                        target margin per device for --fit, comma-separated list of values,\n"
+	"--log-colors [on|off|auto]              Set colored logging ('on', 'off', or 'auto', default: 'auto')\n"
+	"--offline                               Offline mode: forces use of cache, prevents network access\n"
+	"-lv,   --verbosity, --log-verbosity N   Set the verbosity threshold.\n"
+	"--host HOST                             IP addresses to listen on, comma-separated, or UNIX socket paths\n"
+	"                                        ending in .sock; with multiple TCP addresses, :: binds IPv6 only;\n"
+	"--cors-origins ORIGINS                  comma-separated list of allowed origins for CORS (default: *)\n"
+	"--ui-mcp-proxy, --webui-mcp-proxy, --no-ui-mcp-proxy, --no-webui-mcp-proxy\n"
+	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
+	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n";
+
+enum { ALL_FEATURES = (1 << 9) - 1 };
+
+static const struct {
+	const char *help;
+	uint32_t features;
+} feature_cases[] = {
+	{ "", 0 },
+	{ "usage: something else", 0 },
+	{ help_text, ALL_FEATURES },
+	{ "--no-webui                              Disable the Web UI\n", GR_FEATURE_NO_WEBUI },
+	{ "--host HOST   ip address to listen, or bind to an UNIX socket if the address ends with .sock\n",
+	  GR_FEATURE_UNIX_SOCKET },
+	{ "-fitt, --fit-target MiB0,MiB1\n", 0 },
+	{ "--ui-mcp-proxy, --no-ui-mcp-proxy\n", 0 },
+};
+
+START_TEST(features_of_a_help_text_are_what_it_names)
+{
+	ck_assert_uint_eq(gr_launch_features(feature_cases[_i].help), feature_cases[_i].features);
+}
+END_TEST
+
+/* ---- plan ------------------------------------------------------------------------------------------------------ */
+START_TEST(plan_of_an_empty_request_is_complete)
+{
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err;
+	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
+	ck_assert_ptr_eq(plan.model_path, params.path);
+	ck_assert_ptr_null(plan.adapter_path);
+	ck_assert_ptr_null(plan.cache_type);
+	ck_assert_int_eq(plan.context_len, TRAINED);
+	ck_assert_int_eq(plan.slots, 1);
+	ck_assert_int_eq(plan.gpu_layers, -1);
+	ck_assert_int_eq(plan.threads, 1);
+	ck_assert_int_eq(plan.batch_size, 512);
+}
+END_TEST
+
+static const struct {
+	int32_t asked;
+	uint32_t model;
+	inf_status status;
+	int32_t planned;
+} context_cases[] = {
+	{ 0, TRAINED, INF_OK, TRAINED },
+	{ 0, 131072, INF_OK, GR_LAUNCH_CONTEXT_DEFAULT },
+	{ 0, 0, INF_OK, GR_LAUNCH_CONTEXT_DEFAULT },
+	{ 512, TRAINED, INF_OK, 512 },
+	{ TRAINED, TRAINED, INF_OK, TRAINED },
+	{ TRAINED + 1, TRAINED, INF_E_INVALID, 0 },
+	{ 100000, 0, INF_OK, 100000 },
+	{ -1, TRAINED, INF_E_INVALID, 0 },
+	{ GR_LAUNCH_CONTEXT_MAX, 0, INF_OK, GR_LAUNCH_CONTEXT_MAX },
+	{ GR_LAUNCH_CONTEXT_MAX + 1, 0, INF_E_INVALID, 0 },
+	{ INT32_MAX, INT32_MAX, INF_E_INVALID, 0 },
+	{ 512, UINT32_MAX, INF_OK, 512 },
+};
+
+START_TEST(plan_context_obeys_request_model_and_limit)
+{
+	inf_load_params params = load_params();
+	const struct gr_gguf model = { .context_length = context_cases[_i].model };
+	struct gr_launch_plan plan = { .context_len = -7 };
+	inf_error err = { .struct_size = sizeof err };
+	params.context_len = context_cases[_i].asked;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &defaults, &model, CPUS, ON_CPU, &err), context_cases[_i].status);
+	ck_assert_int_eq(plan.context_len, context_cases[_i].status == INF_OK ? context_cases[_i].planned : -7);
+	if (context_cases[_i].status != INF_OK)
+		ck_assert_ptr_nonnull(strstr(err.message, "context_len"));
+}
+END_TEST
+
+static const struct {
+	int32_t asked, context_len;
+	inf_status status;
+	int32_t planned;
+} slot_cases[] = {
+	{ 0, 0, INF_OK, 1 },
+	{ 4, 0, INF_OK, 4 },
+	{ GR_LAUNCH_SLOTS_MAX, 0, INF_OK, GR_LAUNCH_SLOTS_MAX },
+	{ GR_LAUNCH_SLOTS_MAX + 1, 0, INF_E_INVALID, 0 },
+	{ -1, 0, INF_E_INVALID, 0 },
+	{ INT32_MIN, 0, INF_E_INVALID, 0 },
+	{ 256, GR_LAUNCH_CONTEXT_MAX / 256, INF_OK, 256 },
+	{ 256, GR_LAUNCH_CONTEXT_MAX / 256 + 1, INF_E_INVALID, 0 },
+	{ 256, INT32_MAX, INF_E_INVALID, 0 },
+};
+
+START_TEST(plan_slots_obey_request_and_limits)
+{
+	inf_load_params params = load_params();
+	const struct gr_gguf model = { 0 };
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	params.parallel_slots = slot_cases[_i].asked;
+	params.context_len = slot_cases[_i].context_len;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &defaults, &model, CPUS, ON_CPU, &err), slot_cases[_i].status);
+	if (slot_cases[_i].status == INF_OK)
+		ck_assert_int_eq(plan.slots, slot_cases[_i].planned);
+	else
+		ck_assert_ptr_nonnull(strstr(err.message, "parallel_slots"));
+}
+END_TEST
+
+static const struct {
+	int gpu;
+	uint64_t set;
+	int32_t asked;
+	inf_status status;
+	int32_t planned;
+} layer_cases[] = {
+	{ ON_GPU, 0, 0, INF_OK, -1 },
+	{ ON_GPU, INF_LOAD_SET_GPU_LAYERS, -1, INF_OK, -1 },
+	{ ON_GPU, INF_LOAD_SET_GPU_LAYERS, 0, INF_OK, 0 },
+	{ ON_GPU, INF_LOAD_SET_GPU_LAYERS, 12, INF_OK, 12 },
+	{ ON_GPU, INF_LOAD_SET_GPU_LAYERS, -2, INF_E_INVALID, 0 },
+	{ ON_CPU, 0, 0, INF_OK, 0 },
+	{ ON_CPU, INF_LOAD_SET_GPU_LAYERS, 0, INF_OK, 0 },
+	{ ON_CPU, INF_LOAD_SET_GPU_LAYERS, 1, INF_E_UNSUPPORTED, 0 },
+	{ ON_CPU, INF_LOAD_SET_GPU_LAYERS, -2, INF_E_INVALID, 0 },
+};
+
+START_TEST(plan_gpu_layers_count_only_with_their_bit)
+{
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err;
+	params.set = layer_cases[_i].set;
+	params.gpu_layers = layer_cases[_i].asked;
+	ck_assert_int_eq(plan_on(&plan, &params, layer_cases[_i].gpu, &err), layer_cases[_i].status);
+	if (layer_cases[_i].status == INF_OK)
+		ck_assert_int_eq(plan.gpu_layers, layer_cases[_i].planned);
+	else
+		ck_assert_ptr_nonnull(strstr(err.message, "gpu_layers"));
+}
+END_TEST
+
+static const struct {
+	int gpu, cpus;
+	int32_t option, layers, planned;
+} thread_cases[] = {
+	{ ON_GPU, 16, 0, -1, 1 },
+	{ ON_GPU, 16, 0, 10, 15 },	/* the rest is computed on the CPU */
+	{ ON_GPU, 16, 6, -1, 6 },
+	{ ON_CPU, 16, 0, 0, 15 },
+	{ ON_CPU, 16, 16, 0, 16 },
+	{ ON_CPU, 2, 0, 0, 1 },
+	{ ON_CPU, 1, 0, 0, 1 },
+	{ ON_CPU, 0, 0, 0, 1 },
+};
+
+START_TEST(plan_threads_leave_a_cpu_unless_told)
+{
+	inf_load_params params = load_params();
+	const struct gr_load_options options = { .threads = thread_cases[_i].option, .batch_size = 64 };
+	struct gr_launch_plan plan;
+	params.set = INF_LOAD_SET_GPU_LAYERS;
+	params.gpu_layers = thread_cases[_i].layers;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, thread_cases[_i].cpus, thread_cases[_i].gpu,
+					NULL), INF_OK);
+	ck_assert_int_eq(plan.threads, thread_cases[_i].planned);
+	ck_assert_int_eq(plan.batch_size, 64);
+}
+END_TEST
+
+static const struct {
+	const char *mode, *type;
+	inf_status status;
+} cache_cases[] = {
+	{ NULL, NULL, INF_OK },
+	{ "native", NULL, INF_OK },
+	{ "f16", "f16", INF_OK },
+	{ "q8_0", "q8_0", INF_OK },
+	{ "q4_0", "q4_0", INF_OK },
+	{ "iq4_nl", "iq4_nl", INF_OK },
+	{ "", NULL, INF_E_UNSUPPORTED },
+	{ "Q8_0", NULL, INF_E_UNSUPPORTED },
+	{ "q8_0 --evil", NULL, INF_E_UNSUPPORTED },
+	{ "paged", NULL, INF_E_UNSUPPORTED },
+};
+
+START_TEST(plan_cache_mode_is_one_the_server_has)
+{
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err;
+	params.cache_mode = cache_cases[_i].mode;
+	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), cache_cases[_i].status);
+	if (cache_cases[_i].status != INF_OK) {
+		ck_assert_ptr_nonnull(strstr(err.message, "cache_mode"));
+		return;
+	}
+	if (cache_cases[_i].type)
+		ck_assert_str_eq(plan.cache_type, cache_cases[_i].type);
+	else
+		ck_assert_ptr_null(plan.cache_type);
+}
+END_TEST
+
+/* ---- argv ------------------------------------------------------------------------------------------------------ */
+static const struct gr_launch_plan full_plan = {
+	.model_path = "/models/a b.gguf", .adapter_path = "/models/lora.gguf", .cache_type = "q8_0", .context_len = 1024,
+	.slots = 4, .gpu_layers = -1, .threads = 3, .batch_size = 256,
+};
+
+static const struct gr_launch_place full_place = {
+	.server_path = "/opt/llama-server", .directory = "/run/i-x", .socket_path = "/run/i-x/server.sock",
+	.home = "/run/i-x/home", .cache_home = "/var/cache/u", .api_key = "0123456789abcdef", .device = "ROCm0",
+	.features = ALL_FEATURES,
+};
+
+static size_t position(const struct gr_strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return i;
+	return list->count;
+}
+
+static const char *value_of(const struct gr_strv *argv, const char *name)
+{
+	size_t i = position(argv, name);
+	return i + 1 < argv->count ? argv->items[i + 1] : "(absent)";
+}
+
+static const struct {
+	const char *name, *value;
+} pair_cases[] = {
+	{ "-m", "/models/a b.gguf" }, { "--lora", "/models/lora.gguf" }, { "--cache-type-k", "q8_0" },
+	{ "--cache-type-v", "q8_0" }, { "--device", "ROCm0" }, { "-np", "4" }, { "-c", "4096" }, { "-b", "256" },
+	{ "-t", "3" }, { "--host", "/run/i-x/server.sock" }, { "--threads-http", "12" }, { "--fit", "off" },
+	{ "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
+};
+
+START_TEST(argv_of_a_full_plan_holds_each_option)
+{
+	struct gr_strv argv = GR_STRV_INIT;
+	gr_launch_argv(&argv, &full_plan, &full_place);
+	ck_assert(!argv.failed);
+	ck_assert_str_eq(argv.items[0], "/opt/llama-server");
+	for (size_t i = 0; i < sizeof pair_cases / sizeof pair_cases[0]; i++)
+		ck_assert_str_eq(value_of(&argv, pair_cases[i].name), pair_cases[i].value);
+	ck_assert_uint_lt(position(&argv, "--offline"), argv.count);
+	ck_assert_uint_lt(position(&argv, "--no-ui"), argv.count);
+	ck_assert_uint_eq(position(&argv, "--no-webui"), argv.count);
+	ck_assert_ptr_null(argv.items[argv.count]);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(argv_never_holds_the_key)
+{
+	struct gr_strv argv = GR_STRV_INIT;
+	gr_launch_argv(&argv, &full_plan, &full_place);
+	for (size_t i = 0; i < argv.count; i++)
+		ck_assert_ptr_null(strstr(argv.items[i], full_place.api_key));
+	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(argv_for_a_server_without_features_holds_none)
+{
+	static const char *const optional[] = {
+		"--threads-http", "--cors-origins", "--fit", "--log-colors", "-lv", "--offline", "--no-ui", "--no-webui",
+		"--lora", "--cache-type-k", "--cache-type-v", "--device",
+	};
+	struct gr_launch_place place = full_place;
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT;
+	place.features = 0;
+	place.device = NULL;
+	plan.adapter_path = NULL;
+	plan.cache_type = NULL;
+	gr_launch_argv(&argv, &plan, &place);
+	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
+		ck_assert_msg(position(&argv, optional[i]) == argv.count, "%s", optional[i]);
+	ck_assert_str_eq(value_of(&argv, "-m"), plan.model_path);
+	ck_assert_str_eq(value_of(&argv, "--host"), place.socket_path);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(argv_for_the_older_web_ui_option_uses_it)
+{
+	struct gr_launch_place place = full_place;
+	struct gr_strv argv = GR_STRV_INIT;
+	place.features = GR_FEATURE_NO_WEBUI;
+	gr_launch_argv(&argv, &full_plan, &place);
+	ck_assert_uint_lt(position(&argv, "--no-webui"), argv.count);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(argv_at_the_largest_context_is_exact)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT;
+	plan.slots = GR_LAUNCH_SLOTS_MAX;
+	plan.context_len = GR_LAUNCH_CONTEXT_MAX / GR_LAUNCH_SLOTS_MAX;
+	plan.gpu_layers = 17;
+	gr_launch_argv(&argv, &plan, &full_place);
+	ck_assert_str_eq(value_of(&argv, "-c"), "16777216");
+	ck_assert_str_eq(value_of(&argv, "-np"), "256");
+	ck_assert_str_eq(value_of(&argv, "-ngl"), "17");
+	gr_strv_release(&argv);
+}
+END_TEST
+
+/* ---- environment ----------------------------------------------------------------------------------------------- */
+static char *const host_env[] = {
+	(char *)"PATH=/custom/bin", (char *)"LANG=en_US.UTF-8", (char *)"HOME=/home/u", (char *)"LLAMA_ARG_CTX_SIZE=7",
+	(char *)"LD_PRELOAD=/evil.so", (char *)"LD_LIBRARY_PATH=/evil", (char *)"LLAMA_API_KEY=stolen",
+	(char *)"http_proxy=http://p", (char *)"TMPDIR=/host/tmp", (char *)"XDG_CONFIG_HOME=/home/u/.config",
+	(char *)"HIP_VISIBLE_DEVICES=1", (char *)"HIP_VISIBLE_DEVICES_X=2", (char *)"OMP_NUM_THREADS=99", NULL,
+};
+static const char *const passed[] = { "HIP_VISIBLE_DEVICES", "HSA_XNACK", NULL };
+
+static const char *const expected_env[] = {
+	"PATH=/custom/bin", "LANG=en_US.UTF-8", "HOME=/run/i-x/home", "XDG_CONFIG_HOME=/run/i-x/home", "TMPDIR=/run/i-x",
+	"XDG_CACHE_HOME=/var/cache/u", "LLAMA_API_KEY=0123456789abcdef", "GGML_NO_BACKTRACE=1", "OMP_WAIT_POLICY=passive",
+	"HIP_VISIBLE_DEVICES=1",
+};
+
+START_TEST(env_holds_what_is_listed_and_nothing_else)
+{
+	const size_t count = sizeof expected_env / sizeof expected_env[0];
+	struct gr_strv env = GR_STRV_INIT;
+	gr_launch_env(&env, &full_place, host_env, passed);
+	ck_assert(!env.failed);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_msg(position(&env, expected_env[i]) < env.count, "%s", expected_env[i]);
+	ck_assert_uint_eq(env.count, count);
+	gr_strv_release(&env);
+}
+END_TEST
+
+START_TEST(env_names_nothing_twice)
+{
+	struct gr_strv env = GR_STRV_INIT;
+	gr_launch_env(&env, &full_place, host_env, passed);
+	for (size_t i = 0; i < env.count; i++)
+		for (size_t j = 0; j < i; j++) {
+			size_t name = strcspn(env.items[i], "=") + 1;
+			ck_assert_int_ne(strncmp(env.items[i], env.items[j], name), 0);
+		}
+	gr_strv_release(&env);
+}
+END_TEST
+
+START_TEST(env_of_an_empty_host_still_has_a_path)
+{
+	struct gr_launch_place place = full_place;
+	struct gr_strv env = GR_STRV_INIT;
+	place.cache_home = NULL;
+	place.api_key = NULL;
+	gr_launch_env(&env, &place, NULL, NULL);
+	ck_assert_str_eq(gr_env_get(env.items, "PATH"), "/usr/local/bin:/usr/bin:/bin");
+	ck_assert_ptr_null(gr_env_get(env.items, "LANG"));
+	ck_assert_ptr_null(gr_env_get(env.items, "XDG_CACHE_HOME"));
+	ck_assert_ptr_null(gr_env_get(env.items, "LLAMA_API_KEY"));
+	gr_strv_release(&env);
+}
+END_TEST
+
+START_TEST(lists_survive_oom)
+{
+	for (long n = 0;; n++) {
+		struct gr_strv argv = GR_STRV_INIT, env = GR_STRV_INIT;
+		failmalloc_arm(n);
+		gr_launch_argv(&argv, &full_plan, &full_place);
+		gr_launch_env(&env, &full_place, host_env, passed);
+		bool fired = failmalloc_disarm();
+		ck_assert(fired == (argv.failed || env.failed));
+		gr_strv_release(&argv);
+		gr_strv_release(&env);
+		if (!fired)
+			break;
+	}
+}
+END_TEST
+
+#define ROWS(table) ((int)(sizeof (table) / sizeof (table)[0]))
+
+int main(void)
+{
+	Suite *suite = suite_create("launch");
+	TCase *tc = tcase_create("plan");
+	tcase_add_loop_test(tc, features_of_a_help_text_are_what_it_names, 0, ROWS(feature_cases));
+	tcase_add_test(tc, plan_of_an_empty_request_is_complete);
+	tcase_add_loop_test(tc, plan_context_obeys_request_model_and_limit, 0, ROWS(context_cases));
+	tcase_add_loop_test(tc, plan_slots_obey_request_and_limits, 0, ROWS(slot_cases));
+	tcase_add_loop_test(tc, plan_gpu_layers_count_only_with_their_bit, 0, ROWS(layer_cases));
+	tcase_add_loop_test(tc, plan_threads_leave_a_cpu_unless_told, 0, ROWS(thread_cases));
+	tcase_add_loop_test(tc, plan_cache_mode_is_one_the_server_has, 0, ROWS(cache_cases));
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("lists");
+	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
+	tcase_add_test(tc, argv_never_holds_the_key);
+	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);
+	tcase_add_test(tc, argv_for_the_older_web_ui_option_uses_it);
+	tcase_add_test(tc, argv_at_the_largest_context_is_exact);
+	tcase_add_test(tc, env_holds_what_is_listed_and_nothing_else);
+	tcase_add_test(tc, env_names_nothing_twice);
+	tcase_add_test(tc, env_of_an_empty_host_still_has_a_path);
+	tcase_add_test(tc, lists_survive_oom);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
