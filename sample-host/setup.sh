@@ -7,6 +7,9 @@
 # Source it from bash. It writes nothing to stdout, reads no input, and ends the script with
 # status 1 after saying what is missing.
 
+# libinference takes no plugin that others could change, and some systems let a group write by default.
+umask 022
+
 setup_root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
 
 # Command prefix that runs something as the person who called sudo; empty when there is none.

@@ -2,8 +2,8 @@
 #include "loader.h"
 
 #include <dlfcn.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "verdict.h"
@@ -128,4 +128,18 @@ int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why)
 	if (state == INF_STATE_AVAILABLE)
 		*out = plugin;
 	return state;
+}
+
+bool ih_loader_own_directory(char *out, size_t cap)
+{
+	Dl_info info;
+	char *path = dladdr(&backend_slots, &info) && info.dli_fname ? realpath(info.dli_fname, NULL) : NULL;
+	char *slash = path ? strrchr(path, '/') : NULL;
+	bool fits = slash && (size_t)(slash - path) < cap;
+	if (fits) {
+		memcpy(out, path, (size_t)(slash - path));
+		out[slash - path] = '\0';
+	}
+	free(path);
+	return fits;
 }

@@ -2,6 +2,8 @@
 #ifndef IH_LOADER_H
 #define IH_LOADER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "inference/host.h"
@@ -21,6 +23,9 @@ enum { IH_LOADER_BACKENDS_MAX = 32 };	/* in one plugin */
  * and *why (may be NULL) says why. path is absolute and has passed ih_trust_check().
  */
 int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why);
+
+/* Where the file this code was loaded from lies: its absolute directory without links. False if it cannot be told. */
+bool ih_loader_own_directory(char *out, size_t cap);
 
 /* The part that needs no file: are the plugin's tables sound, and can this host serve it? */
 int32_t ih_loader_check(const inf_plugin *plugin, inf_error *why);

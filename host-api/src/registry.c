@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,15 +352,28 @@ static void ask(struct inf_registry *self, size_t index)
 
 /* ---- lifecycle ---- */
 
+/* A package may be unpacked elsewhere than it was configured for, so what lies beside the library comes first. */
+static const char *installed_backends(char *buf, size_t cap)
+{
+	static const char below[] = "/inference/backends";
+	if (ih_loader_own_directory(buf, cap - sizeof below)) {
+		strcat(buf, below);
+		if (access(buf, F_OK) == 0)
+			return buf;
+	}
+	return INF_INSTALLED_BACKENDS;
+}
+
 static inf_status find_files(struct inf_registry *self, const inf_registry_params *params,
 			     const struct environment *env, inf_error *err)
 {
+	char installed[PATH_MAX];
 	struct ih_search search = { .dirs = params->plugin_dirs, .dir_count = params->plugin_dir_count };
 	if (!(params->flags & INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS)) {
 		search.plugin_path = env->plugin_path;
 		search.xdg_data_home = env->xdg_data_home;
 		search.home = env->home;
-		search.installed = INF_INSTALLED_BACKENDS;
+		search.installed = installed_backends(installed, sizeof installed);
 	}
 	return ih_discover(&search, &self->log, &self->paths, err);
 }

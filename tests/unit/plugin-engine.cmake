@@ -14,7 +14,7 @@ target_compile_options(child_probe PRIVATE -Wall -Wextra -Wshadow)
 foreach(module IN ITEMS
     amdgpu chat diagnose fail http launch options rundir sampling server slots spawn strv supervisor wire)
   gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c
-    LIBS plugin_objects test_failmalloc test_process scratch)
+    LIBS plugin_engine test_failmalloc test_process scratch)
 endforeach()
 
 foreach(module IN ITEMS spawn supervisor)

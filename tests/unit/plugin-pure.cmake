@@ -10,7 +10,7 @@ target_link_options(support_failmalloc INTERFACE -Wl,--wrap=malloc,--wrap=calloc
 # Writes GGUF files for tests, and gives them to the reader from memory.
 add_library(support_gguf_build OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/gguf_build.c)
 target_include_directories(support_gguf_build PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
-target_link_libraries(support_gguf_build PUBLIC plugin_objects PRIVATE gr_flags)
+target_link_libraries(support_gguf_build PUBLIC plugin_engine PRIVATE gr_flags)
 
 # The test stands between modelfile and the kernel, to make reads fail.
 add_library(support_wrap_pread INTERFACE)
@@ -21,8 +21,8 @@ set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/test_gguf.c ${CMAKE_CURREN
   "GR_SAMPLE_MODEL=\"${PROJECT_SOURCE_DIR}/sample-host/models/austen-2m-q8_0.gguf\"")
 
 foreach(module IN ITEMS buf sse utf8 stop)
-  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_objects support_failmalloc)
+  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_engine support_failmalloc)
 endforeach()
-gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build plugin_objects support_failmalloc)
+gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build plugin_engine support_failmalloc)
 gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
-  LIBS plugin_objects support_failmalloc support_wrap_pread)
+  LIBS plugin_engine support_failmalloc support_wrap_pread)

@@ -58,6 +58,7 @@ static const struct { const char *in, *out; } cases[] = {
 	{ "data: y\nevent: x\n\n", "x|y;" },
 	{ "event: x\nevent: longer name\ndata: y\n\n", "longer name|y;" },
 	{ "event: x\nevent\ndata: y\n\n", "|y;" },
+	{ "events: x\neven: x\ndata: y\n\n", "|y;" },
 	{ "event: x\ndata: 1\n\ndata: 2\n\n", "x|1;|2;" },
 	{ "event: x\n\ndata: y\n\n", "|y;" },
 	{ ": ping\n\n", "" },

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# test_install.sh BUILD-DIR SOURCE-DIR LLAMA-SERVER MODEL [COMPILER-FLAG...]: what is installed is all that a host needs,
+# wherever it is installed; the README's host is compiled as it stands there, and works.
+set -euo pipefail
+build=$1 source=$2 server=$3 model=$4
+shift 4
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+prefix=$work/prefix
+
+umask 022
+cmake --install "$build" --prefix "$prefix" >/dev/null
+awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/README.md" >"$work/host.c"
+[[ -s $work/host.c ]]
+PKG_CONFIG_PATH=$(dirname -- "$(find "$prefix" -name inference.pc)")
+export PKG_CONFIG_PATH LLAMA_SERVER_PATH=$server
+libdir=$(pkg-config --variable=libdir inference)
+
+# shellcheck disable=SC2046 # flags are words
+cc -Wall -Wextra -Werror "$@" "$work/host.c" -o "$work/host" $(pkg-config --cflags --libs inference) \
+	-Wl,-rpath,"$libdir"
+text=$("$work/host" "$model")
+[[ ${#text} -ge 100 ]] || { echo "the README's host said: $text" && exit 1; }
+
+cat >"$work/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(host LANGUAGES C)
+find_package(inference REQUIRED)
+add_executable(host host.c)
+target_link_libraries(host PRIVATE inference::inference)
+CMAKE
+cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$*" >/dev/null
+cmake --build "$work/build" >/dev/null
+[[ $("$work/build/host" "$model") == "$text" ]] || { echo "the CMake host says something else" && exit 1; }
+
+# infer finds its backends without being told where they are.
+"$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
