@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gguf_build.h"
 #include "harness.h"
 #include "process.h"
 #include "scratch.h"
@@ -135,6 +136,54 @@ START_TEST(load_with_a_compressed_cache_generates)
 }
 END_TEST
 
+/* A LoRA adapter that shifts what the second layer's feed-forward gives. */
+static const char *make_adapter(struct scratch *scratch)
+{
+	enum { FF = 512, WIDTH = 192, F32 = 0 };
+	struct gguf_build file = GGUF_BUILD_INIT;
+	gguf_build_head(&file, 3);
+	gguf_build_text(&file, "general.architecture", "llama");
+	gguf_build_text(&file, "general.type", "adapter");
+	gguf_build_text(&file, "adapter.type", "lora");
+	gguf_build_f32(&file, "adapter.lora.alpha", 1);
+	gguf_build_tensor(&file, "blk.1.ffn_down.weight.lora_a", FF, 1, F32, 0);
+	gguf_build_tensor(&file, "blk.1.ffn_down.weight.lora_b", 1, WIDTH, F32, FF * 4);
+	gguf_build_data(&file, (FF + WIDTH) * 4);
+	float *weights = (float *)(void *)(file.data + file.len - (FF + WIDTH) * 4);
+	for (int i = 0; i < FF + WIDTH; i++)
+		weights[i] = i % 3 ? 2.0f : -1.0f;
+	const char *path = scratch_write(scratch, "adapter.gguf", file.data, file.len);
+	gguf_build_release(&file);
+	return path;
+}
+
+static void first_words(inf_registry *registry, const char *adapter, struct sink *sink)
+{
+	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model(), .adapter_path = adapter };
+	inf_error err = { .struct_size = sizeof err };
+	inf_session *session = NULL;
+	inf_status st = inf_session_load(registry, harness_backend(registry, "llama_cpp"), &params, &session, &err);
+	ck_assert_msg(st == INF_OK, "%s", err.message);
+	const inf_gen_params gen = sink_params(sink, 16);
+	ck_assert_int_eq(harness_generate(session, "It is a truth", &gen, NULL, &err), INF_OK);
+	inf_session_close(session, NULL);
+}
+
+START_TEST(load_with_an_adapter_changes_the_text)
+{
+	struct scratch scratch;
+	struct sink *sinks = calloc(2, sizeof *sinks);
+	scratch_init(&scratch);
+	inf_registry *registry = harness_registry();
+	first_words(registry, NULL, &sinks[0]);
+	first_words(registry, make_adapter(&scratch), &sinks[1]);
+	ck_assert_str_ne(sinks[0].text, sinks[1].text);
+	free(sinks);
+	inf_registry_close(registry);
+	scratch_release(&scratch);
+}
+END_TEST
+
 struct progress {
 	int calls;
 	int32_t stage;
@@ -241,6 +290,6 @@ END_TEST
 
 RUN_SUITE("load", 60, load_of_broken_files_gives_different_clear_errors,
 	  load_of_what_only_the_server_can_refuse_quotes_it, load_of_bad_requests_names_the_field,
-	  load_with_a_compressed_cache_generates, load_progress_never_goes_back_and_ends_ready,
+	  load_with_a_compressed_cache_generates, load_with_an_adapter_changes_the_text, load_progress_never_goes_back_and_ends_ready,
 	  load_cancelled_from_progress_leaves_no_server, load_without_progress_fails_after_the_stall_limit,
 	  backend_is_unavailable_without_a_working_server)

@@ -9,7 +9,8 @@
  * failmalloc: makes one allocation of the code under test fail, and counts them.
  *
  * Works through -Wl,--wrap of malloc, calloc and realloc, so it sees what is linked into the test itself and not what
- * libc or another shared library allocates. libcheck may be linked statically: assert nothing while armed. The counters are atomic, but arm and disarm belong to one thread.
+ * libc or another shared library allocates. libcheck may be linked statically: assert nothing while armed.
+ * The counters are atomic, but arm and disarm belong to one thread.
  */
 enum { FAILMALLOC_NEVER = -1 };
 

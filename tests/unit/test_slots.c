@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failmalloc.h"
+#include "process.h"
+#include "slots.h"
+
+enum { SOON_MS = 10000, A_WHILE_MS = 100, STACK = 256 * 1024, QUEUE = 12 };
+
+/* A thread that wants a slot, and what became of it. */
+struct caller {
+	struct gr_slots *slots;
+	pthread_t thread;
+	int (*on_poll)(void *user);
+	inf_status status;
+	inf_error err;
+	atomic_int polls;
+	atomic_bool cancel, returned;
+	int place;			/* order in which it got its slot */
+	int64_t first_poll_ms, last_poll_ms;
+};
+
+static struct gr_slots *slots;
+static struct process_census before;
+static atomic_int places;
+
+static void setup(void)
+{
+	before = census_take();
+	places = 0;
+}
+
+static void teardown(void)
+{
+	gr_slots_free(slots);
+	slots = NULL;
+	census_assert_restored(&before);
+}
+
+static void make(int count)
+{
+	ck_assert_int_eq(gr_slots_new(&slots, count, NULL), INF_OK);
+}
+
+static inf_status try_acquire(void)
+{
+	return gr_slots_acquire(slots, true, NULL, NULL, NULL);
+}
+
+static void hold(void)
+{
+	ck_assert_int_eq(gr_slots_acquire(slots, false, NULL, NULL, NULL), INF_OK);
+}
+
+static int count_poll(void *user)
+{
+	struct caller *caller = user;
+	caller->last_poll_ms = monotonic_ms();
+	if (!caller->polls)
+		caller->first_poll_ms = caller->last_poll_ms;
+	caller->polls++;
+	return caller->cancel;
+}
+
+/* Take a slot, note the order, give it back. */
+static void *call(void *arg)
+{
+	struct caller *self = arg;
+	self->err = (inf_error){ .struct_size = sizeof self->err };
+	self->status = gr_slots_acquire(self->slots, false, self->on_poll ? self->on_poll : count_poll, self, &self->err);
+	if (self->status == INF_OK) {
+		self->place = places++;
+		gr_slots_release(self->slots);
+	}
+	self->returned = true;
+	return NULL;
+}
+
+static void start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	ck_assert_int_eq(pthread_create(thread, &attr, fn, arg), 0);
+	pthread_attr_destroy(&attr);
+}
+
+static void start(struct caller *caller)
+{
+	caller->slots = slots;
+	start_thread(&caller->thread, call, caller);
+}
+
+static bool is_waiting(void *caller)
+{
+	return ((struct caller *)caller)->polls > 0;
+}
+
+static bool is_true(void *flag)
+{
+	return *(atomic_bool *)flag;
+}
+
+/* Who is asked whether to go on is in the queue. */
+static void start_waiting(struct caller *caller)
+{
+	start(caller);
+	ck_assert(wait_until(is_waiting, caller, SOON_MS));
+}
+
+static void join(struct caller *caller)
+{
+	ck_assert_int_eq(pthread_join(caller->thread, NULL), 0);
+}
+
+/* ---- taking ---------------------------------------------------------------------------------------------------- */
+START_TEST(acquire_of_a_free_slot_does_not_ask)
+{
+	struct caller caller = { 0 };
+	make(2);
+	ck_assert_int_eq(gr_slots_acquire(slots, false, count_poll, &caller, NULL), INF_OK);
+	ck_assert_int_eq(gr_slots_acquire(slots, true, count_poll, &caller, NULL), INF_OK);
+	ck_assert_int_eq(caller.polls, 0);
+	gr_slots_release(slots);
+	gr_slots_release(slots);
+}
+END_TEST
+
+START_TEST(acquire_without_waiting_is_busy_when_none_is_free)
+{
+	inf_error err = { .struct_size = sizeof err };
+	make(2);
+	hold();
+	hold();
+	ck_assert_int_eq(gr_slots_acquire(slots, true, NULL, NULL, &err), INF_E_BUSY);
+	ck_assert_int_eq(err.code, INF_E_BUSY);
+	ck_assert_str_eq(err.reason, "no_free_slot");
+	ck_assert_uint_eq(err.flags, INF_ERR_FLAG_RETRYABLE);
+	gr_slots_release(slots);
+	ck_assert_int_eq(try_acquire(), INF_OK);
+	gr_slots_release(slots);
+	gr_slots_release(slots);
+}
+END_TEST
+
+START_TEST(acquire_waits_until_a_slot_is_released)
+{
+	struct caller caller = { 0 };
+	make(1);
+	hold();
+	start_waiting(&caller);
+	ck_assert(!caller.returned);
+	gr_slots_release(slots);
+	join(&caller);
+	ck_assert_int_eq(caller.status, INF_OK);
+	ck_assert_int_eq(caller.err.code, 0);
+}
+END_TEST
+
+static void *wait_without_poll(void *arg)
+{
+	inf_status *st = arg;
+	*st = gr_slots_acquire(slots, false, NULL, NULL, NULL);
+	gr_slots_release(slots);
+	return NULL;
+}
+
+START_TEST(acquire_without_a_poll_callback_waits_too)
+{
+	inf_status st = INF_E_INTERNAL;
+	pthread_t thread;
+	make(1);
+	hold();
+	start_thread(&thread, wait_without_poll, &st);
+	gr_slots_release(slots);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(st, INF_OK);
+}
+END_TEST
+
+START_TEST(acquire_serves_callers_in_their_order)
+{
+	struct caller callers[QUEUE] = { 0 };
+	make(1);
+	hold();
+	for (int i = 0; i < QUEUE; i++)
+		start_waiting(&callers[i]);
+	gr_slots_release(slots);
+	for (int i = 0; i < QUEUE; i++) {
+		join(&callers[i]);
+		ck_assert_int_eq(callers[i].status, INF_OK);
+	}
+	for (int i = 0; i < QUEUE; i++)
+		ck_assert_int_eq(callers[i].place, i);
+}
+END_TEST
+
+enum { CROWD = 24, ROUNDS = 100, CROWD_SLOTS = 3 };
+
+static atomic_int inside, most_inside, served;
+
+static void *take_turns(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < ROUNDS; i++) {
+		if (gr_slots_acquire(slots, false, NULL, NULL, NULL) != INF_OK)
+			break;
+		int now = ++inside, most = most_inside;
+		while (now > most && !atomic_compare_exchange_weak(&most_inside, &most, now))
+			;
+		inside--;
+		served++;
+		gr_slots_release(slots);
+	}
+	return NULL;
+}
+
+START_TEST(acquire_by_a_crowd_lets_no_more_in_than_slots)
+{
+	pthread_t threads[CROWD];
+	inside = most_inside = served = 0;
+	make(CROWD_SLOTS);
+	for (int i = 0; i < CROWD; i++)
+		start_thread(&threads[i], take_turns, NULL);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_int_eq(served, CROWD * ROUNDS);
+	ck_assert_int_le(most_inside, CROWD_SLOTS);
+	for (int i = 0; i < CROWD_SLOTS; i++)
+		ck_assert_int_eq(try_acquire(), INF_OK);
+	ck_assert_int_eq(try_acquire(), INF_E_BUSY);
+}
+END_TEST
+
+static bool all_waiting(void *arg)
+{
+	struct caller *callers = arg;
+	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++)
+		if (!callers[i].polls)
+			return false;
+	return true;
+}
+
+START_TEST(acquire_with_the_queue_at_its_cap_is_busy)
+{
+	struct caller *callers = calloc(GR_SLOTS_WAITING_MAX, sizeof *callers), one_more = { 0 };
+	inf_error err = { .struct_size = sizeof err };
+	make(1);
+	hold();
+	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++)
+		start(&callers[i]);
+	ck_assert(wait_until(all_waiting, callers, SOON_MS));
+	ck_assert_int_eq(gr_slots_acquire(slots, false, count_poll, &one_more, &err), INF_E_BUSY);
+	ck_assert_str_eq(err.reason, "queue_full");
+	ck_assert_uint_eq(err.flags, INF_ERR_FLAG_RETRYABLE);
+	ck_assert_int_eq(one_more.polls, 0);
+
+	callers[GR_SLOTS_WAITING_MAX / 2].cancel = true;
+	join(&callers[GR_SLOTS_WAITING_MAX / 2]);
+	start_waiting(&one_more);		/* there is room again */
+	gr_slots_release(slots);
+	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++) {
+		if (i != GR_SLOTS_WAITING_MAX / 2)
+			join(&callers[i]);
+		ck_assert_int_eq(callers[i].status, i == GR_SLOTS_WAITING_MAX / 2 ? INF_E_CANCELLED : INF_OK);
+	}
+	join(&one_more);
+	ck_assert_int_eq(one_more.status, INF_OK);
+	ck_assert_int_eq(one_more.place, GR_SLOTS_WAITING_MAX - 1);
+	free(callers);
+}
+END_TEST
+
+/* ---- on_poll --------------------------------------------------------------------------------------------------- */
+static bool polled_ten_times(void *caller)
+{
+	return ((struct caller *)caller)->polls >= 11;
+}
+
+START_TEST(poll_is_asked_ten_times_a_second_or_more)
+{
+	struct caller caller = { 0 };
+	make(1);
+	hold();
+	start(&caller);
+	ck_assert(wait_until(polled_ten_times, &caller, SOON_MS));
+	gr_slots_release(slots);
+	join(&caller);
+	int64_t mean = (caller.last_poll_ms - caller.first_poll_ms) / (caller.polls - 1);
+	ck_assert_int_le(mean, 100);
+	ck_assert_int_ge(mean, 1);
+}
+END_TEST
+
+START_TEST(poll_that_stops_cancels_only_its_caller)
+{
+	struct caller callers[3] = { 0 };
+	make(1);
+	hold();
+	for (int i = 0; i < 3; i++)
+		start_waiting(&callers[i]);
+	callers[_i].cancel = true;
+	join(&callers[_i]);
+	ck_assert_int_eq(callers[_i].status, INF_E_CANCELLED);
+	gr_slots_release(slots);
+	for (int i = 0, place = 0; i < 3; i++) {
+		if (i == _i)
+			continue;
+		join(&callers[i]);
+		ck_assert_int_eq(callers[i].status, INF_OK);
+		ck_assert_int_eq(callers[i].place, place++);
+	}
+	ck_assert_int_eq(try_acquire(), INF_OK);
+	gr_slots_release(slots);
+}
+END_TEST
+
+static int release_and_stop(void *user)
+{
+	struct caller *caller = user;
+	caller->polls++;
+	if (!caller->cancel)
+		return 0;
+	gr_slots_release(caller->slots);
+	return 1;
+}
+
+/* The first in the queue leaves just when a slot was given to it: it must go to the next. */
+START_TEST(poll_that_stops_passes_the_slot_on)
+{
+	struct caller first = { .on_poll = release_and_stop }, second = { 0 };
+	make(1);
+	hold();
+	start_waiting(&first);
+	start_waiting(&second);
+	first.cancel = true;
+	join(&first);
+	ck_assert_int_eq(first.status, INF_E_CANCELLED);
+	ck_assert(wait_until(is_true, &second.returned, SOON_MS));
+	join(&second);
+	ck_assert_int_eq(second.status, INF_OK);
+}
+END_TEST
+
+static atomic_bool in_poll, other_done;
+
+static int wait_for_another_thread(void *user)
+{
+	struct caller *caller = user;
+	caller->polls++;
+	in_poll = true;
+	return !wait_until(is_true, &other_done, SOON_MS);
+}
+
+START_TEST(poll_is_called_without_the_lock)
+{
+	struct caller caller = { .on_poll = wait_for_another_thread };
+	in_poll = other_done = false;
+	make(1);
+	hold();
+	start(&caller);
+	ck_assert(wait_until(is_true, &in_poll, SOON_MS));
+	ck_assert_int_eq(try_acquire(), INF_E_BUSY);
+	ck_assert(!gr_slots_closed(slots));
+	gr_slots_release(slots);
+	other_done = true;
+	join(&caller);
+	ck_assert_int_eq(caller.status, INF_OK);
+}
+END_TEST
+
+/* What came of calling back in. */
+static inf_status nested_status;
+
+static int call_back_in(void *user)
+{
+	struct caller *caller = user;
+	if (caller->polls++)
+		return 0;
+	gr_slots_release(caller->slots);	/* free now, but the caller comes first */
+	nested_status = gr_slots_acquire(caller->slots, true, NULL, NULL, NULL);
+	return 0;
+}
+
+START_TEST(poll_may_call_back_in_and_overtakes_nobody)
+{
+	struct caller caller = { .on_poll = call_back_in };
+	nested_status = INF_OK;
+	make(1);
+	hold();
+	start(&caller);
+	ck_assert(wait_until(is_true, &caller.returned, SOON_MS));
+	join(&caller);
+	ck_assert_int_eq(nested_status, INF_E_BUSY);
+	ck_assert_int_eq(caller.status, INF_OK);
+}
+END_TEST
+
+/* ---- close ----------------------------------------------------------------------------------------------------- */
+static atomic_bool close_returned;
+
+static void *close_slots(void *arg)
+{
+	(void)arg;
+	gr_slots_close(slots);
+	close_returned = true;
+	return NULL;
+}
+
+START_TEST(close_with_nobody_inside_returns)
+{
+	inf_error err = { .struct_size = sizeof err };
+	make(3);
+	ck_assert(!gr_slots_closed(slots));
+	gr_slots_close(slots);
+	ck_assert(gr_slots_closed(slots));
+	ck_assert_int_eq(gr_slots_acquire(slots, false, NULL, NULL, &err), INF_E_CLOSED);
+	ck_assert_int_eq(err.code, INF_E_CLOSED);
+	ck_assert_int_eq(try_acquire(), INF_E_CLOSED);
+}
+END_TEST
+
+START_TEST(close_turns_waiters_away_and_waits_for_holders)
+{
+	struct caller callers[3] = { 0 };
+	pthread_t closer;
+	close_returned = false;
+	make(2);
+	hold();
+	hold();
+	for (int i = 0; i < 3; i++)
+		start_waiting(&callers[i]);
+	start_thread(&closer, close_slots, NULL);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(wait_until(is_true, &callers[i].returned, SOON_MS));
+		join(&callers[i]);
+		ck_assert_int_eq(callers[i].status, INF_E_CLOSED);
+		ck_assert_int_eq(callers[i].err.code, INF_E_CLOSED);
+	}
+	ck_assert(gr_slots_closed(slots));
+	ck_assert_int_eq(try_acquire(), INF_E_CLOSED);
+	gr_slots_release(slots);
+	ck_assert(!wait_until(is_true, &close_returned, A_WHILE_MS));
+	gr_slots_release(slots);
+	ck_assert_int_eq(pthread_join(closer, NULL), 0);
+	ck_assert(close_returned);
+}
+END_TEST
+
+/* The slots are freed right after close: nobody may touch them any more. */
+START_TEST(close_in_a_crowd_lets_the_slots_be_freed)
+{
+	pthread_t threads[CROWD];
+	for (int round = 0; round < 20; round++) {
+		served = 0;
+		make(CROWD_SLOTS);
+		for (int i = 0; i < CROWD; i++)
+			start_thread(&threads[i], take_turns, NULL);
+		gr_slots_close(slots);
+		for (int i = 0; i < CROWD; i++)
+			ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+		ck_assert_int_le(served, CROWD * ROUNDS);
+		gr_slots_free(slots);
+		slots = NULL;
+	}
+}
+END_TEST
+
+START_TEST(new_survives_oom)
+{
+	for (long n = 0;; n++) {
+		struct gr_slots *self = NULL;
+		inf_error err = { .struct_size = sizeof err };
+		failmalloc_arm(n);
+		inf_status st = gr_slots_new(&self, 1, &err);
+		bool fired = failmalloc_disarm();
+		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
+		ck_assert_int_eq(err.code, st);
+		ck_assert((self == NULL) == fired);
+		gr_slots_free(self);
+		if (!fired)
+			break;
+	}
+}
+END_TEST
+
+START_TEST(free_of_null_is_harmless)
+{
+	gr_slots_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("slots");
+	TCase *tc = tcase_create("slots");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, acquire_of_a_free_slot_does_not_ask);
+	tcase_add_test(tc, acquire_without_waiting_is_busy_when_none_is_free);
+	tcase_add_test(tc, acquire_waits_until_a_slot_is_released);
+	tcase_add_test(tc, acquire_without_a_poll_callback_waits_too);
+	tcase_add_test(tc, acquire_serves_callers_in_their_order);
+	tcase_add_test(tc, acquire_by_a_crowd_lets_no_more_in_than_slots);
+	tcase_add_test(tc, acquire_with_the_queue_at_its_cap_is_busy);
+	tcase_add_test(tc, poll_is_asked_ten_times_a_second_or_more);
+	tcase_add_loop_test(tc, poll_that_stops_cancels_only_its_caller, 0, 3);
+	tcase_add_test(tc, poll_that_stops_passes_the_slot_on);
+	tcase_add_test(tc, poll_is_called_without_the_lock);
+	tcase_add_test(tc, poll_may_call_back_in_and_overtakes_nobody);
+	tcase_add_test(tc, close_with_nobody_inside_returns);
+	tcase_add_test(tc, close_turns_waiters_away_and_waits_for_holders);
+	tcase_add_test(tc, close_in_a_crowd_lets_the_slots_be_freed);
+	tcase_add_test(tc, new_survives_oom);
+	tcase_add_test(tc, free_of_null_is_harmless);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
