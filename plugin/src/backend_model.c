@@ -49,10 +49,10 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	if (st != INF_OK || out->reserved0)
 		return inf_fail(err, INF_E_INVALID, "load_params", "load: the parameters are missing or malformed");
 	if (!out->path || out->path[0] != '/')
-		return inf_fail(err, INF_E_INVALID, "path", "load: path \"%.200s\" is not absolute",
-				out->path ? out->path : "");
+		return inf_fail(err, INF_E_INVALID, "path", "load: the path is not absolute: %s",
+				out->path ? out->path : "(null)");
 	if (out->adapter_path && out->adapter_path[0] != '/')
-		return inf_fail(err, INF_E_INVALID, "adapter_path", "load: adapter_path \"%.200s\" is not absolute",
+		return inf_fail(err, INF_E_INVALID, "adapter_path", "load: adapter_path is not absolute: %s",
 				out->adapter_path);
 	if (!(out->set & INF_LOAD_SET_GPU_LAYERS) && out->gpu_layers)
 		return inf_fail(err, INF_E_INVALID, "gpu_layers", "load: gpu_layers is given without its bit in set");
@@ -68,17 +68,17 @@ static inf_status read_files(struct gr_gguf *model, const inf_load_params *param
 	if (st != INF_OK)
 		return st;
 	if (model->type[0] && strcmp(model->type, "model") != 0)
-		return inf_fail(err, INF_E_BAD_MODEL, "not_a_model", "%.300s: the file is of the kind \"%s\", not a model",
-				params->path, model->type);
-	if (!model->tensor_count)
-		return inf_fail(err, INF_E_BAD_MODEL, "no_tensors", "%.300s: the file holds no tensors, only a vocabulary",
+		return inf_fail(err, INF_E_BAD_MODEL, "not_a_model", "the file is of the kind \"%s\", not a model: %s",
+				model->type, params->path);
+	if (!model->tensor_count && model->split_count <= 1)
+		return inf_fail(err, INF_E_BAD_MODEL, "no_tensors", "the file holds no tensors, only a vocabulary: %s",
 				params->path);
 	if (!params->adapter_path)
 		return INF_OK;
 	struct gr_gguf adapter;
 	st = gr_modelfile_read(params->adapter_path, &adapter, err);
 	if (st == INF_OK && strcmp(adapter.type, "adapter") != 0)
-		return inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "%.300s: the file is not a LoRA adapter",
+		return inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "the file is not a LoRA adapter: %s",
 				params->adapter_path);
 	return st;
 }
