@@ -35,6 +35,7 @@ struct transfer {
 	long code;
 	bool stopped;
 	bool out_of_memory;
+	bool headers_done;
 	int64_t started_ms, heard_ms, polled_ms;
 };
 
@@ -171,9 +172,20 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 		return t->stopped ? 0 : len;
 	}
 	struct gr_buf *body = t->request->error_body;
-	if (body && body->len + len <= GR_HTTP_ERROR_BODY && gr_buf_append(body, bytes, len) == INF_E_NO_MEMORY)
+	size_t room = body ? GR_HTTP_ERROR_BODY - body->len : 0;
+	if (room && gr_buf_append(body, bytes, len < room ? len : room) == INF_E_NO_MEMORY)
 		t->out_of_memory = true;
 	return t->out_of_memory ? 0 : len;
+}
+
+/* libcurl takes a connection that ends inside the headers for an answer without a body. */
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * count;
+	t->heard_ms = now_ms();
+	t->headers_done = len == 2 && memcmp(line, "\r\n", 2) == 0;
+	return len;
 }
 
 static void prepare(struct transfer *t, char *url, size_t url_cap)
@@ -183,6 +195,8 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, t->request->stream ? 1L : 0L);
 	if (t->request->body) {
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -240,8 +254,10 @@ static inf_status judge(const struct transfer *t, CURLcode result, inf_error *er
 		return INF_E_CANCELLED;
 	if (t->out_of_memory || result == CURLE_OUT_OF_MEMORY)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
-	if (result == CURLE_OK)
+	if (result == CURLE_OK && t->headers_done)
 		return INF_OK;
+	if (result == CURLE_OK)
+		result = CURLE_PARTIAL_FILE;
 	return inf_fail(err, INF_E_IO, result == CURLE_COULDNT_CONNECT ? "server_unreachable" : "server_connection",
 			"connection to llama-server during %s: %s", t->request->path, curl_easy_strerror(result));
 }
@@ -259,7 +275,7 @@ static bool may_retry(const struct transfer *t, CURLcode result)
 	long number = 0;
 	if (result == CURLE_COULDNT_CONNECT) {
 		curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &number);
-		if (number != EAGAIN)
+		if (number == ENOENT || number == ECONNREFUSED)
 			return false;
 		pause_ms(GR_HTTP_RETRY_MS);
 		return true;

@@ -122,7 +122,8 @@ static inf_status parse_int(const inf_option *option, const char *value, int32_t
 	sscanf(option->values, "%ld..%ld", &low, &high);
 	errno = 0;
 	long n = strtol(value, &end, 10);
-	if (end == value || *end || errno || n < low || n > high)
+	bool begins = *value == '-' || (*value >= '0' && *value <= '9');	/* strtol would skip white space */
+	if (!begins || end == value || *end || errno || n < low || n > high)
 		return inf_fail(err, INF_E_INVALID, "option_value", "option %s: \"%.64s\" is not an integer in %s",
 				option->key, value, option->values);
 	*out = (int32_t)n;
@@ -153,10 +154,16 @@ static inf_status assign(const struct slot *slots, size_t slot_count, const inf_
 	return inf_fail(err, INF_E_INTERNAL, "option_table", "option %s has no place to go", option->key);
 }
 
+/* Without the mark of an option that may be unknown. */
+static const char *bare(const char *key)
+{
+	return key + (*key == '?');
+}
+
 static bool given_before(const inf_kv *pairs, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
-		if (strcmp(pairs[i].key, pairs[index].key) == 0)
+		if (strcmp(bare(pairs[i].key), bare(pairs[index].key)) == 0)
 			return true;
 	return false;
 }
@@ -172,7 +179,7 @@ static inf_status parse(const inf_options *table, uint32_t where, const inf_kv *
 		if (given_before(pairs, i))
 			return inf_fail(err, INF_E_INVALID, "option_twice", "option %.64s is given twice", pairs[i].key);
 		bool optional = pairs[i].key[0] == '?';
-		const inf_option *option = find(table, pairs[i].key + optional);
+		const inf_option *option = find(table, bare(pairs[i].key));
 		if (!option || !(option->where & where)) {
 			if (optional)
 				continue;

@@ -23,8 +23,8 @@ static bool make_in(struct gr_rundir *out, const char *base)
 	int n = snprintf(dir.path, sizeof dir.path, "%s/inference-XXXXXX", base);
 	if (n < 0 || (size_t)n + sizeof "/server.sock" > sizeof dir.path || !mkdtemp(dir.path))
 		return false;
-	snprintf(dir.socket, sizeof dir.socket, "%.94s/server.sock", dir.path);
-	snprintf(dir.home, sizeof dir.home, "%.94s/home", dir.path);
+	snprintf(dir.socket, sizeof dir.socket, "%.*s/server.sock", n, dir.path);
+	snprintf(dir.home, sizeof dir.home, "%.*s/home", n, dir.path);
 	if (mkdir(dir.home, 0700) != 0) {
 		rmdir(dir.path);
 		return false;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "sampling.h"
 
-#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "stop.h"
 #include "utf8.h"
 
-enum { TOKEN_LIST_MAX = 1 << 16, TEXT_MAX = 1 << 20 };
+enum { TOKEN_LIST_MAX = 1 << 16, TEXT_MAX = 1 << 20, TEMPERATURE_MAX = 1000, REPEAT_MAX = 1000 };
+
+#define REPEAT_MIN 1e-3f
 
 static const struct {
 	uint64_t bit;
@@ -70,10 +72,10 @@ static inf_status check_numbers(const inf_gen_params *p, inf_error *err)
 		float value, low, high;
 		uint64_t bit;
 	} rows[] = {
-		{ "temperature", p->temperature, 0, 1000, INF_GEN_SET_TEMPERATURE },
+		{ "temperature", p->temperature, 0, TEMPERATURE_MAX, INF_GEN_SET_TEMPERATURE },
 		{ "top_p", p->top_p, 0, 1, INF_GEN_SET_TOP_P },
 		{ "min_p", p->min_p, 0, 1, INF_GEN_SET_MIN_P },
-		{ "repeat_penalty", p->repeat_penalty, 1e-3f, 1000, INF_GEN_SET_REPEAT_PENALTY },
+		{ "repeat_penalty", p->repeat_penalty, REPEAT_MIN, REPEAT_MAX, INF_GEN_SET_REPEAT_PENALTY },
 		{ "frequency_penalty", p->frequency_penalty, -2, 2, INF_GEN_SET_FREQUENCY_PENALTY },
 		{ "presence_penalty", p->presence_penalty, -2, 2, INF_GEN_SET_PRESENCE_PENALTY },
 	};
@@ -154,30 +156,40 @@ inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint
 	return st;
 }
 
-/* What was given, else what the file declares, else the contract's default. */
-static float choose(const inf_gen_params *p, uint64_t bit, float given, const struct gr_gguf_sampling *declared,
-		    uint32_t declared_bit, float declared_value, float fallback)
+/* What was given, else what the file declares, if that makes sense, else the contract's default. */
+struct choice {
+	uint64_t bit;			/* INF_GEN_SET_* */
+	uint32_t declared_bit;		/* GR_GGUF_SET_* */
+	float given, declared, low, high, fallback;
+};
+
+static float choose(const inf_gen_params *p, const struct gr_gguf_sampling *declared, const struct choice *c)
 {
-	if (p->set & bit)
-		return given;
-	return declared->set & declared_bit ? declared_value : fallback;
+	if (p->set & c->bit)
+		return c->given;
+	bool sound = declared->set & c->declared_bit && c->declared >= c->low && c->declared <= c->high;
+	return sound ? c->declared : c->fallback;
 }
 
 void gr_sampling_translate(struct gr_wire_completion *out, const inf_gen_params *p,
-			   const struct gr_gguf_sampling *declared, uint32_t seed)
+			   const struct gr_gguf_sampling *d, uint32_t seed)
 {
-	float top_p = choose(p, INF_GEN_SET_TOP_P, p->top_p, declared, GR_GGUF_SET_TOP_P, declared->top_p, 0);
+	const struct choice temperature = { INF_GEN_SET_TEMPERATURE, GR_GGUF_SET_TEMPERATURE, p->temperature,
+					    d->temperature, 0, TEMPERATURE_MAX, 0 };
+	const struct choice top_p = { INF_GEN_SET_TOP_P, GR_GGUF_SET_TOP_P, p->top_p, d->top_p, 0, 1, 0 };
+	const struct choice min_p = { INF_GEN_SET_MIN_P, GR_GGUF_SET_MIN_P, p->min_p, d->min_p, 0, 1, 0 };
+	const struct choice repeat = { INF_GEN_SET_REPEAT_PENALTY, GR_GGUF_SET_REPEAT_PENALTY, p->repeat_penalty,
+				       d->repeat_penalty, REPEAT_MIN, REPEAT_MAX, 1 };
+	bool declared_top_k = d->set & GR_GGUF_SET_TOP_K && d->top_k >= 0;
+	float nucleus = choose(p, d, &top_p);
 	*out = (struct gr_wire_completion){
 		.max_tokens = p->max_tokens ? p->max_tokens : -1,
 		.seed = p->set & INF_GEN_SET_SEED ? (uint32_t)p->seed : seed,
-		.temperature = choose(p, INF_GEN_SET_TEMPERATURE, p->temperature, declared, GR_GGUF_SET_TEMPERATURE,
-				      declared->temperature, 0),
-		.top_k = p->set & INF_GEN_SET_TOP_K ? p->top_k :
-			 declared->set & GR_GGUF_SET_TOP_K ? declared->top_k : 0,
-		.top_p = top_p > 0 ? top_p : 1,		/* the server's way to say off */
-		.min_p = choose(p, INF_GEN_SET_MIN_P, p->min_p, declared, GR_GGUF_SET_MIN_P, declared->min_p, 0),
-		.repeat_penalty = choose(p, INF_GEN_SET_REPEAT_PENALTY, p->repeat_penalty, declared,
-					 GR_GGUF_SET_REPEAT_PENALTY, declared->repeat_penalty, 1),
+		.temperature = choose(p, d, &temperature),
+		.top_k = p->set & INF_GEN_SET_TOP_K ? p->top_k : declared_top_k ? d->top_k : 0,
+		.top_p = nucleus > 0 ? nucleus : 1,	/* the server's way to say off */
+		.min_p = choose(p, d, &min_p),
+		.repeat_penalty = choose(p, d, &repeat),
 		.frequency_penalty = p->set & INF_GEN_SET_FREQUENCY_PENALTY ? p->frequency_penalty : 0,
 		.presence_penalty = p->set & INF_GEN_SET_PRESENCE_PENALTY ? p->presence_penalty : 0,
 		.suppress_tokens = p->suppress_tokens,

@@ -53,9 +53,13 @@ static inf_status search_path(struct gr_server_file *out, const char *path, char
 	for (const char *at = path; *at;) {
 		size_t len = strcspn(at, ":");
 		int n = snprintf(candidate, sizeof candidate, "%.*s/llama-server", (int)len, at);
-		if (at[0] == '/' && n > 0 && (size_t)n < sizeof candidate &&
-		    check_file(out, candidate, "PATH", env, err) == INF_OK)
-			return INF_OK;
+		inf_error why = { .struct_size = sizeof why };
+		if (at[0] == '/' && n > 0 && (size_t)n < sizeof candidate) {
+			if (check_file(out, candidate, "PATH", env, &why) == INF_OK)
+				return INF_OK;
+			if (strcmp(why.reason, "server_untrusted") == 0)
+				inf_write_struct(err, &why, sizeof why);
+		}
 		at += len + (at[len] == ':');
 	}
 	return INF_E_UNAVAILABLE;

@@ -25,7 +25,7 @@
 # define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
-enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000 };
+enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100 };
 
 /* Where a child can fail between its birth and exec. */
 enum step { STEP_NONE, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
@@ -148,15 +148,17 @@ static pid_t clone_child(struct birth *birth, int *out_pidfd)
 	return pid;
 }
 
-/* clone() returned after exec or exit, so the pipe holds a report or is at its end: this never blocks for long. */
+/* clone() returned after exec or exit, so the pipe holds a report or is at its end. Where another thread of the host forked
+ * in between, its child holds the other end too and the end never comes: hence the limit. */
 static struct report read_report(int fd)
 {
 	struct report report = { STEP_NONE, 0 };
-	ssize_t n;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int ready;
 	do
-		n = read(fd, &report, sizeof report);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof report)
+		ready = poll(&p, 1, REPORT_MS);
+	while (ready < 0 && errno == EINTR);
+	if (ready <= 0 || read(fd, &report, sizeof report) != (ssize_t)sizeof report)
 		report.step = STEP_NONE;
 	return report;
 }
@@ -332,6 +334,7 @@ inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, 
 		if (p[1].revents || !collect(child.out_fd, out, out_cap, &len))
 			break;
 	}
+	left = deadline - now_ms();
 	if (!gr_child_ended(&child, left > 0 ? (int)left : 0)) {
 		gr_child_signal(&child, SIGKILL);
 		gr_child_ended(&child, REAP_MS);

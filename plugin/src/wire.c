@@ -6,13 +6,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 32, TO_STRING = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE };
+#include "utf8.h"
+
+enum { DEPTH_MAX = 32, SCHEMA_DEPTH_MAX = 256, QUOTE_MAX = 120, TO_STRING = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE };
 
 /* What the final event of a stream shall hold; by stop_type we know it. */
 static const char *const final_fields[] = {
 	"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
 	"timings/predicted_ms",
 };
+
+/* ---- parsing --------------------------------------------------------------------------------------------------- */
+static struct json_tokener *new_tokener(int depth)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(depth);
+	if (tokener)
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	return tokener;
+}
+
+/* NULL: not an object, or out of memory. */
+static struct json_object *parse_object(struct json_tokener *tokener, const char *body, size_t len)
+{
+	if (len > INT_MAX)
+		return NULL;
+	json_tokener_reset(tokener);
+	struct json_object *root = json_tokener_parse_ex(tokener, body, (int)len);
+	if (root && json_tokener_get_error(tokener) == json_tokener_success &&
+	    json_tokener_get_parse_end(tokener) == len && json_object_is_type(root, json_type_object))
+		return root;
+	json_object_put(root);
+	return NULL;
+}
+
+static struct json_object *parse_text(const char *body, size_t len, int depth)
+{
+	struct json_tokener *tokener = new_tokener(depth);
+	if (!tokener)
+		return NULL;
+	struct json_object *root = parse_object(tokener, body, len);
+	json_tokener_free(tokener);
+	return root;
+}
+
+static struct json_object *parse_body(const char *body, size_t len)
+{
+	return parse_text(body, len, DEPTH_MAX);
+}
 
 /* ---- building -------------------------------------------------------------------------------------------------- */
 /* json-c says "out of memory" in several ways; each addition goes through here. */
@@ -107,15 +147,23 @@ static void put_sampling(struct json_object *root, const struct gr_wire_completi
 		put(root, "grammar", json_object_new_string(r->grammar), ok);
 }
 
+/* Takes the item over. */
+static bool add_item(struct json_object *list, struct json_object *item)
+{
+	if (item && json_object_array_add(list, item) == 0)
+		return true;
+	json_object_put(item);
+	return false;
+}
+
 /* false = never. */
 static void put_suppressed(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
 	struct json_object *list = json_object_new_array();
 	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++) {
 		struct json_object *pair = json_object_new_array();
-		*ok = pair && json_object_array_add(list, pair) == 0 &&
-		      json_object_array_add(pair, json_object_new_int(r->suppress_tokens[i])) == 0 &&
-		      json_object_array_add(pair, json_object_new_boolean(false)) == 0;
+		*ok = add_item(list, pair) && add_item(pair, json_object_new_int(r->suppress_tokens[i])) &&
+		      add_item(pair, json_object_new_boolean(false));
 	}
 	put(root, "logit_bias", list, ok);
 }
@@ -124,8 +172,7 @@ static void put_stream(struct json_object *root, bool *ok)
 {
 	struct json_object *fields = json_object_new_array();
 	for (size_t i = 0; fields && i < sizeof final_fields / sizeof final_fields[0]; i++)
-		if (json_object_array_add(fields, json_object_new_string(final_fields[i])) != 0)
-			*ok = false;
+		*ok = add_item(fields, json_object_new_string(final_fields[i])) && *ok;
 	put(root, "response_fields", fields, ok);
 	put(root, "stream", json_object_new_boolean(true), ok);
 	/* Only a stream that has something to send notices that its reader is gone. */
@@ -144,9 +191,8 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 	if (r->suppress_token_count)
 		put_suppressed(root, r, &ok);
 	if (r->json_schema) {
-		struct json_object *schema = json_tokener_parse(r->json_schema);
-		if (!schema || !json_object_is_type(schema, json_type_object)) {
-			json_object_put(schema);
+		struct json_object *schema = parse_text(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
+		if (!schema) {
 			json_object_put(root);
 			return inf_fail(err, INF_E_INVALID, "json_schema", "json_schema is not a JSON object");
 		}
@@ -168,32 +214,13 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 static inf_status bad_answer(inf_error *err, const char *body, size_t len, const char *what)
 {
-	return inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server's answer %s: %.*s", what,
-			len < 120 ? (int)len : 120, body ? body : "");
-}
-
-/* NULL: not an object, or out of memory. */
-static struct json_object *parse_object(struct json_tokener *tokener, const char *body, size_t len)
-{
-	if (len > INT_MAX)
-		return NULL;
-	json_tokener_reset(tokener);
-	struct json_object *root = json_tokener_parse_ex(tokener, body, (int)len);
-	if (root && json_tokener_get_error(tokener) == json_tokener_success &&
-	    json_object_is_type(root, json_type_object))
-		return root;
-	json_object_put(root);
-	return NULL;
-}
-
-static struct json_object *parse_body(const char *body, size_t len)
-{
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-	if (!tokener)
-		return NULL;
-	struct json_object *root = parse_object(tokener, body, len);
-	json_tokener_free(tokener);
-	return root;
+	char quote[QUOTE_MAX + 1];
+	size_t n = gr_utf8_complete(body, len < QUOTE_MAX ? len : QUOTE_MAX);
+	bool text = gr_utf8_valid(body, n);
+	for (size_t i = 0; i < n; i++)
+		quote[i] = (char)(text || (unsigned char)body[i] < 0x80 ? body[i] : '?');
+	quote[n] = '\0';
+	return inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server's answer %s: %s", what, quote);
 }
 
 static struct json_object *member(struct json_object *root, const char *key, enum json_type type)
@@ -225,11 +252,17 @@ static bool member_true(struct json_object *root, const char *key)
 	return value && json_object_get_boolean(value);
 }
 
-/* Cut at a code point. */
+/* The parser does not look. */
+static bool is_utf8(struct json_object *text)
+{
+	return gr_utf8_valid(json_object_get_string(text), (size_t)json_object_get_string_len(text));
+}
+
+/* Cut at a code point; "" for what is not UTF-8. */
 static void member_copy(struct json_object *root, const char *key, char *out, size_t cap)
 {
 	struct json_object *value = member(root, key, json_type_string);
-	const char *text = value ? json_object_get_string(value) : "";
+	const char *text = value && is_utf8(value) ? json_object_get_string(value) : "";
 	size_t len = strnlen(text, cap);
 	if (len == cap) {
 		len = cap - 1;
@@ -283,13 +316,16 @@ inf_status gr_wire_decode_text(const char *body, size_t len, const char *field, 
 	struct json_object *root = parse_body(body, len);
 	struct json_object *value = root ? member(root, field, json_type_string) : NULL;
 	inf_status st;
+	if (value && !is_utf8(value))
+		value = NULL;
 	if (!value)
 		st = bad_answer(err, body, len, "lacks its text");
 	else
 		st = gr_buf_append(out, json_object_get_string(value), (size_t)json_object_get_string_len(value));
 	json_object_put(root);
-	if (st == INF_E_NO_MEMORY)
-		inf_fail(err, st, "no_memory", "out of memory for the server's answer");
+	if (value && st != INF_OK)
+		inf_fail(err, st, st == INF_E_NO_MEMORY ? "no_memory" : "server_answer",
+			 st == INF_E_NO_MEMORY ? "out of memory for the server's answer" : "llama-server's answer is too large");
 	return st;
 }
 
@@ -340,7 +376,7 @@ struct gr_wire_stream *gr_wire_stream_new(void)
 {
 	struct gr_wire_stream *self = calloc(1, sizeof *self);
 	if (self)
-		self->tokener = json_tokener_new_ex(DEPTH_MAX);
+		self->tokener = new_tokener(DEPTH_MAX);
 	if (self && !self->tokener) {
 		free(self);
 		self = NULL;
@@ -424,6 +460,8 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		read_final(root, found, out);
 	} else if (!member(root, "prompt_progress", json_type_object) &&
 		   (found = member(root, "content", json_type_string))) {
+		if (!is_utf8(found))
+			return bad_answer(err, data, len, "holds text that is not UTF-8");
 		read_token(root, found, out);
 	}
 	return INF_OK;

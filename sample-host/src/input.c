@@ -56,8 +56,8 @@ static enum exit_code read_all(int fd, const char *name, struct text *out, struc
 			return failure_set(why, INF_E_IO, "read", "%.200s: cannot be read: %s", name, strerror(errno));
 		text_add(out, chunk, (size_t)n);
 		if (out->failed)
-			return failure_set(why, INF_E_NO_MEMORY, "too_long", "%.200s: longer than the %d MiB that a prompt may "
-					   "have, or than memory", name, INPUT_MAX >> 20);
+			return failure_set(why, INF_E_NO_MEMORY, "too_long", "%.200s: longer than memory, or than the %d "
+					   "MiB that a prompt may have", name, INPUT_MAX >> 20);
 	}
 }
 
@@ -65,8 +65,8 @@ static enum exit_code read_file(const char *path, struct text *out, struct failu
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return failure_set(why, errno == ENOENT ? INF_E_NOT_FOUND : INF_E_IO, "open", "%.200s: cannot be opened: %s",
-				   path, strerror(errno));
+		return failure_set(why, errno == ENOENT ? INF_E_NOT_FOUND : INF_E_IO, "open",
+				   "%.200s: cannot be opened: %s", path, strerror(errno));
 	enum exit_code code = read_all(fd, path, out, why);
 	close(fd);
 	return code;

@@ -231,8 +231,8 @@ static enum exit_code fail_elsewhere(const struct setting *setting, const inf_re
 {
 	struct text owners = TEXT_INIT(EXPLANATION_MAX);
 	add_owners(registry, bare(setting), &owners);
-	failure_usage(why, "setting_place", "--set %.100s: an option of %s, not of %s, which is used: leave it out, or name another "
-		      "--backend", bare(setting), text_string(&owners), backend->backend);
+	failure_usage(why, "setting_place", "--set %.100s: an option of %s, not of %s, which is used: leave it out, or name "
+		      "another --backend", bare(setting), text_string(&owners), backend->backend);
 	text_release(&owners);
 	return why->code;
 }

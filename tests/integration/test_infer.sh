@@ -13,8 +13,10 @@ failures=0
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
 mkdir -- "$tmp/empty" "$tmp/home"
-unset XDG_DATA_HOME INF_PLUGIN_PATH INF_BACKEND INF_BACKEND_DISABLE NO_COLOR LLAMA_SERVER_PATH
-export HOME=$tmp/home LC_ALL=C TERM=xterm
+unset XDG_DATA_HOME XDG_RUNTIME_DIR INF_PLUGIN_PATH INF_BACKEND INF_BACKEND_DISABLE NO_COLOR LLAMA_SERVER_PATH
+export HOME=$tmp/home TMPDIR=$tmp LC_ALL=C TERM=xterm
+# gcc's LeakSanitizer now and then takes the wrong bytes for the thread-local storage of a library that was dlopen()ed.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
 here=(--plugin-dir "$plugins" --set "llama-server.path=$server")
 ready=("${here[@]}" --backend llama_cpp -m "$model" --temperature 0)
 
@@ -35,6 +37,9 @@ exits() { [[ $code == "$1" ]] || complain "exit status $code, not $1"; }
 silent() { [[ ! -s $tmp/$1 ]] || complain "$1 is not empty"; }
 says() { grep -qE -- "$2" "$tmp/$1" || complain "$1 does not say: $2"; }
 says_not() { ! grep -qE -- "$2" "$tmp/$1" || complain "$1 says: $2"; }
+
+keep() { exits 0 && cp -- "$tmp/out" "$tmp/expected"; }
+same() { exits 0 && cmp -- "$tmp/out" "$tmp/expected" >/dev/null || complain "$1: the output differs"; }
 
 # refused STATUS REGEX: one line on standard error, nothing on standard output.
 refused() {
@@ -68,22 +73,42 @@ check() {
 # ---- help and usage ----
 
 help_is_on_stdout() { run help && exits 0 && silent err && says out '^  generate ' && says out '^  backends '; }
-help_of_command_lists_options() { run help generate && exits 0 && says out '-m, --model FILE' && says out '--stop-token ID'; }
+
+help_of_command_lists_options() {
+	run help generate
+	exits 0 && says out '-m, --model FILE' && says out '--stop-token ID'
+}
+
 help_option_is_help() { run chat --help && exits 0 && says out '--system TEXT' && says_not out '--parse-special'; }
 version_is_a_number() { run --version && exits 0 && silent err && says out '^infer [0-9]+\.[0-9]+\.[0-9]+$'; }
 no_command_is_usage() { run; refused 2 'no command given'; }
 unknown_command_names_near_match() { run generat; refused 2 'unknown command generat: did you mean generate\?'; }
-unknown_option_names_near_match() { run generate --modle x; refused 2 'unknown option --modle: did you mean --model\?'; }
+
+unknown_option_names_near_match() {
+	run generate --modle x
+	refused 2 'unknown option --modle: did you mean --model\?'
+}
+
 option_of_another_command_is_usage() { run backends --model x; refused 2 'backends does not know --model'; }
 option_without_value_is_usage() { run generate -m; refused 2 '--model needs a value'; }
-number_out_of_range_names_range() { run generate -m x --top-p 1.5 hi; refused 2 '--top-p 1.5: must be a number from 0 to 1 '; }
+
+number_out_of_range_names_range() {
+	run generate -m x --top-p 1.5 hi
+	refused 2 '--top-p 1.5: must be a number from 0 to 1 '
+}
+
 number_with_comma_is_usage() { run generate -m x --top-p 0,5 hi; refused 2 '--top-p 0,5: must be a number'; }
 number_too_large_names_range() { run chat -n 99999999999 hi; refused 2 '--max-tokens .* from 1 to 2147483647 '; }
 no_model_is_usage() { run generate "${here[@]}" hi; refused 2 'no model given'; }
-plugin_dir_missing_is_usage() { run backends --plugin-dir "$tmp/nowhere"; refused 2 "--plugin-dir $tmp/nowhere: No such file"; }
+
+plugin_dir_missing_is_usage() {
+	run backends --plugin-dir "$tmp/nowhere"
+	refused 2 "--plugin-dir $tmp/nowhere: No such file"
+}
 
 usage_error_as_json() {
-	run generate --modle x --json; exits 2 && silent err &&
+	run generate --modle x --json
+	exits 2 && silent err &&
 		json 'assert last["error"]["status"] == "usage" and last["error"]["reason"] == "unknown_option", last'
 }
 
@@ -94,11 +119,27 @@ unknown_setting_names_near_match() {
 	refused 2 '--set llama-server.pth: .*did you mean llama-server.path'
 }
 
-setting_of_wrong_type_names_range() { run generate "${ready[@]}" --set threads=many hi; refused 2 '--set threads=many: must be an integer in '; }
-setting_without_value_is_usage() { run generate "${ready[@]}" --set threads hi; refused 2 '--set threads: must be of the form KEY=VALUE'; }
-setting_twice_is_usage() { run generate "${ready[@]}" --set threads=1 --set threads=2 hi; refused 2 '--set threads: the key is given twice'; }
+setting_of_wrong_type_names_range() {
+	run generate "${ready[@]}" --set threads=many hi
+	refused 2 '--set threads=many: must be an integer in '
+}
+
+setting_without_value_is_usage() {
+	run generate "${ready[@]}" --set threads hi
+	refused 2 '--set threads: must be of the form KEY=VALUE'
+}
+
+setting_twice_is_usage() {
+	run generate "${ready[@]}" --set threads=1 --set threads=2 hi
+	refused 2 '--set threads: the key is given twice'
+}
+
 setting_of_load_reaches_it() { run generate "${ready[@]}" --set threads=1 -n 4 hi; exits 0 && silent err; }
-setting_with_question_mark_may_be_unknown() { run generate "${ready[@]}" --set '?nobody.knows=1' -n 4 hi; exits 0 && silent err; }
+
+setting_with_question_mark_may_be_unknown() {
+	run generate "${ready[@]}" --set '?nobody.knows=1' -n 4 hi
+	exits 0 && silent err
+}
 
 # ---- backends ----
 
@@ -115,7 +156,10 @@ for c in last["candidates"]: assert set(c) == {"path", "state", "reason", "messa
 assert {"llama_cpp", "rocm"} <= {c["backend"] for c in last["candidates"]}'
 }
 
-backends_without_plugins_exits_3() { run backends --plugin-dir "$tmp/empty"; exits 3 && silent err && says out '^No backend would be used: '; }
+backends_without_plugins_exits_3() {
+	run backends --plugin-dir "$tmp/empty"
+	exits 3 && silent err && says out '^No backend would be used: '
+}
 
 backends_without_plugins_as_json() {
 	run backends --plugin-dir "$tmp/empty" --json
@@ -127,8 +171,15 @@ backends_disabled_exits_3() {
 	exits 3 && says out '^  llama_cpp +disabled +-  .' && says out '^No backend can be used'
 }
 
-generate_without_plugins_exits_3() { run generate --plugin-dir "$tmp/empty" -m "$model" hi; refused 3 'no plugin was found'; }
-unknown_backend_exits_3() { run generate "${ready[@]}" --backend lama_cpp hi; refused 3 'no backend "lama_cpp"; there are: .*llama_cpp'; }
+generate_without_plugins_exits_3() {
+	run generate --plugin-dir "$tmp/empty" -m "$model" hi
+	refused 3 'no plugin was found'
+}
+
+unknown_backend_exits_3() {
+	run generate "${ready[@]}" --backend lama_cpp hi
+	refused 3 'no backend "lama_cpp"; there are: .*llama_cpp'
+}
 
 no_backend_as_json() {
 	run generate --plugin-dir "$tmp/empty" -m "$model" --json hi
@@ -137,14 +188,18 @@ no_backend_as_json() {
 
 # ---- generate ----
 
-generate_prints_text_alone() { run generate "${ready[@]}" -n 12 'Mr. Darcy'; exits 0 && silent err && says out '[a-z]{3}'; }
+generate_prints_text_alone() {
+	run generate "${ready[@]}" -n 12 'Mr. Darcy'
+	exits 0 && silent err && says out '[a-z]{3}'
+}
 
 generate_reads_file_and_stdin_alike() {
+	local -a generate=(generate "${ready[@]}" -n 12)
 	printf 'Mr. Darcy\n' >"$tmp/prompt"
-	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
-	run generate "${ready[@]}" -n 12 -f "$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain '-f differs' || return 1
-	run generate "${ready[@]}" -n 12 -f - <"$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain '-f - differs' || return 1
-	run generate "${ready[@]}" -n 12 <"$tmp/prompt" && cmp -s -- "$tmp/out" "$tmp/expected" || complain 'standard input differs'
+	run "${generate[@]}" 'Mr. Darcy' && keep || return 1
+	run "${generate[@]}" -f "$tmp/prompt" && same '-f FILE' || return 1
+	run "${generate[@]}" -f - <"$tmp/prompt" && same '-f -' || return 1
+	run "${generate[@]}" <"$tmp/prompt" && same 'standard input'
 }
 
 generate_with_relative_model() {
@@ -161,7 +216,10 @@ generate_bad_utf8_names_the_byte() {
 	refused 1 "$tmp/latin1: byte 3 is 0xe9"
 }
 
-generate_missing_model_fails() { run generate "${ready[@]}" -m "$tmp/none.gguf" hi; refused 1 '.*none.gguf.* \[not_found'; }
+generate_missing_model_fails() {
+	run generate "${ready[@]}" -m "$tmp/none.gguf" hi
+	refused 1 '.*none.gguf.* \[not_found'
+}
 
 generate_missing_model_as_json() {
 	run generate "${ready[@]}" -m "$tmp/none.gguf" --json hi
@@ -169,7 +227,7 @@ generate_missing_model_as_json() {
 }
 
 generate_as_json_is_the_same_text() {
-	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" -n 12 'Mr. Darcy' && keep || return 1
 	run generate "${ready[@]}" -n 12 --json 'Mr. Darcy'
 	exits 0 && silent err && json 'tokens = lines[:-1]
 assert "".join(t["text"] for t in tokens) == open("'"$tmp/expected"'", encoding="utf-8").read()
@@ -185,8 +243,8 @@ assert " the" not in "".join(t["text"] for t in lines[:-1])'
 }
 
 generate_same_seed_same_text() {
-	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && cp -- "$tmp/out" "$tmp/expected" || return 1
-	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && cmp -s -- "$tmp/out" "$tmp/expected"
+	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && keep || return 1
+	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && same 'the second run'
 }
 
 stats_are_on_stderr() {
@@ -196,16 +254,16 @@ stats_are_on_stderr() {
 }
 
 log_is_on_stderr() {
-	run generate "${ready[@]}" -n 12 'Mr. Darcy' && cp -- "$tmp/out" "$tmp/expected" || return 1
+	run generate "${ready[@]}" -n 12 'Mr. Darcy' && keep || return 1
 	run generate "${ready[@]}" -n 12 -vv 'Mr. Darcy'
-	exits 0 && cmp -s -- "$tmp/out" "$tmp/expected" && says err '^(debug|info): '
+	same '-vv' && says err '^(debug|info): '
 }
 
 # ---- chat ----
 
 chat_answers_argument_and_stdin_alike() {
-	run chat "${ready[@]}" -n 20 'How do you do?' && exits 0 && silent err && cp -- "$tmp/out" "$tmp/expected" || return 1
-	run chat "${ready[@]}" -n 20 <<<'How do you do?' && cmp -s -- "$tmp/out" "$tmp/expected"
+	run chat "${ready[@]}" -n 20 'How do you do?' && silent err && keep || return 1
+	run chat "${ready[@]}" -n 20 <<<'How do you do?' && same 'standard input'
 }
 
 chat_as_json() {
@@ -215,10 +273,29 @@ chat_as_json() {
 
 # ---- output that cannot be written ----
 
-full_disk_fails() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >/dev/full 2>"$tmp/err"; code=$?; refused 1 'standard output cannot be written: No space'; }
-full_disk_fails_for_backends() { timeout -k 5 "$limit_s" "$infer" backends "${here[@]}" >/dev/full 2>"$tmp/err"; code=$?; refused 1 'standard output'; }
-closed_stdout_fails() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >&- 2>"$tmp/err"; code=$?; refused 1 'standard output cannot be written: Bad file'; }
-closed_stderr_is_no_harm() { timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 5 hi >"$tmp/out" 2>&-; code=$?; exits 0; }
+full_disk_fails() {
+	timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >/dev/full 2>"$tmp/err"
+	code=$?
+	refused 1 'standard output cannot be written: No space'
+}
+
+full_disk_fails_for_backends() {
+	timeout -k 5 "$limit_s" "$infer" backends "${here[@]}" >/dev/full 2>"$tmp/err"
+	code=$?
+	refused 1 'standard output'
+}
+
+closed_stdout_fails() {
+	timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 50 hi >&- 2>"$tmp/err"
+	code=$?
+	refused 1 'standard output cannot be written: Bad file'
+}
+
+closed_stderr_is_no_harm() {
+	timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" -n 5 hi >"$tmp/out" 2>&-
+	code=$?
+	exits 0
+}
 
 reader_that_leaves_ends_it() {
 	timeout -k 5 "$limit_s" "$infer" generate "${ready[@]}" Emma 2>"$tmp/err" | head -c 1 >"$tmp/head"
@@ -395,7 +472,7 @@ dumb_terminal_gets_no_escapes() { TERM=dumb drive plain "$infer" generate "${rea
 
 # ---- all of them ----
 
-for name in $(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "${BASH_SOURCE[0]}"); do
+while read -r name; do
 	[[ $name == drive ]] || check "$name"
-done
+done < <(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "${BASH_SOURCE[0]}")
 ((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -452,22 +453,60 @@ START_TEST(close_turns_waiters_away_and_waits_for_holders)
 }
 END_TEST
 
-/* The slots are freed right after close: nobody may touch them any more. */
-START_TEST(close_in_a_crowd_lets_the_slots_be_freed)
+static atomic_int holders;
+static atomic_bool go;
+
+static void *hold_until_told(void *arg)
+{
+	struct gr_slots *mine = arg;
+	if (gr_slots_acquire(mine, false, NULL, NULL, NULL) != INF_OK)
+		return NULL;
+	holders++;
+	while (!go)
+		sched_yield();
+	gr_slots_release(mine);
+	return NULL;
+}
+
+static bool all_hold(void *arg)
+{
+	(void)arg;
+	return holders == CROWD;
+}
+
+/* The last to leave may still be on his way out of release when close returns. */
+START_TEST(close_returning_means_the_slots_can_be_freed)
 {
 	pthread_t threads[CROWD];
 	for (int round = 0; round < 20; round++) {
-		served = 0;
-		make(CROWD_SLOTS);
+		holders = 0;
+		go = false;
+		make(CROWD);
 		for (int i = 0; i < CROWD; i++)
-			start_thread(&threads[i], take_turns, NULL);
+			start_thread(&threads[i], hold_until_told, slots);
+		ck_assert(wait_until(all_hold, NULL, SOON_MS));
+		go = true;
 		gr_slots_close(slots);
-		for (int i = 0; i < CROWD; i++)
-			ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-		ck_assert_int_le(served, CROWD * ROUNDS);
 		gr_slots_free(slots);
 		slots = NULL;
+		for (int i = 0; i < CROWD; i++)
+			ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	}
+}
+END_TEST
+
+START_TEST(close_amid_a_crowd_turns_it_away)
+{
+	pthread_t threads[CROWD];
+	served = 0;
+	make(CROWD_SLOTS);
+	for (int i = 0; i < CROWD; i++)
+		start_thread(&threads[i], take_turns, NULL);
+	gr_slots_close(slots);
+	ck_assert_int_eq(inside, 0);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_int_le(served, CROWD * ROUNDS);
 }
 END_TEST
 
@@ -514,7 +553,8 @@ int main(void)
 	tcase_add_test(tc, poll_may_call_back_in_and_overtakes_nobody);
 	tcase_add_test(tc, close_with_nobody_inside_returns);
 	tcase_add_test(tc, close_turns_waiters_away_and_waits_for_holders);
-	tcase_add_test(tc, close_in_a_crowd_lets_the_slots_be_freed);
+	tcase_add_test(tc, close_returning_means_the_slots_can_be_freed);
+	tcase_add_test(tc, close_amid_a_crowd_turns_it_away);
 	tcase_add_test(tc, new_survives_oom);
 	tcase_add_test(tc, free_of_null_is_harmless);
 	suite_add_tcase(suite, tc);

@@ -1,0 +1,1190 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "failmalloc.h"
+#include "http.h"
+#include "process.h"
+#include "scratch.h"
+
+enum { SOON_MS = 10000, CONNECTIONS_MAX = 256, BODY_MAX = 8 << 20, BACKLOG = 64 };
+
+#define KEY "0123456789abcdef"
+
+/* ---- a server that does what a script says, for each connection on a thread of its own ------------------------ */
+struct connection {
+	int fd;
+	pthread_t thread;
+	char head[8192];		/* of the request read last, NUL-terminated */
+	char body[8192];		/* its beginning */
+	size_t body_len;		/* all of it */
+	uint64_t body_sum;
+};
+
+static struct {
+	int listen_fd, stop_fd;
+	pthread_t thread;
+	void (*_Atomic script)(struct connection *c);
+	struct connection connections[CONNECTIONS_MAX];
+	atomic_int connected, requests;
+	atomic_llong closed_ms;		/* when a script saw its peer go */
+	atomic_bool go;			/* for scripts that wait for the test */
+} server;
+
+static struct scratch scratch;
+static struct process_census before;
+static struct gr_http *http;
+static const char *socket_path;
+
+static void *serve(void *arg)
+{
+	atomic_load(&server.script)(arg);
+	shutdown(((struct connection *)arg)->fd, SHUT_RDWR);
+	return NULL;
+}
+
+static void *accept_all(void *arg)
+{
+	for (;;) {
+		struct pollfd p[2] = { { server.listen_fd, POLLIN, 0 }, { server.stop_fd, POLLIN, 0 } };
+		poll(p, 2, -1);
+		if (p[1].revents)
+			return arg;
+		int fd = accept4(server.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 || server.connected == CONNECTIONS_MAX)
+			continue;
+		struct connection *c = &server.connections[server.connected++];
+		c->fd = fd;
+		if (pthread_create(&c->thread, NULL, serve, c) != 0)
+			abort();
+	}
+}
+
+static int listen_on(const char *path, int backlog)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ck_assert_uint_lt(strlen(path), sizeof address.sun_path);
+	strcpy(address.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	ck_assert_int_eq(listen(fd, backlog), 0);
+	return fd;
+}
+
+static void start_server(void (*script)(struct connection *c))
+{
+	server.connected = server.requests = 0;
+	server.closed_ms = 0;
+	server.go = false;
+	server.script = script;
+	server.listen_fd = listen_on(socket_path, BACKLOG);
+	server.stop_fd = eventfd(0, EFD_CLOEXEC);
+	ck_assert_int_eq(pthread_create(&server.thread, NULL, accept_all, NULL), 0);
+}
+
+static void stop_server(void)
+{
+	const uint64_t one = 1;
+	if (!server.script)
+		return;
+	server.go = true;
+	ck_assert_int_eq(write(server.stop_fd, &one, sizeof one), sizeof one);
+	pthread_join(server.thread, NULL);
+	for (int i = 0; i < server.connected; i++)
+		shutdown(server.connections[i].fd, SHUT_RDWR);
+	for (int i = 0; i < server.connected; i++) {
+		pthread_join(server.connections[i].thread, NULL);
+		close(server.connections[i].fd);
+	}
+	close(server.listen_fd);
+	close(server.stop_fd);
+	server.script = NULL;
+}
+
+static void setup(void)
+{
+	before = census_take();
+	scratch_init(&scratch);
+	server.script = NULL;
+	socket_path = scratch_at(&scratch, "s.sock");
+	ck_assert_int_eq(gr_http_new(&http, socket_path, KEY, NULL), INF_OK);
+}
+
+static void teardown(void)
+{
+	gr_http_free(http);
+	stop_server();
+	scratch_release(&scratch);
+	census_assert_restored(&before);
+}
+
+/* ---- what scripts are made of ---------------------------------------------------------------------------------- */
+static uint64_t add_sum(uint64_t sum, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum = sum * 31 + (unsigned char)bytes[i];
+	return sum;
+}
+
+static void take_body(struct connection *c, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len && c->body_len + i < sizeof c->body; i++)
+		c->body[c->body_len + i] = bytes[i];
+	c->body_sum = add_sum(c->body_sum, bytes, len);
+	c->body_len += len;
+}
+
+static size_t announced_length(const struct connection *c)
+{
+	const char *at = strstr(c->head, "\r\nContent-Length: ");
+	return at ? strtoul(at + 18, NULL, 10) : 0;
+}
+
+/* False when the peer is gone. */
+static bool read_request(struct connection *c)
+{
+	char head[sizeof c->head];
+	size_t len = 0;
+	char *end = NULL;
+	while (!end) {
+		ssize_t n = recv(c->fd, head + len, sizeof head - 1 - len, 0);
+		if (n <= 0)
+			return false;
+		len += (size_t)n;
+		head[len] = '\0';
+		end = strstr(head, "\r\n\r\n");
+	}
+	end += 4;
+	c->body_len = c->body_sum = 0;
+	take_body(c, end, len - (size_t)(end - head));
+	*end = '\0';
+	strcpy(c->head, head);
+	while (c->body_len < announced_length(c)) {
+		char chunk[16384];
+		ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
+		if (n <= 0)
+			return false;
+		take_body(c, chunk, (size_t)n);
+	}
+	server.requests++;
+	return true;
+}
+
+static bool send_bytes(struct connection *c, const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
+		if (n <= 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool send_text(struct connection *c, const char *text)
+{
+	return send_bytes(c, text, strlen(text));
+}
+
+static bool send_chunk(struct connection *c, const char *bytes, size_t len)
+{
+	char size[32];
+	snprintf(size, sizeof size, "%zx\r\n", len);
+	return send_text(c, size) && send_bytes(c, bytes, len) && send_text(c, "\r\n");
+}
+
+#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void answer(struct connection *c, const char *status, const char *body, size_t len)
+{
+	char head[256];
+	snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status, len);
+	send_text(c, head);
+	send_bytes(c, body, len);
+}
+
+static void wait_for_close(struct connection *c)
+{
+	char byte;
+	while (recv(c->fd, &byte, 1, 0) > 0)
+		;
+	server.closed_ms = monotonic_ms();
+}
+
+/* One of several beats of a script that is slow on purpose; ends early when the peer goes. */
+static bool pace(struct connection *c, int ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLRDHUP };
+	return poll(&p, 1, ms) == 0;
+}
+
+static bool is_told_to_go(void *arg)
+{
+	(void)arg;
+	return server.go;
+}
+
+/* ---- the client's side ----------------------------------------------------------------------------------------- */
+struct client {
+	struct gr_buf body;
+	size_t pieces, stop_at_piece;	/* 0 = never */
+	int polls, stop_at_poll;
+	int64_t first_poll_ms, last_poll_ms;
+	inf_error err;
+	int code;
+};
+
+static int keep_body(void *user, const char *bytes, size_t len)
+{
+	struct client *client = user;
+	if (gr_buf_append(&client->body, bytes, len) != INF_OK)
+		return 1;
+	client->pieces++;
+	server.go = true;
+	return client->pieces == client->stop_at_piece;
+}
+
+static int count_poll(void *user)
+{
+	struct client *client = user;
+	client->last_poll_ms = monotonic_ms();
+	if (!client->polls++)
+		client->first_poll_ms = client->last_poll_ms;
+	return client->polls == client->stop_at_poll;
+}
+
+static struct gr_http_request request_to(const char *path, struct client *client)
+{
+	client->body.max = BODY_MAX;
+	return (struct gr_http_request){
+		.path = path, .on_body = keep_body, .on_poll = count_poll, .user = client,
+	};
+}
+
+static inf_status perform(const struct gr_http_request *request, struct client *client)
+{
+	client->err = (inf_error){ .struct_size = sizeof client->err };
+	client->code = -1;
+	return gr_http_perform(http, request, &client->code, &client->err);
+}
+
+static inf_status get(const char *path, struct client *client)
+{
+	struct gr_http_request request = request_to(path, client);
+	return perform(&request, client);
+}
+
+static void expect_body(struct client *client, const char *text)
+{
+	ck_assert_str_eq(gr_buf_text(&client->body), text);
+	gr_buf_release(&client->body);
+}
+
+/* ---- answers --------------------------------------------------------------------------------------------------- */
+static void script_hello(struct connection *c)
+{
+	while (read_request(c))
+		answer(c, "200 OK", "hello", 5);
+}
+
+START_TEST(get_of_an_answer_delivers_its_body)
+{
+	struct client client = { 0 };
+	start_server(script_hello);
+	ck_assert_int_eq(get("/health", &client), INF_OK);
+	ck_assert_int_eq(client.code, 200);
+	ck_assert_int_eq(client.err.code, 0);
+	expect_body(&client, "hello");
+	ck_assert_ptr_eq(strstr(server.connections[0].head, "GET /health HTTP/1.1\r\n"), server.connections[0].head);
+}
+END_TEST
+
+START_TEST(get_without_callbacks_is_fine)
+{
+	const struct gr_http_request request = { .path = "/health" };
+	int code = 0;
+	start_server(script_hello);
+	ck_assert_int_eq(gr_http_perform(http, &request, &code, NULL), INF_OK);
+	ck_assert_int_eq(code, 200);
+}
+END_TEST
+
+static const char story[] = "data: {\"content\":\"once\"}\n\ndata: {\"content\":\" upon a time\"}\n\n:\n\ndata: null\n\n";
+
+static const size_t piece_sizes[] = { 1, 2, 7, 1000 };
+static size_t piece_size;
+
+static void script_pieces(struct connection *c)
+{
+	static const char head[] = STREAM_HEAD;
+	if (!read_request(c))
+		return;
+	for (size_t i = 0; i < sizeof head - 1; i++)
+		send_bytes(c, head + i, 1);
+	for (size_t i = 0; i < sizeof story - 1; i += piece_size)
+		send_chunk(c, story + i, piece_size < sizeof story - 1 - i ? piece_size : sizeof story - 1 - i);
+	send_text(c, "0\r\n\r\n");
+}
+
+START_TEST(stream_in_pieces_arrives_whole)
+{
+	struct client client = { 0 };
+	piece_size = piece_sizes[_i];
+	start_server(script_pieces);
+	ck_assert_int_eq(get("/completion", &client), INF_OK);
+	ck_assert_int_eq(client.code, 200);
+	expect_body(&client, story);
+}
+END_TEST
+
+static void script_one_by_one(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	for (int i = 0; i < 20; i++) {
+		server.go = false;
+		send_chunk(c, "x", 1);
+		if (!wait_until(is_told_to_go, NULL, SOON_MS))
+			return;
+	}
+	send_text(c, "0\r\n\r\n");
+}
+
+/* The script sends a piece when the one before was delivered. */
+START_TEST(stream_pieces_are_delivered_at_once)
+{
+	struct client client = { 0 };
+	start_server(script_one_by_one);
+	ck_assert_int_eq(get("/completion", &client), INF_OK);
+	ck_assert_uint_eq(client.pieces, 20);
+	expect_body(&client, "xxxxxxxxxxxxxxxxxxxx");
+}
+END_TEST
+
+static void script_continue(struct connection *c)
+{
+	if (read_request(c) && send_text(c, "HTTP/1.1 100 Continue\r\n\r\n"))
+		answer(c, "200 OK", "hello", 5);
+}
+
+START_TEST(answer_after_an_interim_one_is_the_one_that_counts)
+{
+	struct client client = { 0 };
+	start_server(script_continue);
+	ck_assert_int_eq(get("/x", &client), INF_OK);
+	ck_assert_int_eq(client.code, 200);
+	expect_body(&client, "hello");
+}
+END_TEST
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+START_TEST(post_sends_body_key_and_type)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/completion", &client);
+	const struct connection *c = &server.connections[0];
+	request.body = "{\"a\":\0}";
+	request.body_len = 7;
+	start_server(script_hello);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	expect_body(&client, "hello");
+	ck_assert_ptr_eq(strstr(c->head, "POST /completion HTTP/1.1\r\n"), c->head);
+	ck_assert_ptr_nonnull(strstr(c->head, "\r\nAuthorization: Bearer " KEY "\r\n"));
+	ck_assert_ptr_nonnull(strstr(c->head, "\r\nContent-Type: application/json\r\n"));
+	ck_assert_ptr_nonnull(strstr(c->head, "\r\nHost: localhost\r\n"));
+	ck_assert_ptr_nonnull(strstr(c->head, "\r\nContent-Length: 7\r\n"));
+	ck_assert_ptr_null(strstr(c->head, "Expect:"));
+	ck_assert_uint_eq(c->body_len, 7);
+	ck_assert_mem_eq(c->body, "{\"a\":\0}", 7);
+}
+END_TEST
+
+START_TEST(get_sends_the_key_and_no_body)
+{
+	struct client client = { 0 };
+	struct gr_http_request post = request_to("/one", &client);
+	const struct connection *c = &server.connections[0];
+	post.body = "body";
+	post.body_len = 4;
+	start_server(script_hello);
+	ck_assert_int_eq(perform(&post, &client), INF_OK);
+	ck_assert_int_eq(get("/two", &client), INF_OK);	/* on the same handle */
+	ck_assert_int_eq(server.connected, 1);
+	ck_assert_ptr_eq(strstr(c->head, "GET /two HTTP/1.1\r\n"), c->head);
+	ck_assert_ptr_nonnull(strstr(c->head, "\r\nAuthorization: Bearer " KEY "\r\n"));
+	ck_assert_ptr_null(strstr(c->head, "Content-Length"));
+	ck_assert_uint_eq(c->body_len, 0);
+	gr_buf_release(&client.body);
+}
+END_TEST
+
+static const size_t body_sizes[] = { 0, 1, 100000, 3 << 20 };
+
+START_TEST(post_of_any_size_arrives_whole)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	char *body = malloc(body_sizes[_i] + 1);
+	for (size_t i = 0; i < body_sizes[_i]; i++)
+		body[i] = (char)(i * 7 + i / 251);
+	request.body = body;
+	request.body_len = body_sizes[_i];
+	start_server(script_hello);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_uint_eq(server.connections[0].body_len, body_sizes[_i]);
+	ck_assert_uint_eq(server.connections[0].body_sum, add_sum(0, body, body_sizes[_i]));
+	expect_body(&client, "hello");
+	free(body);
+}
+END_TEST
+
+START_TEST(request_uses_no_proxy_of_the_environment)
+{
+	static const char *const names[] = { "http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy" };
+	struct client client = { 0 };
+	for (size_t i = 0; i < 4; i++)
+		setenv(names[i], "http://127.0.0.1:1", 1);
+	start_server(script_hello);
+	inf_status st = get("/x", &client);
+	for (size_t i = 0; i < 4; i++)
+		unsetenv(names[i]);
+	ck_assert_int_eq(st, INF_OK);
+	expect_body(&client, "hello");
+}
+END_TEST
+
+/* ---- other statuses -------------------------------------------------------------------------------------------- */
+static const char *refusal_status;
+
+static void script_refuse(struct connection *c)
+{
+	static const char body[] = "{\"error\":{\"code\":1}}";
+	while (read_request(c)) {
+		char head[256];
+		snprintf(head, sizeof head, "HTTP/1.1 %s\r\nLocation: /elsewhere\r\nContent-Length: %zu\r\n\r\n", refusal_status,
+			 sizeof body - 1);
+		send_text(c, head);
+		send_text(c, body);
+	}
+}
+
+static const char *const statuses[] = {
+	"201 Created", "206 Partial Content", "301 Moved Permanently", "307 Temporary Redirect", "400 Bad Request",
+	"401 Unauthorized", "404 Not Found", "500 Internal Server Error", "503 Service Unavailable",
+};
+
+START_TEST(answer_that_is_not_200_goes_to_the_error_body)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
+	refusal_status = statuses[_i];
+	request.error_body = &refusal;
+	start_server(script_refuse);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_int_eq(client.code, atoi(statuses[_i]));
+	ck_assert_str_eq(gr_buf_text(&refusal), "{\"error\":{\"code\":1}}");
+	ck_assert_uint_eq(client.pieces, 0);
+	ck_assert_int_eq(server.requests, 1);
+	request.error_body = NULL;
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_int_eq(client.code, atoi(statuses[_i]));
+	gr_buf_release(&refusal);
+}
+END_TEST
+
+static size_t refusal_size;
+
+static char refusal_byte(size_t i)
+{
+	return (char)('a' + (i * 7 + i / 26) % 26);
+}
+
+/* In chunks of changing size, so that the cap falls into the middle of one. */
+static void script_refuse_at_length(struct connection *c)
+{
+	char chunk[5000];
+	if (!read_request(c) || !send_text(c, "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n"))
+		return;
+	for (size_t sent = 0, step = 1000; sent < refusal_size; step = step % 4000 + 777) {
+		size_t len = step < refusal_size - sent ? step : refusal_size - sent;
+		for (size_t i = 0; i < len; i++)
+			chunk[i] = refusal_byte(sent + i);
+		send_chunk(c, chunk, len);
+		sent += len;
+	}
+	send_text(c, "0\r\n\r\n");
+}
+
+static const size_t refusal_sizes[] = {
+	GR_HTTP_ERROR_BODY - 1, GR_HTTP_ERROR_BODY, GR_HTTP_ERROR_BODY + 1, 3 * GR_HTTP_ERROR_BODY,
+};
+
+START_TEST(error_body_is_the_beginning_up_to_the_cap)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
+	refusal_size = refusal_sizes[_i];
+	request.error_body = &refusal;
+	start_server(script_refuse_at_length);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_int_eq(client.code, 400);
+	for (size_t i = 0; i < refusal.len; i++)
+		ck_assert_msg(refusal.data[i] == refusal_byte(i), "byte %zu", i);
+	ck_assert_uint_eq(refusal.len, refusal_size < GR_HTTP_ERROR_BODY ? refusal_size : GR_HTTP_ERROR_BODY);
+	gr_buf_release(&refusal);
+}
+END_TEST
+
+/* ---- broken connections ---------------------------------------------------------------------------------------- */
+static const struct {
+	const char *sent;
+	int code;
+	const char *body;
+} cut_cases[] = {
+	{ "", 0, "" },
+	{ "HTTP/1.1 2", 0, "" },
+	{ "HTTP/1.1 200 OK\r\nContent-Le", 200, "" },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this", 200, "only this" },
+	{ STREAM_HEAD, 200, "" },
+	{ STREAM_HEAD "5\r\nhel", 200, "hel" },
+	{ STREAM_HEAD "5\r\nhello\r\n", 200, "hello" },
+	{ STREAM_HEAD "5\r\nhello\r\n0\r\n", 200, "hello" },
+	{ STREAM_HEAD "zz\r\nhello\r\n", 200, "" },
+	{ "this is no HTTP\r\n\r\n", 0, "" },
+};
+
+static const char *sent_before_cut;
+
+static void script_cut(struct connection *c)
+{
+	if (read_request(c))
+		send_text(c, sent_before_cut);
+}
+
+START_TEST(connection_that_is_cut_is_an_io_error)
+{
+	struct client client = { 0 };
+	sent_before_cut = cut_cases[_i].sent;
+	start_server(script_cut);
+	ck_assert_int_eq(get("/completion", &client), INF_E_IO);
+	ck_assert_int_eq(client.err.code, INF_E_IO);
+	ck_assert_str_eq(client.err.reason, "server_connection");
+	ck_assert_ptr_nonnull(strstr(client.err.message, "/completion"));
+	ck_assert_int_eq(client.code, cut_cases[_i].code);
+	expect_body(&client, cut_cases[_i].body);
+	server.script = script_hello;		/* the next request is none the worse */
+	ck_assert_int_eq(get("/x", &client), INF_OK);
+	expect_body(&client, "hello");
+}
+END_TEST
+
+static void script_read_little(struct connection *c)
+{
+	char byte;
+	if (recv(c->fd, &byte, 1, 0) == 1)
+		server.requests++;
+}
+
+START_TEST(connection_cut_while_a_body_is_sent_raises_no_signal)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	size_t len = 6 << 20;
+	request.body = calloc(1, len);
+	request.body_len = len;
+	signal(SIGPIPE, SIG_DFL);
+	start_server(script_read_little);
+	ck_assert_int_eq(perform(&request, &client), INF_E_IO);
+	ck_assert_int_eq(client.code, 0);
+	free((void *)request.body);
+}
+END_TEST
+
+/* ---- no connection --------------------------------------------------------------------------------------------- */
+START_TEST(missing_socket_is_unreachable)
+{
+	struct client client = { 0 };
+	int64_t begin = monotonic_ms();
+	ck_assert_int_eq(get("/x", &client), INF_E_IO);
+	ck_assert_int_lt(monotonic_ms() - begin, GR_HTTP_RETRIES * GR_HTTP_RETRY_MS);
+	ck_assert_int_eq(client.err.code, INF_E_IO);
+	ck_assert_str_eq(client.err.reason, "server_unreachable");
+	ck_assert_int_eq(client.code, 0);
+}
+END_TEST
+
+START_TEST(socket_nobody_listens_on_is_unreachable)
+{
+	struct client client = { 0 };
+	close(listen_on(socket_path, 1));
+	ck_assert_int_eq(get("/x", &client), INF_E_IO);
+	ck_assert_str_eq(client.err.reason, "server_unreachable");
+}
+END_TEST
+
+START_TEST(socket_path_that_is_too_long_is_an_io_error)
+{
+	char path[200];
+	struct client client = { 0 };
+	memset(path, '/', sizeof path - 1);
+	path[sizeof path - 1] = '\0';
+	gr_http_free(http);
+	ck_assert_int_eq(gr_http_new(&http, path, KEY, NULL), INF_OK);
+	ck_assert_int_eq(get("/x", &client), INF_E_IO);
+}
+END_TEST
+
+/* Connections that wait to be accepted; the next one is refused with EAGAIN. */
+struct crowd {
+	int listen_fd, fds[16], count;
+};
+
+static void fill_queue(struct crowd *crowd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	strcpy(address.sun_path, socket_path);
+	crowd->listen_fd = listen_on(socket_path, 1);
+	for (crowd->count = 0; crowd->count < 16; crowd->count++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+			ck_assert_int_eq(errno, EAGAIN);
+			close(fd);
+			return;
+		}
+		crowd->fds[crowd->count] = fd;
+	}
+	ck_abort_msg("the queue is never full");
+}
+
+static void free_queue(struct crowd *crowd)
+{
+	for (int i = 0; i < crowd->count; i++)
+		close(crowd->fds[i]);
+	close(crowd->listen_fd);
+}
+
+static void *answer_one(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct pollfd p = { .fd = crowd->listen_fd, .events = POLLIN };
+	struct connection *c = &server.connections[0];
+	bool done = false;
+	while (!done && poll(&p, 1, SOON_MS) == 1) {
+		c->fd = accept(crowd->listen_fd, NULL, NULL);
+		done = c->fd >= 0 && read_request(c);
+		if (done)
+			answer(c, "200 OK", "hello", 5);
+		close(c->fd);
+	}
+	return NULL;
+}
+
+static void *answer_after_polls(void *arg)
+{
+	wait_until(is_told_to_go, NULL, SOON_MS);
+	return answer_one(arg);
+}
+
+static int go_at_third_poll(void *user)
+{
+	struct client *client = user;
+	server.go = ++client->polls >= 3;
+	return 0;
+}
+
+START_TEST(full_accept_queue_is_waited_for)
+{
+	struct crowd crowd;
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	pthread_t thread;
+	server.go = false;
+	fill_queue(&crowd);
+	for (int i = 0; i < crowd.count; i++)
+		shutdown(crowd.fds[i], SHUT_RDWR);
+	request.on_poll = go_at_third_poll;
+	ck_assert_int_eq(pthread_create(&thread, NULL, answer_after_polls, &crowd), 0);
+	inf_status st = perform(&request, &client);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	free_queue(&crowd);
+	ck_assert_msg(st == INF_OK, "%s", client.err.message);
+	expect_body(&client, "hello");
+}
+END_TEST
+
+START_TEST(full_accept_queue_is_not_waited_for_for_ever)
+{
+	struct crowd crowd;
+	struct client client = { 0 };
+	fill_queue(&crowd);
+	int64_t begin = monotonic_ms();
+	inf_status st = get("/x", &client);
+	int64_t took = monotonic_ms() - begin;
+	free_queue(&crowd);
+	ck_assert_int_eq(st, INF_E_IO);
+	ck_assert_str_eq(client.err.reason, "server_unreachable");
+	ck_assert_int_ge(took, GR_HTTP_RETRIES * GR_HTTP_RETRY_MS);
+	ck_assert_int_ge(client.polls, (int)(took / 100));
+}
+END_TEST
+
+START_TEST(full_accept_queue_can_be_cancelled)
+{
+	struct crowd crowd;
+	struct client client = { .stop_at_poll = 2 };
+	fill_queue(&crowd);
+	inf_status st = get("/x", &client);
+	int64_t late = monotonic_ms() - client.last_poll_ms;
+	free_queue(&crowd);
+	ck_assert_int_eq(st, INF_E_CANCELLED);
+	ck_assert_int_lt(late, 100);
+}
+END_TEST
+
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+static void script_never(struct connection *c)
+{
+	if (read_request(c))
+		wait_for_close(c);
+}
+
+static void script_stop_talking(struct connection *c)
+{
+	if (read_request(c) && send_text(c, STREAM_HEAD) && send_chunk(c, "x", 1))
+		wait_for_close(c);
+}
+
+static void script_dribble(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	while (send_chunk(c, "x", 1) && pace(c, 20))
+		;
+	wait_for_close(c);
+}
+
+static void script_slow_but_alive(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	for (int i = 0; i < 10 && pace(c, 50); i++)
+		send_chunk(c, "x", 1);
+	send_text(c, "0\r\n\r\n");
+}
+
+static void script_flood(struct connection *c)
+{
+	static const char much[16384];
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	while (send_chunk(c, much, sizeof much))
+		;
+	wait_for_close(c);
+}
+
+static bool saw_close(void *arg)
+{
+	(void)arg;
+	return server.closed_ms != 0;
+}
+
+enum { LIMIT_MS = 150 };
+
+static const struct {
+	void (*script)(struct connection *c);
+	int timeout_ms, silence_ms;
+	const char *reason;
+} late_cases[] = {
+	{ script_never, LIMIT_MS, 0, "server_timeout" },
+	{ script_never, 0, LIMIT_MS, "server_silent" },
+	{ script_stop_talking, LIMIT_MS, 0, "server_timeout" },
+	{ script_stop_talking, 0, LIMIT_MS, "server_silent" },
+	{ script_stop_talking, 60000, LIMIT_MS, "server_silent" },
+	{ script_dribble, LIMIT_MS, 60000, "server_timeout" },
+	{ script_flood, LIMIT_MS, 60000, "server_timeout" },
+};
+
+START_TEST(server_that_is_late_is_given_up)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/completion", &client);
+	request.timeout_ms = late_cases[_i].timeout_ms;
+	request.silence_ms = late_cases[_i].silence_ms;
+	if (late_cases[_i].script == script_flood)
+		request.on_body = NULL;
+	start_server(late_cases[_i].script);
+	int64_t begin = monotonic_ms();
+	ck_assert_int_eq(perform(&request, &client), INF_E_TIMEOUT);
+	int64_t took = monotonic_ms() - begin;
+	ck_assert_int_ge(took, LIMIT_MS);
+	ck_assert_int_lt(took, LIMIT_MS + 1000);
+	ck_assert_int_eq(client.err.code, INF_E_TIMEOUT);
+	ck_assert_str_eq(client.err.reason, late_cases[_i].reason);
+	ck_assert_ptr_nonnull(strstr(client.err.message, "/completion"));
+	ck_assert(wait_until(saw_close, NULL, SOON_MS));
+	gr_buf_release(&client.body);
+}
+END_TEST
+
+START_TEST(silence_begins_anew_with_every_byte)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	request.silence_ms = 300;		/* less than the whole takes */
+	start_server(script_slow_but_alive);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	expect_body(&client, "xxxxxxxxxx");
+}
+END_TEST
+
+/* ---- stopping -------------------------------------------------------------------------------------------------- */
+static void (*const endless_scripts[])(struct connection *c) = {
+	script_never, script_stop_talking, script_dribble, script_flood,
+};
+
+START_TEST(poll_that_stops_closes_the_connection_at_once)
+{
+	struct client client = { .stop_at_poll = 5 };
+	struct gr_http_request request = request_to("/x", &client);
+	if (endless_scripts[_i] == script_flood)
+		request.on_body = NULL;
+	start_server(endless_scripts[_i]);
+	ck_assert_int_eq(perform(&request, &client), INF_E_CANCELLED);
+	ck_assert_int_lt(monotonic_ms() - client.last_poll_ms, 100);
+	ck_assert(wait_until(saw_close, NULL, SOON_MS));
+	ck_assert_int_lt(server.closed_ms - client.last_poll_ms, 100);
+	ck_assert_int_eq(client.polls, 5);
+	gr_buf_release(&client.body);
+}
+END_TEST
+
+START_TEST(poll_is_asked_ten_times_a_second_or_more)
+{
+	struct client client = { .stop_at_poll = 11 };
+	struct gr_http_request request = request_to("/x", &client);
+	if (endless_scripts[_i] == script_flood)
+		request.on_body = NULL;
+	start_server(endless_scripts[_i]);
+	ck_assert_int_eq(perform(&request, &client), INF_E_CANCELLED);
+	int64_t mean = (client.last_poll_ms - client.first_poll_ms) / 10;
+	ck_assert_int_le(mean, 100);
+	ck_assert_int_ge(mean, 1);
+	gr_buf_release(&client.body);
+}
+END_TEST
+
+START_TEST(body_that_stops_closes_the_connection)
+{
+	struct client client = { .stop_at_piece = 3 };
+	start_server(script_dribble);
+	ck_assert_int_eq(get("/x", &client), INF_E_CANCELLED);
+	ck_assert_int_eq(client.code, 200);
+	ck_assert_uint_eq(client.pieces, 3);
+	ck_assert(wait_until(saw_close, NULL, SOON_MS));
+	expect_body(&client, "xxx");
+	server.script = script_hello;
+	ck_assert_int_eq(get("/x", &client), INF_OK);
+	expect_body(&client, "hello");
+	ck_assert_int_eq(server.connected, 2);
+}
+END_TEST
+
+/* ---- reuse ----------------------------------------------------------------------------------------------------- */
+static void get_hello(void)
+{
+	struct client client = { 0 };
+	ck_assert_int_eq(get("/x", &client), INF_OK);
+	expect_body(&client, "hello");
+}
+
+START_TEST(connection_is_kept_for_the_next_request)
+{
+	start_server(script_hello);
+	for (int i = 0; i < 5; i++)
+		get_hello();
+	ck_assert_int_eq(server.requests, 5);
+	ck_assert_int_eq(server.connected, 1);
+}
+END_TEST
+
+START_TEST(connection_dropped_while_idle_is_made_anew)
+{
+	start_server(script_hello);
+	get_hello();
+	gr_http_drop_idle(http);
+	get_hello();
+	ck_assert_int_eq(server.connected, 2);
+}
+END_TEST
+
+static void script_hello_once(struct connection *c)
+{
+	if (read_request(c))
+		answer(c, "200 OK", "hello", 5);
+}
+
+/* Keep-alive was promised, and then not kept. */
+START_TEST(connection_closed_by_the_server_is_made_anew)
+{
+	start_server(script_hello_once);
+	for (int i = 0; i < 5; i++)
+		get_hello();
+	ck_assert_int_eq(server.requests, 5);
+	ck_assert_int_eq(server.connected, 5);
+}
+END_TEST
+
+static void script_close_politely(struct connection *c)
+{
+	if (read_request(c))
+		send_text(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+START_TEST(connection_that_the_server_will_close_is_not_reused)
+{
+	start_server(script_close_politely);
+	get_hello();
+	get_hello();
+	ck_assert_int_eq(server.connected, 2);
+}
+END_TEST
+
+START_TEST(connection_of_a_stream_is_not_kept)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/completion", &client);
+	request.stream = true;
+	start_server(script_hello);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	expect_body(&client, "hello");
+	get_hello();
+	get_hello();
+	ck_assert_int_eq(server.connected, 2);
+}
+END_TEST
+
+static void script_hello_then_cut(struct connection *c)
+{
+	if (read_request(c)) {
+		answer(c, "200 OK", "hello", 5);
+		read_request(c);
+	}
+}
+
+/* The server closed it just when it was used again. */
+START_TEST(connection_cut_on_reuse_is_tried_again)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	request.body = "body";
+	request.body_len = 4;
+	start_server(script_hello_then_cut);
+	get_hello();
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_int_eq(server.connected, 2);
+	ck_assert_mem_eq(server.connections[1].body, "body", 4);
+	expect_body(&client, "hello");
+}
+END_TEST
+
+/* ---- many at once ---------------------------------------------------------------------------------------------- */
+static void script_echo(struct connection *c)
+{
+	while (read_request(c))
+		answer(c, "200 OK", c->body, c->body_len);
+}
+
+enum { REQUESTS_EACH = 10 };
+
+static void *post_and_compare(void *arg)
+{
+	int *good = arg;
+	for (int i = 0; i < REQUESTS_EACH; i++) {
+		struct client client = { 0 };
+		struct gr_http_request request = request_to("/echo", &client);
+		char body[64];
+		int len = snprintf(body, sizeof body, "{\"caller\":\"%p\",\"number\":%d}", arg, i);
+		request.body = body;
+		request.body_len = (size_t)len;
+		*good += perform(&request, &client) == INF_OK && client.code == 200 &&
+			 strcmp(gr_buf_text(&client.body), body) == 0;
+		gr_buf_release(&client.body);
+	}
+	return NULL;
+}
+
+static const int thread_counts[] = { 8, GR_HTTP_IDLE_HANDLES + 8 };
+
+START_TEST(requests_of_many_threads_do_not_mix)
+{
+	pthread_t threads[GR_HTTP_IDLE_HANDLES + 8];
+	int good[GR_HTTP_IDLE_HANDLES + 8] = { 0 }, count = thread_counts[_i];
+	start_server(script_echo);
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, post_and_compare, &good[i]), 0);
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(good[i], REQUESTS_EACH);
+	ck_assert_int_eq(server.requests, count * REQUESTS_EACH);
+}
+END_TEST
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+START_TEST(new_survives_oom)
+{
+	for (long n = 0;; n++) {
+		struct gr_http *self = NULL;
+		inf_error err = { .struct_size = sizeof err };
+		failmalloc_arm(n);
+		inf_status st = gr_http_new(&self, "/x.sock", KEY, &err);
+		bool fired = failmalloc_disarm();
+		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
+		ck_assert_int_eq(err.code, st);
+		ck_assert((self == NULL) == fired);
+		gr_http_free(self);
+		if (!fired)
+			break;
+	}
+}
+END_TEST
+
+START_TEST(perform_survives_oom)
+{
+	start_server(script_hello);
+	for (long n = 0;; n++) {
+		struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
+		const struct gr_http_request request = { .path = "/x", .error_body = &refusal };
+		inf_error err = { .struct_size = sizeof err };
+		int code;
+		gr_http_drop_idle(http);
+		failmalloc_arm(n);
+		inf_status st = gr_http_perform(http, &request, &code, &err);
+		bool fired = failmalloc_disarm();
+		ck_assert_int_eq(err.code, st);
+		gr_buf_release(&refusal);
+		if (!fired) {
+			ck_assert_int_eq(st, INF_OK);
+			break;
+		}
+		/* libcurl can do without some of what it asks for, and gives some failures another name. */
+		ck_assert_msg(st == INF_E_NO_MEMORY || st == INF_E_IO || st == INF_OK, "%ld: %d %s", n, st, err.message);
+	}
+}
+END_TEST
+
+START_TEST(free_of_null_is_harmless)
+{
+	gr_http_free(NULL);
+}
+END_TEST
+
+/* libcurl allocates through these, so that failmalloc reaches it. */
+static char *duplicate(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = malloc(size);
+	return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static void *allocate(size_t size)
+{
+	return malloc(size);
+}
+
+static void *allocate_zeroed(size_t count, size_t size)
+{
+	return calloc(count, size);
+}
+
+static void *reallocate(void *old, size_t size)
+{
+	return realloc(old, size);
+}
+
+#define ROWS(table) ((int)(sizeof (table) / sizeof (table)[0]))
+
+static TCase *answers_case(void)
+{
+	TCase *tc = tcase_create("answers");
+	tcase_add_test(tc, get_of_an_answer_delivers_its_body);
+	tcase_add_test(tc, get_without_callbacks_is_fine);
+	tcase_add_loop_test(tc, stream_in_pieces_arrives_whole, 0, ROWS(piece_sizes));
+	tcase_add_test(tc, stream_pieces_are_delivered_at_once);
+	tcase_add_test(tc, answer_after_an_interim_one_is_the_one_that_counts);
+	tcase_add_test(tc, post_sends_body_key_and_type);
+	tcase_add_test(tc, get_sends_the_key_and_no_body);
+	tcase_add_loop_test(tc, post_of_any_size_arrives_whole, 0, ROWS(body_sizes));
+	tcase_add_test(tc, request_uses_no_proxy_of_the_environment);
+	tcase_add_loop_test(tc, answer_that_is_not_200_goes_to_the_error_body, 0, ROWS(statuses));
+	tcase_add_loop_test(tc, error_body_is_the_beginning_up_to_the_cap, 0, ROWS(refusal_sizes));
+	return tc;
+}
+
+static TCase *failures_case(void)
+{
+	TCase *tc = tcase_create("failures");
+	tcase_add_loop_test(tc, connection_that_is_cut_is_an_io_error, 0, ROWS(cut_cases));
+	tcase_add_test(tc, connection_cut_while_a_body_is_sent_raises_no_signal);
+	tcase_add_test(tc, missing_socket_is_unreachable);
+	tcase_add_test(tc, socket_nobody_listens_on_is_unreachable);
+	tcase_add_test(tc, socket_path_that_is_too_long_is_an_io_error);
+	tcase_add_test(tc, full_accept_queue_is_waited_for);
+	tcase_add_test(tc, full_accept_queue_is_not_waited_for_for_ever);
+	tcase_add_test(tc, full_accept_queue_can_be_cancelled);
+	tcase_add_loop_test(tc, server_that_is_late_is_given_up, 0, ROWS(late_cases));
+	tcase_add_test(tc, silence_begins_anew_with_every_byte);
+	return tc;
+}
+
+static TCase *connections_case(void)
+{
+	TCase *tc = tcase_create("connections");
+	tcase_add_loop_test(tc, poll_that_stops_closes_the_connection_at_once, 0, ROWS(endless_scripts));
+	tcase_add_loop_test(tc, poll_is_asked_ten_times_a_second_or_more, 0, ROWS(endless_scripts));
+	tcase_add_test(tc, body_that_stops_closes_the_connection);
+	tcase_add_test(tc, connection_is_kept_for_the_next_request);
+	tcase_add_test(tc, connection_dropped_while_idle_is_made_anew);
+	tcase_add_test(tc, connection_closed_by_the_server_is_made_anew);
+	tcase_add_test(tc, connection_that_the_server_will_close_is_not_reused);
+	tcase_add_test(tc, connection_of_a_stream_is_not_kept);
+	tcase_add_test(tc, connection_cut_on_reuse_is_tried_again);
+	tcase_add_loop_test(tc, requests_of_many_threads_do_not_mix, 0, ROWS(thread_counts));
+	tcase_add_test(tc, new_survives_oom);
+	tcase_add_test(tc, perform_survives_oom);
+	tcase_add_test(tc, free_of_null_is_harmless);
+	return tc;
+}
+
+int main(void)
+{
+	if (curl_global_init_mem(CURL_GLOBAL_ALL, allocate, free, reallocate, duplicate, allocate_zeroed) != CURLE_OK)
+		return EXIT_FAILURE;
+	Suite *suite = suite_create("http");
+	TCase *cases[] = { answers_case(), failures_case(), connections_case() };
+	for (int i = 0; i < ROWS(cases); i++) {
+		tcase_add_checked_fixture(cases[i], setup, teardown);
+		suite_add_tcase(suite, cases[i]);
+	}
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	curl_global_cleanup();
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
