@@ -390,6 +390,21 @@ START_TEST(answer_after_an_interim_one_is_the_one_that_counts)
 }
 END_TEST
 
+static void script_trailers(struct connection *c)
+{
+	if (read_request(c))
+		send_text(c, STREAM_HEAD "5\r\nhello\r\n0\r\nX-Late: 1\r\nX-Later: 2\r\n\r\n");
+}
+
+START_TEST(answer_with_trailers_is_whole)
+{
+	struct client client = { 0 };
+	start_server(script_trailers);
+	ck_assert_int_eq(get("/x", &client), INF_OK);
+	expect_body(&client, "hello");
+}
+END_TEST
+
 /* ---- requests -------------------------------------------------------------------------------------------------- */
 START_TEST(post_sends_body_key_and_type)
 {
@@ -559,6 +574,7 @@ static const struct {
 	{ "", 0, "" },
 	{ "HTTP/1.1 2", 0, "" },
 	{ "HTTP/1.1 200 OK\r\nContent-Le", 200, "" },
+	{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Le", 200, "" },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this", 200, "only this" },
 	{ STREAM_HEAD, 200, "" },
 	{ STREAM_HEAD "5\r\nhel", 200, "hel" },
@@ -1127,6 +1143,7 @@ static TCase *answers_case(void)
 	tcase_add_loop_test(tc, stream_in_pieces_arrives_whole, 0, ROWS(piece_sizes));
 	tcase_add_test(tc, stream_pieces_are_delivered_at_once);
 	tcase_add_test(tc, answer_after_an_interim_one_is_the_one_that_counts);
+	tcase_add_test(tc, answer_with_trailers_is_whole);
 	tcase_add_test(tc, post_sends_body_key_and_type);
 	tcase_add_test(tc, get_sends_the_key_and_no_body);
 	tcase_add_loop_test(tc, post_of_any_size_arrives_whole, 0, ROWS(body_sizes));

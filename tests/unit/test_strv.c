@@ -20,7 +20,7 @@ END_TEST
 START_TEST(add_keeps_order_and_ends_with_null)
 {
 	struct gr_strv list = GR_STRV_INIT;
-	char text[16];
+	char text[24];
 	for (int i = 0; i < 300; i++) {
 		snprintf(text, sizeof text, "item %d", i);
 		gr_strv_add(&list, text);
