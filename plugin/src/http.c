@@ -184,7 +184,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	struct transfer *t = arg;
 	size_t len = size * count;
 	t->heard_ms = now_ms();
-	t->headers_done = len == 2 && memcmp(line, "\r\n", 2) == 0;
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		t->headers_done = false;	/* an interim answer may have come before */
+	else if (len == 2 && memcmp(line, "\r\n", 2) == 0)
+		t->headers_done = true;		/* and trailers may come after */
 	return len;
 }
 

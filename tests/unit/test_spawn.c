@@ -110,40 +110,49 @@ static pid_t read_pid(const struct gr_child *child)
 }
 
 /* ---- what the probe said --------------------------------------------------------------------------------------- */
+static const char *next_line(const char *at)
+{
+	const char *newline = strchr(at, '\n');
+	return newline ? newline + 1 : at + strlen(at);
+}
+
+static const char *find_line(const char *beginning)
+{
+	const char *at = output;
+	while (*at && strncmp(at, beginning, strlen(beginning)) != 0)
+		at = next_line(at);
+	return *at ? at : NULL;
+}
+
 static bool has_line(const char *line)
 {
-	size_t len = strlen(line);
-	for (const char *at = output; (at = strstr(at, line)); at++)
-		if ((at == output || at[-1] == '\n') && at[len] == '\n')
-			return true;
-	return false;
+	char whole[4200];
+	snprintf(whole, sizeof whole, "%s\n", line);
+	return find_line(whole) != NULL;
 }
 
 static int lines_with(const char *name)
 {
 	int count = 0;
-	for (const char *at = output; at && *at; at = strchr(at, '\n'), at += at != NULL)
+	for (const char *at = output; *at; at = next_line(at))
 		count += strncmp(at, name, strlen(name)) == 0;
 	return count;
 }
 
 static long long value_of(const char *name)
 {
-	char start_of_line[64];
-	snprintf(start_of_line, sizeof start_of_line, "\n%s ", name);
-	const char *at = strncmp(output, start_of_line + 1, strlen(start_of_line) - 1) == 0 ? output - 1 :
-			 strstr(output, start_of_line);
-	ck_assert_msg(at != NULL, "%s is missing in: %s", name, output);
-	return strtoll(at + strlen(start_of_line), NULL, 10);
+	const char *line = find_line(name);
+	ck_assert_msg(line != NULL, "%s is missing in: %s", name, output);
+	return strtoll(line + strlen(name), NULL, 10);
 }
 
 static void check_only_standard_streams(void)
 {
 	char out[64], err[64];
 	ck_assert_msg(lines_with("fd ") == 3, "%s", output);
-	ck_assert(has_line("fd 0 /dev/null"));
-	ck_assert_int_eq(sscanf(strstr(output, "\nfd 1 "), "\nfd 1 %63s", out), 1);
-	ck_assert_int_eq(sscanf(strstr(output, "\nfd 2 "), "\nfd 2 %63s", err), 1);
+	ck_assert(has_line("fd 0 /dev/null") && find_line("fd 1 ") && find_line("fd 2 "));
+	ck_assert_int_eq(sscanf(find_line("fd 1 "), "fd 1 %63s", out), 1);
+	ck_assert_int_eq(sscanf(find_line("fd 2 "), "fd 2 %63s", err), 1);
 	ck_assert_int_eq(strncmp(out, "pipe:", 5), 0);
 	ck_assert_str_eq(out, err);
 }
@@ -172,11 +181,11 @@ END_TEST
 START_TEST(child_runs_in_its_own_group_and_cannot_outlive_us_or_gain_rights)
 {
 	run(ARGV(PROBE));
-	ck_assert_int_eq(value_of("ppid"), getpid());
-	ck_assert_int_eq(value_of("pgid"), value_of("pid"));
-	ck_assert_int_ne(value_of("pgid"), getpgrp());
-	ck_assert_int_eq(value_of("pdeathsig"), SIGKILL);
-	ck_assert_int_eq(value_of("no_new_privs"), 1);
+	ck_assert_int_eq(value_of("ppid "), getpid());
+	ck_assert_int_eq(value_of("pgid "), value_of("pid "));
+	ck_assert_int_ne(value_of("pgid "), getpgrp());
+	ck_assert_int_eq(value_of("pdeathsig "), SIGKILL);
+	ck_assert_int_eq(value_of("no_new_privs "), 1);
 }
 END_TEST
 
@@ -700,7 +709,7 @@ START_TEST(run_does_not_wait_for_a_grandchild_that_holds_the_pipe)
 	int64_t begin = monotonic_ms();
 	struct gr_exit exit = run(ARGV(PROBE, (char *)"--escape"));
 	int64_t took = monotonic_ms() - begin;
-	pid_t escaped = (pid_t)value_of("escaped");
+	pid_t escaped = (pid_t)value_of("escaped ");
 	ck_assert_int_eq(exit.kind, GR_EXIT_CODE);
 	ck_assert_int_lt(took, TIMEOUT_MS / 2);
 	kill(escaped, SIGKILL);
