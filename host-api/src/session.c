@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "registry.h"
 
@@ -25,6 +26,7 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal
 struct inf_session {
 	struct ih_usable via;		/* the registry's */
 	inf_model *model;
+	pid_t owner;			/* in a forked child the session is dead: its lock may be held for ever */
 	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
 	atomic_bool closing;
 	pthread_mutex_t lock;		/* guards what follows */
@@ -52,8 +54,17 @@ struct call {
 
 /* ---- entering and leaving ---- */
 
+static inf_status check_owner(const struct inf_session *self, inf_error *err)
+{
+	if (self->owner == getpid())
+		return INF_OK;
+	return inf_fail(err, INF_E_INVALID, "forked", "the session belongs to the process that was forked");
+}
+
 static inf_status enter(struct inf_session *self, inf_error *err)
 {
+	if (check_owner(self, err) != INF_OK)
+		return INF_E_INVALID;
 	pthread_mutex_lock(&self->lock);
 	bool closing = atomic_load(&self->closing);
 	if (!closing)
@@ -231,6 +242,7 @@ static struct inf_session *session_new(const struct ih_usable *via)
 	if (!self)
 		return NULL;
 	self->via = *via;
+	self->owner = getpid();
 	self->last_result.struct_size = sizeof self->last_result;
 	self->last_error.struct_size = sizeof self->last_error;
 	pthread_mutex_init(&self->lock, NULL);
@@ -276,6 +288,8 @@ inf_status inf_session_close(inf_session *self, inf_error *err)
 {
 	if (!self)
 		return INF_OK;
+	if (check_owner(self, err) != INF_OK)
+		return INF_E_INVALID;
 	pthread_mutex_lock(&self->lock);
 	atomic_store(&self->closing, true);
 	while (self->in_flight)
@@ -301,6 +315,8 @@ inf_status inf_session_info(inf_session *self, inf_model_info *out, inf_error *e
 /* Our own memory of it: the plugin's err() would call a cancelled call whose on_token said stop a success. */
 inf_status inf_session_err(inf_session *self, inf_error *out)
 {
+	if (check_owner(self, out) != INF_OK)
+		return INF_E_INVALID;
 	pthread_mutex_lock(&self->lock);
 	inf_status st = self->last_error.code;
 	inf_write_struct(out, &self->last_error, sizeof self->last_error);
@@ -319,6 +335,9 @@ const void *inf_session_get_extension(inf_session *self, const char *id)
 
 void inf_session_last_result(inf_session *self, inf_gen_result *out)
 {
+	clear(out);
+	if (check_owner(self, NULL) != INF_OK)
+		return;
 	pthread_mutex_lock(&self->lock);
 	inf_write_struct(out, &self->last_result, sizeof self->last_result);
 	pthread_mutex_unlock(&self->lock);

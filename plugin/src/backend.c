@@ -94,8 +94,10 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...)
 	va_start(ap, format);
 	int n = vsnprintf(line, sizeof line, format, ap);
 	va_end(ap);
-	if (n >= 0)
-		self->host->log(self->host->ctx, level, line, strlen(line));
+	if (n < 0)
+		return;
+	inf_utf8_fix(line);
+	self->host->log(self->host->ctx, level, line, strlen(line));
 }
 
 /* ---- the server's own word ------------------------------------------------------------------------------------- */
@@ -106,29 +108,38 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* One look at a binary. */
+struct look {
+	inf_instance *instance;
+	const struct gr_server_file *file;
+	int64_t deadline_ms;
+	int (*on_wait)(void *user);	/* anything but 0 ends it; may be NULL */
+	void *user;
+	char *output;			/* PROBE_OUTPUT bytes */
+};
+
 /* Run the binary with one argument. */
-static inf_status ask_binary(inf_instance *self, const struct gr_server_file *file, const char *argument,
-			     int64_t deadline_ms, char *out, size_t cap, inf_error *err)
+static inf_status ask_binary(const struct look *look, const char *argument, inf_error *err)
 {
 	struct gr_strv env = GR_STRV_INIT;
 	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp" };
-	char *argv[] = { (char *)file->path, (char *)argument, NULL };
+	const char *path = look->file->path;
+	char *argv[] = { (char *)path, (char *)argument, NULL };
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
-	int64_t left = deadline_ms - now_ms();
-	gr_launch_env(&env, &place, self->env.items, gr_profile.environment);
+	int64_t left = look->deadline_ms - now_ms();
+	gr_launch_env(&env, &place, look->instance->env.items, gr_profile.environment);
 	inf_status st = INF_E_NO_MEMORY;
 	if (!env.failed) {
-		const struct gr_spawn spec = { file->path, argv, env.items, "/" };
-		st = gr_child_run(&spec, left > 1 ? (int)left : 1, out, cap, &exit, err);
+		const struct gr_spawn spec = { path, argv, env.items, "/" };
+		st = gr_child_run(&spec, left > 1 ? (int)left : 1, look->output, PROBE_OUTPUT, &exit, look->on_wait,
+				  look->user, err);
 	}
 	gr_strv_release(&env);
 	if (st == INF_OK && !(exit.kind == GR_EXIT_UNKNOWN || (exit.kind == GR_EXIT_CODE && exit.value == 0))) {
 		char text[64];
-		char *newline = strchr(out, '\n');
-		if (newline)
-			*newline = '\0';
-		return inf_fail(err, INF_E_UNAVAILABLE, "server_broken", "%s does not run: %s: %.160s", file->path,
-				gr_exit_text(&exit, text, sizeof text), out);
+		look->output[strcspn(look->output, "\n")] = '\0';
+		return inf_fail(err, INF_E_UNAVAILABLE, "server_broken", "%s does not run: %s: %s", path,
+				gr_exit_text(&exit, text, sizeof text), look->output);
 	}
 	return st;
 }
@@ -141,17 +152,16 @@ static void read_version(const char *output, char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)strcspn(at, "\r\n"), at);
 }
 
-static inf_status learn(inf_instance *self, struct gr_server_facts *facts, char *output, inf_error *err)
+static inf_status learn(const struct look *look, struct gr_server_facts *facts, inf_error *err)
 {
-	int64_t deadline = now_ms() + PROBE_MS;
-	inf_status st = ask_binary(self, &facts->file, "--version", deadline, output, PROBE_OUTPUT, err);
+	inf_status st = ask_binary(look, "--version", err);
 	if (st != INF_OK)
 		return st;
-	read_version(output, facts->version, sizeof facts->version);
-	st = ask_binary(self, &facts->file, "--help", deadline, output, PROBE_OUTPUT, err);
+	read_version(look->output, facts->version, sizeof facts->version);
+	st = ask_binary(look, "--help", err);
 	if (st != INF_OK)
 		return st;
-	facts->features = gr_launch_features(output);
+	facts->features = gr_launch_features(look->output);
 	if (!(facts->features & GR_FEATURE_UNIX_SOCKET))
 		return inf_fail(err, INF_E_UNAVAILABLE, "server_too_old",
 				"%s (%s) cannot listen on a Unix socket: a llama-server from 2025 or later is needed",
@@ -159,19 +169,27 @@ static inf_status learn(inf_instance *self, struct gr_server_facts *facts, char 
 	return INF_OK;
 }
 
-static inf_status look_again(inf_instance *self, const struct gr_server_file *file, inf_error *err)
+/* Without the lock: it takes a while, and the callback is the host's. Two callers may look at the same time. */
+static inf_status look_again(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
+			     void *user, struct gr_server_facts *out, inf_error *err)
 {
 	struct gr_server_facts facts = { .file = *file, .error = { .struct_size = sizeof facts.error } };
-	char *output = malloc(PROBE_OUTPUT);
-	if (!output)
+	struct look look = { self, file, now_ms() + PROBE_MS, on_wait, user, malloc(PROBE_OUTPUT) };
+	if (!look.output)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's help text");
-	facts.status = learn(self, &facts, output, &facts.error);
-	free(output);
+	facts.status = learn(&look, &facts, &facts.error);
+	free(look.output);
+	if (facts.status == INF_E_CANCELLED)
+		return inf_fail(err, INF_E_CANCELLED, "cancelled", "the load was cancelled");
+	pthread_mutex_lock(&self->lock);
 	self->facts = facts;
+	pthread_mutex_unlock(&self->lock);
+	*out = facts;
 	return INF_OK;
 }
 
-inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, inf_error *err)
+inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), void *user, struct gr_server_facts *out,
+			      inf_error *err)
 {
 	struct gr_server_file file;
 	inf_status st = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
@@ -179,11 +197,12 @@ inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, i
 	if (st != INF_OK)
 		return st;
 	pthread_mutex_lock(&self->lock);
-	/* A time-out says more about the machine at that moment than about the file. */
-	if (!gr_server_same(&file, &self->facts.file) || self->facts.status == INF_E_TIMEOUT)
-		st = look_again(self, &file, err);
 	*out = self->facts;
 	pthread_mutex_unlock(&self->lock);
+	/* That it was slow once says more about that moment than about the file: a load asks again, available() does
+	 * not, because it may be called often. */
+	if (!gr_server_same(&file, &out->file) || (on_wait && out->status == INF_E_TIMEOUT))
+		st = look_again(self, &file, on_wait, user, out, err);
 	if (st == INF_OK && out->status != INF_OK) {
 		st = out->status == INF_E_TIMEOUT ? INF_E_UNAVAILABLE : out->status;
 		out->error.code = st;
@@ -206,7 +225,7 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 		return st;
 	if (gr_profile.device_usable && !gr_profile.device_usable(&self->options, &report))
 		goto out;
-	st = gr_instance_server(self, &facts, &why);
+	st = gr_instance_server(self, NULL, NULL, &facts, &why);
 	if (st == INF_OK) {
 		report.score = gr_profile.score;
 		snprintf(report.message, sizeof report.message, "llama-server %.64s at %.120s", facts.version,
@@ -216,6 +235,7 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 		snprintf(report.message, sizeof report.message, "%.*s", (int)sizeof report.message - 1, why.message);
 	}
 out:
+	inf_utf8_fix(report.message);
 	inf_write_struct(out, &report, sizeof report);
 	return INF_OK;
 }
@@ -238,34 +258,52 @@ static inf_status check_model(const inf_model *model, inf_error *err)
 	return gr_instance_check(model->instance, err);
 }
 
-inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err)
+/* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
+static inf_status enter(inf_model *model, inf_error *err)
 {
 	inf_status st = check_model(model, err);
-	if (st != INF_OK)
-		return st;
-	if (!out)
-		return inf_fail(err, INF_E_INVALID, "argument", "info: out is NULL");
-	inf_write_struct(out, &model->info, sizeof model->info);
-	return INF_OK;
+	return st == INF_OK ? gr_slots_enter(model->slots, err) : st;
 }
 
-/* Keep how a call ended, for err(). */
+inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err)
+{
+	inf_status st = enter(model, err);
+	if (st != INF_OK)
+		return st;
+	if (out)
+		inf_write_struct(out, &model->info, sizeof model->info);
+	else
+		st = inf_fail(err, INF_E_INVALID, "argument", "info: out is NULL");
+	gr_slots_leave(model->slots);
+	return st;
+}
+
+/* Keep how a call ended, for err(), and leave. */
 static inf_status finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
 {
 	pthread_mutex_lock(&model->lock);
 	model->last_error = *error;
 	model->last_error.code = st;
 	pthread_mutex_unlock(&model->lock);
+	gr_slots_leave(model->slots);
 	if (st != INF_OK)
 		inf_write_struct(err, error, sizeof *error);
 	return st;
+}
+
+/* What a call reports that fails before it has anything to report. */
+static inf_status begin(inf_model *model, inf_gen_result *result, inf_error *err)
+{
+	const inf_gen_result nothing = { .struct_size = sizeof nothing, .finish = INF_FINISH_ERROR };
+	inf_write_struct(result, &nothing, sizeof nothing);
+	return enter(model, err);
 }
 
 inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			       inf_gen_result *result, inf_error *err)
 {
 	inf_error error = { .struct_size = sizeof error };
-	inf_status st = check_model(model, err);
+	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
 	return finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
@@ -275,7 +313,7 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 			   const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	inf_error error = { .struct_size = sizeof error };
-	inf_status st = check_model(model, err);
+	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
 	return finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
@@ -283,12 +321,13 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 
 inf_status gr_backend_err(inf_model *model, inf_error *out)
 {
-	inf_status st = check_model(model, out);
+	inf_status st = enter(model, out);
 	if (st != INF_OK)
 		return st;
 	pthread_mutex_lock(&model->lock);
 	inf_error last = model->last_error;
 	pthread_mutex_unlock(&model->lock);
+	gr_slots_leave(model->slots);
 	inf_write_struct(out, &last, sizeof last);
 	return last.code;
 }

@@ -70,14 +70,19 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 
 /* INF_E_INVALID in a forked child. */
 inf_status gr_instance_check(const inf_instance *self, inf_error *err);
-/* Find the server and learn what it can do; the answer is kept while the file stays the same. */
-inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, inf_error *err);
+/* Find the server and learn what it can do; the answer is kept while the file stays the same. on_wait (may be NULL) is asked
+ * at least every GR_CHILD_WAIT_MS while that takes; anything but 0 ends it with INF_E_CANCELLED. */
+inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), void *user, struct gr_server_facts *out,
+			      inf_error *err);
 void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
-/* The server is gone, or was when it could not be reached: INF_E_BACKEND_DIED and why, INF_OK while it runs. */
-inf_status gr_model_check_alive(inf_model *self, int wait_ms, inf_error *err);
+/* INF_E_BACKEND_DIED and why, INF_OK while the server runs. */
+inf_status gr_model_check_alive(inf_model *self, inf_error *err);
+/* After a connection broke: the same, with notice_ms for its end to be seen. A server that runs on but does not even
+ * take connections (unreachable) is killed: nothing else will end it. */
+inf_status gr_model_check_lost(inf_model *self, bool unreachable, int notice_ms, inf_error *err);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			     inf_gen_result *result, inf_error *err);

@@ -23,7 +23,7 @@ enum {
 	 * passed are precise enough. */
 	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
 	REPORT_MS = 100,		/* between two progress reports; the contract asks for 250 at most */
-	WAIT_STEP_MS = 50,
+	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
 };
 
 static int64_t now_ms(void)
@@ -56,6 +56,9 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 				out->adapter_path);
 	if (!(out->set & INF_LOAD_SET_GPU_LAYERS) && out->gpu_layers)
 		return inf_fail(err, INF_E_INVALID, "gpu_layers", "load: gpu_layers is given without its bit in set");
+	if (out->adapter_path && strchr(out->adapter_path, ','))
+		return inf_fail(err, INF_E_UNSUPPORTED, "adapter_path",
+				"load: llama-server takes a comma for the end of an adapter's path: rename %s", out->adapter_path);
 	if (out->devices && !(strcmp(out->devices, "cpu") == 0 && !gr_profile.gpu))
 		return inf_fail(err, INF_E_UNSUPPORTED, "devices", "load: backend %s cannot choose devices yet",
 				gr_profile.name);
@@ -182,13 +185,33 @@ static inf_status explain_death(inf_model *self, const char *during, bool loadin
 	return st;
 }
 
-inf_status gr_model_check_alive(inf_model *self, int wait_ms, inf_error *err)
+inf_status gr_model_check_alive(inf_model *self, inf_error *err)
 {
-	enum gr_state state = wait_ms ? gr_supervisor_wait_end(self->server, wait_ms) :
-			      gr_supervisor_state(self->server);
-	if (state <= GR_STATE_UP)
+	if (gr_supervisor_state(self->server) <= GR_STATE_UP)
 		return INF_OK;
 	return explain_death(self, "while the model was loaded", false, err);
+}
+
+static bool takes_connections(inf_model *self)
+{
+	int code = 0;
+	const struct gr_http_request request = { .path = "/health", .timeout_ms = HEALTH_TIMEOUT_MS };
+	inf_status st = gr_http_perform(self->http, &request, &code, NULL);
+	return st != INF_E_IO;
+}
+
+inf_status gr_model_check_lost(inf_model *self, bool unreachable, int notice_ms, inf_error *err)
+{
+	if (gr_supervisor_wait_end(self->server, notice_ms) > GR_STATE_UP)
+		return gr_model_check_alive(self, err);
+	if (!unreachable || takes_connections(self))
+		return INF_OK;
+	gr_supervisor_set_lost(self->server);
+	gr_supervisor_wait_end(self->server, notice_ms);
+	inf_fail(err, INF_E_BACKEND_DIED, "server_deaf",
+		 "llama-server runs on but takes no connections any more; it was killed: close the model and load it again");
+	gr_fail_flags(err, INF_ERR_FLAG_MODEL_DEAD);
+	return INF_E_BACKEND_DIED;
 }
 
 /* ---- until it is ready ----------------------------------------------------------------------------------------- */
@@ -238,7 +261,7 @@ static bool report(struct loading *l)
 	return l->params->on_progress(l->params->user, &progress) == INF_CONTINUE;
 }
 
-/* Called at least every WAIT_STEP_MS. Anything but 0 ends the wait. */
+/* Anything but 0 ends the wait. */
 static int tick(void *user)
 {
 	struct loading *l = user;
@@ -277,8 +300,10 @@ static inf_status explain_wait(struct loading *l, inf_error *err)
 	struct gr_diagnosis d = { 0 };
 	if (l->cancelled)
 		return inf_fail(err, INF_E_CANCELLED, "cancelled", "the load was cancelled");
-	if (!l->stalled)
+	if (!l->stalled) {
+		gr_supervisor_wait_end(l->model->server, DEATH_NOTICE_MS);
 		return explain_death(l->model, "while it loaded the model", true, err);
+	}
 	output = malloc(GR_SUPERVISOR_RING + 1);
 	if (output)
 		d = gr_diagnose(output, gr_supervisor_output(l->model->server, output, GR_SUPERVISOR_RING + 1));
@@ -288,13 +313,56 @@ static inf_status explain_wait(struct loading *l, inf_error *err)
 			"words: %s", l->stall_timeout_ms, d.quote[0] ? d.quote : "none");
 }
 
+/* http.h has one user pointer for both callbacks. */
+struct props_answer {
+	struct loading *loading;
+	struct gr_buf body;
+	inf_status refused;		/* why the answer could not be kept */
+};
+
+static int props_body(void *user, const char *bytes, size_t len)
+{
+	struct props_answer *answer = user;
+	answer->refused = gr_buf_append(&answer->body, bytes, len);
+	return answer->refused != INF_OK;
+}
+
+static int props_tick(void *user)
+{
+	return tick(((struct props_answer *)user)->loading);
+}
+
+static inf_status read_props(struct loading *l, struct gr_wire_props *out, inf_error *err)
+{
+	struct props_answer answer = { .loading = l, .body = GR_BUF_INIT(PROPS_MAX) };
+	int code = 0;
+	const struct gr_http_request request = {
+		.path = "/props", .timeout_ms = PROPS_TIMEOUT_MS, .on_body = props_body, .on_poll = props_tick,
+		.user = &answer,
+	};
+	inf_status st = gr_http_perform(l->model->http, &request, &code, err);
+	if (answer.refused != INF_OK)
+		st = inf_fail(err, answer.refused, "server_answer", "llama-server's answer about its properties is too large");
+	else if (st == INF_E_CANCELLED || st == INF_E_IO)
+		st = explain_wait(l, err);
+	else if (st == INF_OK && code != 200)
+		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers /props with HTTP status %d", code);
+	if (st == INF_OK)
+		st = gr_wire_decode_props(gr_buf_text(&answer.body), answer.body.len, out, err);
+	if (st == INF_OK && (out->router || out->context_len <= 0))
+		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server did not load the model it was given");
+	gr_buf_release(&answer.body);
+	return st;
+}
+
 static int pause_for(const struct loading *l)
 {
 	int64_t share = (now_ms() - l->started_ms) / ASK_SHARE;
 	return share < ASK_MIN_MS ? ASK_MIN_MS : share > ASK_MAX_MS ? ASK_MAX_MS : (int)share;
 }
 
-static inf_status wait_ready(inf_model *self, const inf_load_params *params, int32_t stall_timeout_ms, inf_error *err)
+static inf_status wait_ready(inf_model *self, const inf_load_params *params, int32_t stall_timeout_ms,
+			     struct gr_wire_props *props, inf_error *err)
 {
 	struct loading l = {
 		.model = self, .params = params, .stall_timeout_ms = stall_timeout_ms, .fraction = -1,
@@ -312,37 +380,17 @@ static inf_status wait_ready(inf_model *self, const inf_load_params *params, int
 					"llama-server answers its health check with HTTP status %d", code);
 		gr_supervisor_wait_end(self->server, pause_for(&l));
 	}
+	inf_status st = read_props(&l, props, err);
+	if (st != INF_OK)
+		return st;
 	gr_supervisor_set_ready(self->server);
 	l.stage = INF_STAGE_READY;
 	l.fraction = 1;
-	report(&l);
-	return INF_OK;
+	l.cancelled = !report(&l);
+	return l.cancelled ? explain_wait(&l, err) : INF_OK;
 }
 
 /* ---- what was loaded ------------------------------------------------------------------------------------------- */
-static int collect_body(void *user, const char *bytes, size_t len)
-{
-	return gr_buf_append(user, bytes, len) != INF_OK;
-}
-
-static inf_status read_props(inf_model *self, struct gr_wire_props *out, inf_error *err)
-{
-	struct gr_buf body = GR_BUF_INIT(PROPS_MAX);
-	int code = 0;
-	const struct gr_http_request request = {
-		.path = "/props", .timeout_ms = PROPS_TIMEOUT_MS, .on_body = collect_body, .user = &body,
-	};
-	inf_status st = gr_http_perform(self->http, &request, &code, err);
-	if (st == INF_OK && code != 200)
-		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers /props with HTTP status %d", code);
-	if (st == INF_OK)
-		st = gr_wire_decode_props(gr_buf_text(&body), body.len, out, err);
-	if (st == INF_OK && (out->router || out->context_len <= 0))
-		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server did not load the model it was given");
-	gr_buf_release(&body);
-	return st;
-}
-
 /* Bits of a weight, by LLAMA_FTYPE_*: what most tensors of such a file have. */
 static int32_t quant_bits(int32_t file_type)
 {
@@ -376,6 +424,23 @@ static void fill_info(inf_model *self, const struct gr_launch_plan *plan, const 
 	if (device)
 		snprintf(info.devices, sizeof info.devices, "%s", strcmp(device, "none") == 0 ? "cpu" : device);
 	self->info = info;
+}
+
+/* ---- before there is a server ---------------------------------------------------------------------------------- */
+struct early {
+	const inf_load_params *params;
+	int64_t reported_ms;
+};
+
+static int report_early(void *user)
+{
+	struct early *early = user;
+	const inf_progress progress = { .struct_size = sizeof progress, .stage = INF_STAGE_START, .fraction = -1 };
+	int64_t now = now_ms();
+	if (!early->params->on_progress || now - early->reported_ms < REPORT_MS)
+		return 0;
+	early->reported_ms = now;
+	return early->params->on_progress(early->params->user, &progress) != INF_CONTINUE;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
@@ -412,7 +477,8 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (plan.gpu_layers != 0 && gr_profile.device_usable && !(params->flags & INF_LOAD_FLAG_ALLOW_CPU) &&
 	    !gr_profile.device_usable(&instance->options, &usable))
 		return inf_fail(err, INF_E_UNAVAILABLE, usable.reason, "%s", usable.message);
-	st = gr_instance_server(instance, &facts, err);
+	struct early early = { params, 0 };
+	st = gr_instance_server(instance, report_early, &early, &facts, err);
 	if (st == INF_OK)
 		st = gr_slots_new(&self->slots, plan.slots, err);
 	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
@@ -422,9 +488,7 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (st == INF_OK)
 		st = start_server(self, &plan, &facts, device, err);
 	if (st == INF_OK)
-		st = wait_ready(self, params, options.stall_timeout_ms, err);
-	if (st == INF_OK)
-		st = read_props(self, &props, err);
+		st = wait_ready(self, params, options.stall_timeout_ms, &props, err);
 	if (st == INF_OK)
 		fill_info(self, &plan, &props, device);
 	return st;

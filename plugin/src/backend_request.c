@@ -14,7 +14,7 @@
 #include "utf8.h"
 
 enum {
-	DEATH_NOTICE_MS = 200,		/* after a connection broke: how long the server's end may take to be seen */
+	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
 	STREAM_SILENCE_MS = 120000,	/* the server sends a comment every second or two, in prefill too */
 	ROLE_MAX = 31,
 };
@@ -41,6 +41,7 @@ struct request {
 	bool final;			/* the final event came */
 	inf_status failure;		/* when ending is FAILED */
 	inf_error *err;
+	int64_t polled_ms;
 	int64_t entry_ns, slot_ns, first_ns, last_ns;	/* 0 = not yet */
 };
 
@@ -217,6 +218,8 @@ static int on_event(const struct gr_sse_event *event, void *user)
 {
 	struct request *r = user;
 	struct gr_wire_event decoded;
+	if (r->final)
+		return 0;
 	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &decoded, r->err);
 	if (st != INF_OK)
 		return fail(r, st);
@@ -236,12 +239,10 @@ static int on_event(const struct gr_sse_event *event, void *user)
 static int on_body(void *user, const char *bytes, size_t len)
 {
 	struct request *r = user;
-	if (r->final)
-		return 0;
 	inf_status st = gr_sse_feed(&r->sse, bytes, len, r->err);
 	if (st != INF_OK && r->ending == ENDING_NONE)
 		fail(r, st);
-	return st != INF_OK;
+	return st != INF_OK || r->final;	/* nothing can follow: the connection need not be waited for */
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
@@ -286,12 +287,12 @@ static inf_status judge(struct request *r, inf_status st, int code, const struct
 	case ENDING_NONE:
 		break;
 	}
-	if (st == INF_OK && code != 200)
-		return refused(r, code, refusal);
 	if (r->final)
 		return INF_OK;
+	if (st == INF_OK && code != 200)
+		return refused(r, code, refusal);
 	if (st == INF_OK || st == INF_E_IO) {
-		inf_status died = gr_model_check_alive(r->model, DEATH_NOTICE_MS, r->err);
+		inf_status died = gr_model_check_lost(r->model, st != INF_OK && code == 0, DEATH_NOTICE_MS, r->err);
 		if (died != INF_OK)
 			return died;
 	}
@@ -307,7 +308,7 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	const struct gr_http_request request = {
 		.path = "/completion", .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
 		.on_body = on_body, .on_poll = poll_caller, .user = r, .error_body = &refusal,
-		.stream = true,
+		.polled_ms = &r->polled_ms, .stream = true,
 	};
 	inf_status st = gr_http_perform(r->model->http, &request, &code, r->err);
 	st = judge(r, st, code, &refusal);
@@ -385,7 +386,7 @@ struct input {
 
 static inf_status make_prompt(struct request *r, const struct input *input, struct gr_prompt *out)
 {
-	const struct gr_prompt_asker asker = { r->model, poll_caller, r };
+	const struct gr_prompt_asker asker = { r->model, poll_caller, r, &r->polled_ms };
 	inf_status st = check_stop_tokens(r, &asker);
 	if (st == INF_OK && input->messages)
 		st = gr_prompt_from_messages(out, &asker, input->messages, input->message_count, r->err);
@@ -394,7 +395,7 @@ static inf_status make_prompt(struct request *r, const struct input *input, stru
 	if (r->ending != ENDING_NONE)
 		return ended_by_poll(r, r->err);
 	if (st == INF_E_IO) {
-		inf_status died = gr_model_check_alive(r->model, DEATH_NOTICE_MS, r->err);
+		inf_status died = gr_model_check_lost(r->model, true, DEATH_NOTICE_MS, r->err);
 		return died != INF_OK ? died : st;
 	}
 	return st;
@@ -404,6 +405,7 @@ static inf_status with_slot(struct request *r, const struct input *input)
 {
 	struct gr_prompt prompt = GR_PROMPT_INIT;
 	r->slot_ns = now_ns();
+	r->polled_ms = r->slot_ns / 1000000;	/* asked just now, or entered just now */
 	inf_status st = make_prompt(r, input, &prompt);
 	if (st == INF_OK)
 		st = stream(r, &prompt);
@@ -429,7 +431,7 @@ static void finish_result(struct request *r, inf_status st)
 
 static inf_status run(struct request *r, const struct input *input)
 {
-	inf_status st = gr_model_check_alive(r->model, 0, r->err);
+	inf_status st = gr_model_check_alive(r->model, r->err);
 	if (st == INF_OK)
 		st = gr_slots_acquire(r->model->slots, r->params.flags & INF_GEN_FLAG_NO_WAIT, poll_caller, r, r->err);
 	if (r->ending != ENDING_NONE && st != INF_OK)

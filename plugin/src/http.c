@@ -36,7 +36,8 @@ struct transfer {
 	bool stopped;
 	bool out_of_memory;
 	bool headers_done;
-	int64_t started_ms, heard_ms, polled_ms;
+	int64_t started_ms, heard_ms;
+	int64_t own_polled_ms, *polled_ms;
 };
 
 static int64_t now_ms(void)
@@ -214,8 +215,8 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 static inf_status ask(struct transfer *t, inf_error *err)
 {
 	int64_t now = now_ms();
-	if (now - t->polled_ms >= GR_HTTP_POLL_MS) {
-		t->polled_ms = now;
+	if (now - *t->polled_ms >= GR_HTTP_POLL_MS) {
+		*t->polled_ms = now;
 		if (t->request->on_poll && t->request->on_poll(t->request->user) != 0)
 			return INF_E_CANCELLED;
 	}
@@ -297,7 +298,8 @@ inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *r
 	*out_code = 0;
 	if (!t.handle)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", request->path);
-	t.started_ms = t.heard_ms = t.polled_ms = now_ms();
+	t.started_ms = t.heard_ms = t.own_polled_ms = now_ms();
+	t.polled_ms = request->polled_ms ? request->polled_ms : &t.own_polled_ms;
 	prepare(&t, url, sizeof url);
 
 	inf_status st = INF_OK;

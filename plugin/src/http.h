@@ -3,6 +3,7 @@
 #define GR_HTTP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "inference/plugin.h"
 
@@ -38,6 +39,7 @@ struct gr_http_request {
 	int (*on_poll)(void *user);
 	void *user;
 	struct gr_buf *error_body;	/* gets the body of an answer that is not 200; may be NULL */
+	int64_t *polled_ms;		/* when on_poll was asked last, over several requests; NULL = begins anew */
 	bool stream;			/* the server closes the connection afterwards, so it is not kept */
 };
 

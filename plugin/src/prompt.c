@@ -18,21 +18,19 @@ void gr_prompt_release(struct gr_prompt *self)
 }
 
 /* ---- one question ---------------------------------------------------------------------------------------------- */
-static int collect(void *user, const char *bytes, size_t len)
-{
-	return gr_buf_append(user, bytes, len) != INF_OK;
-}
-
 /* http.h has one user pointer for both callbacks. */
 struct question {
 	const struct gr_prompt_asker *asker;
 	struct gr_buf *answer;
+	inf_status refused;		/* why the answer could not be kept */
 	bool polled_out;
 };
 
 static int on_body(void *user, const char *bytes, size_t len)
 {
-	return collect(((struct question *)user)->answer, bytes, len);
+	struct question *q = user;
+	q->refused = gr_buf_append(q->answer, bytes, len);
+	return q->refused != INF_OK;
 }
 
 static int on_poll(void *user)
@@ -61,13 +59,16 @@ static inf_status ask(const struct gr_prompt_asker *asker, const char *path, con
 	const struct gr_http_request request = {
 		.path = path, .body = body->data, .body_len = body->len, .timeout_ms = GR_PROMPT_REQUEST_MS,
 		.on_body = on_body, .on_poll = on_poll, .user = &q, .error_body = &refusal,
+		.polled_ms = asker->polled_ms,
 	};
 	gr_buf_reset(answer);
 	inf_status st = gr_http_perform(asker->model->http, &request, &code, err);
 	if (st == INF_OK && code != 200)
 		st = refused(&refusal, path, code, err);
 	else if (st == INF_E_CANCELLED && !q.polled_out)
-		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the answer to %s", path);
+		st = inf_fail(err, q.refused, q.refused == INF_E_NO_MEMORY ? "no_memory" : "server_answer",
+			      q.refused == INF_E_NO_MEMORY ? "out of memory for the answer to %s" :
+			      "llama-server's answer to %s is too large", path);
 	gr_buf_release(&refusal);
 	return st;
 }

@@ -29,6 +29,7 @@ struct gr_prompt_asker {
 	inf_model *model;
 	int (*on_poll)(void *user);
 	void *user;
+	int64_t *polled_ms;		/* as in http.h */
 };
 
 void gr_prompt_release(struct gr_prompt *self);

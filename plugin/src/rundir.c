@@ -18,7 +18,8 @@ enum { WALK_FDS = 8 };
 static bool make_in(struct gr_rundir *out, const char *base)
 {
 	struct gr_rundir dir = GR_RUNDIR_INIT;
-	if (!base || base[0] != '/')
+	/* A comma ends an address in the server's --host. */
+	if (!base || base[0] != '/' || strchr(base, ','))
 		return false;
 	int n = snprintf(dir.path, sizeof dir.path, "%s/inference-XXXXXX", base);
 	if (n < 0 || (size_t)n + sizeof "/server.sock" > sizeof dir.path || !mkdtemp(dir.path))

@@ -8,7 +8,7 @@
  * rundir: the private directory of one server.
  *
  * Mode 0700, with a name nobody can guess, in $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp (in this order the first whose
- * path leaves room for a socket). It is the server's working directory and holds its socket and its empty home.
+ * path leaves room for a socket and holds no comma). It is the server's working directory and holds its socket and its empty home.
  */
 enum { GR_RUNDIR_PATH = 108 };		/* sun_path: a longer socket path cannot be bound */
 

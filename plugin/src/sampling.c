@@ -57,37 +57,29 @@ static inf_status check_fields(const inf_gen_params *p, uint64_t fields, inf_err
 	return inf_fail(err, st, "gen_bit", "%s is given, but its bit in set is missing", field_name(bad));
 }
 
-static inf_status check_range(const char *name, float value, float low, float high, inf_error *err)
-{
-	if (value >= low && value <= high)
-		return INF_OK;
-	return inf_fail(err, INF_E_INVALID, "gen_range", "%s is %g, it must be %g..%g", name, (double)value, (double)low,
-			(double)high);
-}
-
 static inf_status check_numbers(const inf_gen_params *p, inf_error *err)
 {
 	const struct {
-		const char *name;
+		const char *text;		/* no number is printed: the locale would change it */
 		float value, low, high;
 		uint64_t bit;
 	} rows[] = {
-		{ "temperature", p->temperature, 0, TEMPERATURE_MAX, INF_GEN_SET_TEMPERATURE },
-		{ "top_p", p->top_p, 0, 1, INF_GEN_SET_TOP_P },
-		{ "min_p", p->min_p, 0, 1, INF_GEN_SET_MIN_P },
-		{ "repeat_penalty", p->repeat_penalty, REPEAT_MIN, REPEAT_MAX, INF_GEN_SET_REPEAT_PENALTY },
-		{ "frequency_penalty", p->frequency_penalty, -2, 2, INF_GEN_SET_FREQUENCY_PENALTY },
-		{ "presence_penalty", p->presence_penalty, -2, 2, INF_GEN_SET_PRESENCE_PENALTY },
+		{ "temperature is outside 0..1000", p->temperature, 0, TEMPERATURE_MAX, INF_GEN_SET_TEMPERATURE },
+		{ "top_p is outside 0..1", p->top_p, 0, 1, INF_GEN_SET_TOP_P },
+		{ "min_p is outside 0..1", p->min_p, 0, 1, INF_GEN_SET_MIN_P },
+		{ "repeat_penalty is outside 0.001..1000", p->repeat_penalty, REPEAT_MIN, REPEAT_MAX,
+		  INF_GEN_SET_REPEAT_PENALTY },
+		{ "frequency_penalty is outside -2..2", p->frequency_penalty, -2, 2, INF_GEN_SET_FREQUENCY_PENALTY },
+		{ "presence_penalty is outside -2..2", p->presence_penalty, -2, 2, INF_GEN_SET_PRESENCE_PENALTY },
 	};
 	if (p->max_tokens < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "max_tokens is %d, it cannot be negative", p->max_tokens);
 	if (p->top_k < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "top_k is %d, it cannot be negative", p->top_k);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		inf_status st = !(p->set & rows[i].bit) ? INF_OK :
-				check_range(rows[i].name, rows[i].value, rows[i].low, rows[i].high, err);
-		if (st != INF_OK)
-			return st;
+		bool inside = rows[i].value >= rows[i].low && rows[i].value <= rows[i].high;	/* NaN is not */
+		if (p->set & rows[i].bit && !inside)
+			return inf_fail(err, INF_E_INVALID, "gen_range", "%s", rows[i].text);
 	}
 	return INF_OK;
 }
@@ -108,6 +100,8 @@ static inf_status check_text(const char *name, const char *text, inf_error *err)
 	size_t len = text ? strnlen(text, TEXT_MAX + 1) : 0;
 	if (len > TEXT_MAX)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "%s is longer than %d bytes", name, TEXT_MAX);
+	if (text && !len)
+		return inf_fail(err, INF_E_INVALID, "gen_empty", "%s is empty", name);
 	if (len && !gr_utf8_valid(text, len))
 		return inf_fail(err, INF_E_INVALID, "utf8", "%s is not valid UTF-8", name);
 	return INF_OK;

@@ -18,7 +18,7 @@ struct gr_slots {
 	pthread_mutex_t lock;
 	pthread_cond_t left;		/* a caller went out */
 	int free;
-	int inside;			/* callers between entering acquire and leaving acquire or release */
+	int inside;			/* callers between enter and leave */
 	int waiting;
 	struct waiter *first, **last;
 	atomic_bool closed;
@@ -133,12 +133,7 @@ inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(
 			    inf_error *err)
 {
 	pthread_mutex_lock(&self->lock);
-	self->inside++;
 	inf_status st = take(self, no_wait, on_poll, user, err);
-	if (st != INF_OK) {
-		self->inside--;
-		pthread_cond_broadcast(&self->left);
-	}
 	pthread_mutex_unlock(&self->lock);
 	if (st == INF_E_BUSY)
 		gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
@@ -149,9 +144,25 @@ void gr_slots_release(struct gr_slots *self)
 {
 	pthread_mutex_lock(&self->lock);
 	self->free++;
-	self->inside--;
 	wake_first(self);
-	pthread_cond_broadcast(&self->left);
+	pthread_mutex_unlock(&self->lock);
+}
+
+inf_status gr_slots_enter(struct gr_slots *self, inf_error *err)
+{
+	pthread_mutex_lock(&self->lock);
+	bool closed = atomic_load(&self->closed);
+	if (!closed)
+		self->inside++;
+	pthread_mutex_unlock(&self->lock);
+	return closed ? inf_fail(err, INF_E_CLOSED, "closed", "the model was closed") : INF_OK;
+}
+
+void gr_slots_leave(struct gr_slots *self)
+{
+	pthread_mutex_lock(&self->lock);
+	if (--self->inside == 0)
+		pthread_cond_broadcast(&self->left);
 	pthread_mutex_unlock(&self->lock);
 }
 

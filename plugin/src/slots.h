@@ -10,9 +10,9 @@
  * slots: who may talk to the server now.
  *
  * The server has a fixed number of slots and queues what is surplus in silence, so surplus callers wait here, first come
- * first served. Every call that generates holds a slot from gr_slots_acquire() to gr_slots_release(); gr_slots_close()
- * turns callers away and waits until the last has left. Callbacks run without the lock. All functions may be called
- * from any thread.
+ * first served. Every call on a model is inside from gr_slots_enter() to gr_slots_leave(), and one that generates holds
+ * a slot from gr_slots_acquire() to gr_slots_release() in between; gr_slots_close() turns callers away and waits until
+ * the last has left. Callbacks run without the lock. All functions may be called from any thread.
  */
 enum {
 	GR_SLOTS_POLL_MS = 40,		/* between two questions to on_poll while waiting */
@@ -24,15 +24,20 @@ struct gr_slots;
 inf_status gr_slots_new(struct gr_slots **out, int count, inf_error *err);
 void gr_slots_free(struct gr_slots *self);	/* accepts NULL; nobody holds or waits */
 
+/* INF_E_CLOSED when gr_slots_close() began. */
+inf_status gr_slots_enter(struct gr_slots *self, inf_error *err);
+/* The caller touches nothing of the model afterwards. */
+void gr_slots_leave(struct gr_slots *self);
+
 /*
- * Wait for a slot. on_poll (may be NULL) is asked while waiting; anything but 0 ends it with INF_E_CANCELLED.
+ * Wait for a slot; the caller is inside. on_poll (may be NULL) is asked while waiting; anything but 0 ends it with INF_E_CANCELLED.
  * INF_E_BUSY: no slot is free and no_wait is set, or the queue is full. INF_E_CLOSED: gr_slots_close() began.
  */
 inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
 			    inf_error *err);
 void gr_slots_release(struct gr_slots *self);
 bool gr_slots_closed(struct gr_slots *self);
-/* Turn new and waiting callers away, and wait until every slot is free and nobody is inside. */
+/* Turn new and waiting callers away, and wait until nobody is inside. */
 void gr_slots_close(struct gr_slots *self);
 
 #endif

@@ -217,14 +217,19 @@ void gr_child_release(struct gr_child *self)
 	self->pid = -1;
 }
 
+/* Runs, or is not reaped: then its pid, and with it the group's id, cannot have been given to anyone else. A host that
+ * ignores SIGCHLD or waits for any child may have reaped it for us. */
+static bool still_ours(const struct gr_child *self)
+{
+	siginfo_t info;
+	return self->pid > 0 &&
+	       waitid((idtype_t)P_PIDFD, (id_t)self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void gr_child_signal(const struct gr_child *self, int signal)
 {
-	/* Until it is reaped the pid, and with it the group's id, cannot be given to anyone else. Just after birth the
-	 * group may hold nobody else, so the child itself is named too. */
-	if (self->pid <= 0)
-		return;
-	if (kill(-self->pid, signal) != 0)
-		syscall(SYS_pidfd_send_signal, self->pidfd, signal, NULL, 0);
+	if (still_ours(self))
+		kill(-self->pid, signal);
 }
 
 bool gr_child_ended(const struct gr_child *self, int timeout_ms)
@@ -245,7 +250,7 @@ struct gr_exit gr_child_reap(struct gr_child *self)
 	siginfo_t info = { 0 };
 	if (self->pid <= 0)
 		return exit;
-	kill(-self->pid, SIGKILL);
+	gr_child_signal(self, SIGKILL);
 	int n;
 	do
 		n = waitid((idtype_t)P_PIDFD, (id_t)self->pidfd, &info, WEXITED | WNOHANG);
@@ -318,29 +323,44 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Collect until the child has ended or closed its output. */
+static inf_status follow(const struct gr_child *child, int64_t deadline, char *out, size_t cap, size_t *len,
+			 int (*on_wait)(void *user), void *user)
+{
+	bool open = true;
+	for (;;) {
+		int64_t left = deadline - now_ms();
+		if (left <= 0)
+			return INF_E_TIMEOUT;
+		if (on_wait && on_wait(user) != 0)
+			return INF_E_CANCELLED;
+		struct pollfd p[2] = { { child->pidfd, POLLIN, 0 }, { open ? child->out_fd : -1, POLLIN, 0 } };
+		int wait_ms = on_wait && left > GR_CHILD_WAIT_MS ? GR_CHILD_WAIT_MS : (int)left;
+		int n = poll(p, 2, wait_ms);
+		if (n > 0 && p[1].revents)
+			open = collect(child->out_fd, out, cap, len);
+		if (n > 0 && p[0].revents)
+			return INF_OK;
+	}
+}
+
 inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, size_t out_cap,
-			struct gr_exit *out_exit, inf_error *err)
+			struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err)
 {
 	struct gr_child child = GR_CHILD_INIT;
 	size_t len = 0;
 	inf_status st = gr_child_start(&child, spec, err);
 	if (st != INF_OK)
 		return st;
-	int64_t deadline = now_ms() + timeout_ms, left;
-	while ((left = deadline - now_ms()) > 0) {
-		struct pollfd p[2] = { { child.out_fd, POLLIN, 0 }, { child.pidfd, POLLIN, 0 } };
-		if (poll(p, 2, (int)left) < 0 && errno != EINTR)
-			break;
-		if (p[1].revents || !collect(child.out_fd, out, out_cap, &len))
-			break;
-	}
-	left = deadline - now_ms();
-	if (!gr_child_ended(&child, left > 0 ? (int)left : 0)) {
+	st = follow(&child, now_ms() + timeout_ms, out, out_cap, &len, on_wait, user);
+	if (st != INF_OK) {
 		gr_child_signal(&child, SIGKILL);
 		gr_child_ended(&child, REAP_MS);
-		st = inf_fail(err, INF_E_TIMEOUT, "server_probe_timeout", "%s: did not end within %d ms", spec->path,
-			      timeout_ms);
 	}
+	if (st == INF_E_TIMEOUT)
+		inf_fail(err, st, "server_probe_timeout", "%s: did not end within %d ms", spec->path, timeout_ms);
+	else if (st == INF_E_CANCELLED)
+		inf_fail(err, st, "cancelled", "%s: stopped while it was asked what it can do", spec->path);
 	collect(child.out_fd, out, out_cap, &len);
 	out[len] = '\0';
 	*out_exit = gr_child_reap(&child);

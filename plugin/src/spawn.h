@@ -24,6 +24,7 @@
  */
 enum {
 	GR_SPAWN_STACK = 32 * 1024,	/* bytes the child may use before exec */
+	GR_CHILD_WAIT_MS = 50,		/* between two questions to on_wait */
 };
 
 struct gr_child {
@@ -75,11 +76,11 @@ bool gr_child_activity(const struct gr_child *self, struct gr_activity *out);
 
 /*
  * Run a short-lived program to its end and collect what it prints (at most out_cap - 1 bytes, NUL-terminated, the
- * rest is thrown away). It is killed after timeout_ms. Returns INF_OK whatever its exit status was, INF_E_TIMEOUT,
- * or what gr_child_start() returns.
+ * rest is thrown away). It is killed after timeout_ms, or when on_wait (may be NULL) returns anything but 0. Returns
+ * INF_OK whatever its exit status was, INF_E_TIMEOUT, INF_E_CANCELLED, or what gr_child_start() returns.
  */
 inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, size_t out_cap,
-			struct gr_exit *out_exit, inf_error *err);
+			struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err);
 
 /* "exit status 1", "signal 11 (Segmentation fault)", "unknown exit status". Written to buf, returned. */
 const char *gr_exit_text(const struct gr_exit *self, char *buf, size_t cap);

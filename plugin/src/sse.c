@@ -59,7 +59,7 @@ static inf_status set_name(struct gr_sse *self, const char *value, size_t len, i
 	return st == INF_OK ? st : append_failed(st, "sse_line_too_long", "a line", err);
 }
 
-static inf_status dispatch(struct gr_sse *self, inf_error *err)
+static inf_status dispatch(struct gr_sse *self)
 {
 	int stop = 0;
 	if (self->has_data) {
@@ -73,9 +73,7 @@ static inf_status dispatch(struct gr_sse *self, inf_error *err)
 	gr_buf_reset(&self->name);
 	gr_buf_reset(&self->data);
 	self->has_data = false;
-	if (stop)
-		return inf_fail(err, INF_E_CANCELLED, "", "event stream: stopped by its reader");
-	return INF_OK;
+	return stop ? INF_E_CANCELLED : INF_OK;
 }
 
 static inf_status take_field(struct gr_sse *self, const char *line, size_t len, inf_error *err)
@@ -104,7 +102,7 @@ static inf_status take_line(struct gr_sse *self, const char *line, size_t len, i
 		len -= 3;
 	}
 	self->started = true;
-	return len ? take_field(self, line, len, err) : dispatch(self, err);
+	return len ? take_field(self, line, len, err) : dispatch(self);
 }
 
 /* The line that ends at `end`, with what arrived of it before. */

@@ -48,7 +48,7 @@ void gr_sse_release(struct gr_sse *self);	/* accepts NULL and a zeroed parser: i
 
 /*
  * Feed len bytes. On failure the parser stays releasable and must not be fed again.
- * Returns INF_OK, INF_E_NO_MEMORY, INF_E_CANCELLED, or INF_E_INTERNAL: "sse_line_too_long", "sse_event_too_long".
+ * Returns INF_OK, INF_E_NO_MEMORY, INF_E_CANCELLED (the callback's own doing: *err is left to it), or INF_E_INTERNAL: "sse_line_too_long", "sse_event_too_long".
  */
 inf_status gr_sse_feed(struct gr_sse *self, const char *bytes, size_t len, inf_error *err);
 

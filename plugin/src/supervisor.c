@@ -19,42 +19,49 @@ enum { DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200 };
 
 static const struct gr_transition transitions[GR_STATE_COUNT][GR_EVENT_COUNT] = {
 	[GR_STATE_STARTING] = {
+		[GR_EVENT_LOST] = { GR_STATE_KILL, GR_ACTION_KILL },
 		[GR_EVENT_READY] = { GR_STATE_UP, GR_ACTION_NONE },
 		[GR_EVENT_STOP] = { GR_STATE_TERM, GR_ACTION_TERMINATE },
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
 		[GR_EVENT_DEADLINE] = STAY(STARTING),
 	},
 	[GR_STATE_UP] = {
+		[GR_EVENT_LOST] = { GR_STATE_KILL, GR_ACTION_KILL },
 		[GR_EVENT_READY] = STAY(UP),
 		[GR_EVENT_STOP] = { GR_STATE_TERM, GR_ACTION_TERMINATE },
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
 		[GR_EVENT_DEADLINE] = STAY(UP),
 	},
 	[GR_STATE_TERM] = {
+		[GR_EVENT_LOST] = STAY(TERM),
 		[GR_EVENT_READY] = STAY(TERM),
 		[GR_EVENT_STOP] = STAY(TERM),
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
 		[GR_EVENT_DEADLINE] = { GR_STATE_TERM_AGAIN, GR_ACTION_TERMINATE },
 	},
 	[GR_STATE_TERM_AGAIN] = {
+		[GR_EVENT_LOST] = STAY(TERM_AGAIN),
 		[GR_EVENT_READY] = STAY(TERM_AGAIN),
 		[GR_EVENT_STOP] = STAY(TERM_AGAIN),
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
 		[GR_EVENT_DEADLINE] = { GR_STATE_KILL, GR_ACTION_KILL },
 	},
 	[GR_STATE_KILL] = {
+		[GR_EVENT_LOST] = STAY(KILL),
 		[GR_EVENT_READY] = STAY(KILL),
 		[GR_EVENT_STOP] = STAY(KILL),
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
 		[GR_EVENT_DEADLINE] = { GR_STATE_WEDGED, GR_ACTION_GIVE_UP },
 	},
 	[GR_STATE_DEAD] = {
+		[GR_EVENT_LOST] = STAY(DEAD),
 		[GR_EVENT_READY] = STAY(DEAD),
 		[GR_EVENT_STOP] = STAY(DEAD),
 		[GR_EVENT_ENDED] = STAY(DEAD),
 		[GR_EVENT_DEADLINE] = STAY(DEAD),
 	},
 	[GR_STATE_WEDGED] = {
+		[GR_EVENT_LOST] = STAY(WEDGED),
 		[GR_EVENT_READY] = STAY(WEDGED),
 		[GR_EVENT_STOP] = STAY(WEDGED),
 		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
@@ -79,7 +86,7 @@ struct gr_supervisor {
 	bool started;			/* the attempt to start is over, start_status says how it went */
 	inf_status start_status;
 	inf_error start_error;
-	bool want_ready, want_stop;
+	bool want_ready, want_stop, lost;
 	enum gr_state state;
 	struct gr_exit exit;
 	struct gr_child child;		/* written by the thread only */
@@ -203,11 +210,13 @@ static void handle_wishes(struct gr_supervisor *self)
 	if (read(self->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
 		return;
 	pthread_mutex_lock(&self->lock);
-	bool ready = self->want_ready, stop = self->want_stop;
-	self->want_ready = false;
+	bool ready = self->want_ready, stop = self->want_stop, lost = self->lost;
+	self->want_ready = self->lost = false;
 	pthread_mutex_unlock(&self->lock);
 	if (ready)
 		handle(self, GR_EVENT_READY);
+	if (lost)
+		handle(self, GR_EVENT_LOST);
 	if (stop)
 		handle(self, GR_EVENT_STOP);
 }
@@ -359,6 +368,11 @@ inf_status gr_supervisor_stop(struct gr_supervisor *self, inf_error *err)
 void gr_supervisor_set_ready(struct gr_supervisor *self)
 {
 	wish(self, &self->want_ready);
+}
+
+void gr_supervisor_set_lost(struct gr_supervisor *self)
+{
+	wish(self, &self->lost);
 }
 
 enum gr_state gr_supervisor_state(struct gr_supervisor *self)

@@ -39,7 +39,7 @@ enum gr_state {
 	GR_STATE_COUNT
 };
 
-enum gr_event { GR_EVENT_READY, GR_EVENT_STOP, GR_EVENT_ENDED, GR_EVENT_DEADLINE, GR_EVENT_COUNT };
+enum gr_event { GR_EVENT_READY, GR_EVENT_STOP, GR_EVENT_LOST, GR_EVENT_ENDED, GR_EVENT_DEADLINE, GR_EVENT_COUNT };
 
 enum gr_action { GR_ACTION_NONE, GR_ACTION_TERMINATE, GR_ACTION_KILL, GR_ACTION_REAP, GR_ACTION_GIVE_UP };
 
@@ -69,6 +69,8 @@ inf_status gr_supervisor_stop(struct gr_supervisor *self, inf_error *err);
 
 /* The child answers. */
 void gr_supervisor_set_ready(struct gr_supervisor *self);
+/* The child runs but can no longer be reached: it is killed. */
+void gr_supervisor_set_lost(struct gr_supervisor *self);
 enum gr_state gr_supervisor_state(struct gr_supervisor *self);
 /* Wait until the state is past UP or timeout_ms is over; returns the state. */
 enum gr_state gr_supervisor_wait_end(struct gr_supervisor *self, int timeout_ms);

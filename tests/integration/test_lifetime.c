@@ -225,6 +225,63 @@ START_TEST(handles_are_dead_in_a_forked_child)
 }
 END_TEST
 
+static void *hold_session(void *arg)
+{
+	const inf_gen_params params = { .struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS };
+	harness_generate(arg, "Once", &params, NULL, NULL);
+	return NULL;
+}
+
+static bool slot_busy(void *ctx)
+{
+	return harness_busy_slots(*(pid_t *)ctx) == 1;
+}
+
+START_TEST(close_in_a_forked_child_does_not_wait_for_the_parents_calls)
+{
+	inf_registry *registry = harness_registry();
+	inf_session *session = harness_load(registry, 0, 1);
+	pid_t server = harness_server_pid();
+	pthread_t thread;
+	ck_assert_int_eq(pthread_create(&thread, NULL, hold_session, session), 0);
+	ck_assert(wait_until(slot_busy, &server, NOTICE_MS));
+	pid_t pid = fork();
+	if (pid == 0) {
+		alarm(5);
+		inf_status st = inf_session_close(session, NULL);
+		inf_session_err(session, NULL);
+		_exit(st == INF_E_INVALID ? 0 : 1);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	inf_session_close(session, NULL);
+	pthread_join(thread, NULL);
+	inf_registry_close(registry);
+}
+END_TEST
+
+/* Alive, but its socket takes nobody any more: what a server does that got SIGTERM in the middle of its work. */
+START_TEST(server_that_takes_no_connections_is_declared_dead)
+{
+	inf_registry *registry = harness_registry();
+	inf_session *session = harness_load(registry, 256, 1);
+	inf_error err = { .struct_size = sizeof err };
+	pid_t server = harness_server_pid();
+	char *socket_path = harness_process_argument(server, "--host");
+	ck_assert_int_eq(unlink(socket_path), 0);
+	inf_status st = INF_OK;
+	for (int i = 0; i < 3 && st != INF_E_BACKEND_DIED; i++)	/* a kept connection may still work */
+		st = generate(session, &err);
+	ck_assert_int_eq(st, INF_E_BACKEND_DIED);
+	ck_assert(err.flags & INF_ERR_FLAG_MODEL_DEAD);
+	ck_assert(wait_until(process_gone, &server, NOTICE_MS));
+	free(socket_path);
+	inf_session_close(session, NULL);
+	inf_registry_close(registry);
+}
+END_TEST
+
 START_TEST(standard_streams_and_process_state_are_left_alone)
 {
 	int pipes[2];
@@ -278,5 +335,6 @@ END_TEST
 RUN_SUITE("lifetime", 120, server_killed_while_idle_is_told_until_close, server_killed_in_mid_stream_ends_the_call,
 	  server_killed_in_load_fails_the_load, load_and_close_leave_nothing_behind, host_killed_leaves_no_server,
 	  host_killed_leaves_no_server_behind_a_wrapper_that_execs, session_outlives_the_thread_that_loaded_it,
-	  handles_are_dead_in_a_forked_child, standard_streams_and_process_state_are_left_alone,
+	  handles_are_dead_in_a_forked_child, close_in_a_forked_child_does_not_wait_for_the_parents_calls,
+	  server_that_takes_no_connections_is_declared_dead, standard_streams_and_process_state_are_left_alone,
 	  host_that_ignores_sigchld_can_still_load_and_close)

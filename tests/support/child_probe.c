@@ -3,7 +3,7 @@
  * child_probe: a child that tells how it was started, one fact a line.
  *
  * child_probe [arg...]		print everything and exit
- * child_probe --busy		compute, read and allocate until it is killed
+ * child_probe --busy		say "up"; from SIGUSR1 on compute, read and allocate until it is killed
  * child_probe --terms N	say "up", count the SIGTERMs aloud, end at the Nth
  * child_probe --escape		leave a process in a session of its own that holds the output open, print its pid, exit
  */
@@ -68,31 +68,44 @@ static void print_descriptors(void)
 		closedir(dir);
 }
 
+static sigset_t block(int sig)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return set;
+}
+
+static void say_up(void)
+{
+	alarm(LIFETIME_S);
+	puts("up");
+	fflush(stdout);
+}
+
 static void be_busy(void)
 {
-	static char bytes[STEP];
+	static char bytes[STEP], *volatile kept;	/* or the compiler would do without the memory */
+	const sigset_t begin = block(SIGUSR1);
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	alarm(LIFETIME_S);
+	say_up();
+	sigwaitinfo(&begin, NULL);
 	for (size_t step = 0;; step++) {
 		ssize_t n = read(zero, bytes, sizeof bytes);
-		char *more = step < 1024 ? malloc(STEP) : NULL;
-		if (more && n > 0)
-			memcpy(more, bytes, (size_t)n);
+		if (step < 1024 && n > 0 && (kept = malloc(STEP)))
+			memcpy(kept, bytes, (size_t)n);
 	}
 }
 
 static void count_terms(int end)
 {
-	sigset_t term;
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_BLOCK, &term, NULL);
-	alarm(LIFETIME_S);
-	puts("up");
+	const sigset_t term = block(SIGTERM);
+	say_up();
 	for (int i = 1; i <= end; i++) {
-		fflush(stdout);
 		sigwaitinfo(&term, NULL);
 		printf("term %d\n", i);
+		fflush(stdout);
 	}
 }
 

@@ -102,6 +102,66 @@ START_TEST(fail_message_that_just_fits_is_whole)
 }
 END_TEST
 
+/* ---- inf_utf8_fix ---------------------------------------------------------------------------------------------- */
+static const struct {
+	const char *text, *fixed;
+} fix_cases[] = {
+	{ "", "" },
+	{ "plain\x01\x7f", "plain\x01\x7f" },
+	{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+	{ "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf",
+	  "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+	{ "\xff", "?" },
+	{ "a\x80z", "a?z" },
+	{ "\xc3", "?" },
+	{ "\xc3z", "?z" },
+	{ "\xe2\x82z", "??z" },
+	{ "\xf0\x9f\x98", "???" },
+	{ "\xc0\xaf", "??" },
+	{ "\xe0\x80\xaf", "???" },
+	{ "\xed\xa0\x80", "???" },
+	{ "\xf4\x90\x80\x80", "????" },
+	{ "\xf5\x80\x80\x80", "????" },
+	{ "\xc3\xc3\xa9", "?\xc3\xa9" },
+	{ "\xe2\xe2\x82\xac", "?\xe2\x82\xac" },
+};
+
+START_TEST(utf8_fix_replaces_only_what_is_wrong)
+{
+	char *text = strdup(fix_cases[_i].text);
+	inf_utf8_fix(text);
+	ck_assert_str_eq(text, fix_cases[_i].fixed);
+	free(text);
+}
+END_TEST
+
+/* Any two bytes after each kind of lead byte. */
+START_TEST(utf8_fix_agrees_with_the_validator)
+{
+	static const unsigned char leads[] = { 'a', 0xc3, 0xe0, 0xe2, 0xed, 0xf0, 0xf1, 0xf4 };
+	for (size_t lead = 0; lead < sizeof leads; lead++) {
+		for (unsigned pair = 0; pair < 0x10000; pair++) {
+			char fixed[5], text[] = { (char)leads[lead], (char)(pair >> 8), (char)pair, (char)0x80, 0 };
+			size_t len = strlen(text);
+			memcpy(fixed, text, sizeof text);
+			inf_utf8_fix(fixed);
+			if (!gr_utf8_valid(fixed, len) || (gr_utf8_valid(text, len) && strcmp(fixed, text) != 0))
+				ck_abort_msg("%02x %04x", leads[lead], pair);
+		}
+	}
+}
+END_TEST
+
+START_TEST(fail_message_is_utf8_whatever_it_quotes)
+{
+	inf_error err = fresh(sizeof err);
+	inf_fail(&err, INF_E_IO, "x", "/models/\xff\xe2\x82 caf\xc3\xa9");
+	ck_assert_str_eq(err.message, "/models/??? caf\xc3\xa9");
+	gr_fail_errno(&err, INF_E_IO, ENOENT, "x", "%s", "\xc3");
+	ck_assert_str_eq(err.message, "?: No such file or directory");
+}
+END_TEST
+
 /* ---- struct_size of an error ----------------------------------------------------------------------------------- */
 static const uint32_t error_sizes[] = {
 	0, 1, 4, 5, 8, 12, 16, 47, 48, 49, sizeof(inf_error) - 1, sizeof(inf_error), sizeof(inf_error) + 8, INF_STRUCT_MAX,
@@ -432,6 +492,9 @@ int main(void)
 	tcase_add_test(tc, fail_message_is_one_line);
 	tcase_add_loop_test(tc, fail_long_message_is_cut_at_a_code_point, 0, ROWS(points));
 	tcase_add_test(tc, fail_message_that_just_fits_is_whole);
+	tcase_add_loop_test(tc, utf8_fix_replaces_only_what_is_wrong, 0, ROWS(fix_cases));
+	tcase_add_test(tc, utf8_fix_agrees_with_the_validator);
+	tcase_add_test(tc, fail_message_is_utf8_whatever_it_quotes);
 	tcase_add_loop_test(tc, fail_writes_only_what_the_caller_has, 0, ROWS(error_sizes));
 	tcase_add_loop_test(tc, fail_errno_and_flags_write_only_what_the_caller_has, 0, ROWS(error_sizes));
 	tcase_add_test(tc, fail_errno_appends_the_text_and_keeps_the_number);

@@ -798,7 +798,7 @@ static void script_slow_but_alive(struct connection *c)
 {
 	if (!read_request(c) || !send_text(c, STREAM_HEAD))
 		return;
-	for (int i = 0; i < 10 && pace(c, 50); i++)
+	for (int i = 0; i < 6 && pace(c, 50); i++)
 		send_chunk(c, "x", 1);
 	send_text(c, "0\r\n\r\n");
 }
@@ -861,10 +861,10 @@ START_TEST(silence_begins_anew_with_every_byte)
 {
 	struct client client = { 0 };
 	struct gr_http_request request = request_to("/x", &client);
-	request.silence_ms = 300;		/* less than the whole takes */
+	request.silence_ms = 250;		/* less than the whole takes */
 	start_server(script_slow_but_alive);
 	ck_assert_int_eq(perform(&request, &client), INF_OK);
-	expect_body(&client, "xxxxxxxxxx");
+	expect_body(&client, "xxxxxx");
 }
 END_TEST
 
@@ -873,33 +873,59 @@ static void (*const endless_scripts[])(struct connection *c) = {
 	script_never, script_stop_talking, script_dribble, script_flood,
 };
 
-START_TEST(poll_that_stops_closes_the_connection_at_once)
+/* How long after the stop the call returned and the server saw it, whichever came later. */
+static int64_t cancel_once(void (*script)(struct connection *c))
 {
-	struct client client = { .stop_at_poll = 5 };
+	struct client client = { .stop_at_poll = 3 };
 	struct gr_http_request request = request_to("/x", &client);
-	if (endless_scripts[_i] == script_flood)
+	if (script == script_flood)
 		request.on_body = NULL;
-	start_server(endless_scripts[_i]);
+	start_server(script);
 	ck_assert_int_eq(perform(&request, &client), INF_E_CANCELLED);
-	ck_assert_int_lt(monotonic_ms() - client.last_poll_ms, 100);
+	int64_t returned_ms = monotonic_ms();
 	ck_assert(wait_until(saw_close, NULL, SOON_MS));
-	ck_assert_int_lt(server.closed_ms - client.last_poll_ms, 100);
-	ck_assert_int_eq(client.polls, 5);
+	ck_assert_int_eq(client.polls, 3);
 	gr_buf_release(&client.body);
+	stop_server();
+	unlink(socket_path);
+	return (returned_ms > server.closed_ms ? returned_ms : server.closed_ms) - client.last_poll_ms;
+}
+
+START_TEST(poll_that_stops_closes_the_connection_within_100_ms)
+{
+	int64_t late = cancel_once(endless_scripts[_i]);
+	for (int again = 0; again < 3 && late >= 100; again++)	/* a busy machine may be slow once */
+		late = cancel_once(endless_scripts[_i]);
+	ck_assert_int_lt(late, 100);
 }
 END_TEST
 
 START_TEST(poll_is_asked_ten_times_a_second_or_more)
 {
-	struct client client = { .stop_at_poll = 11 };
+	struct client client = { .stop_at_poll = 6 };
 	struct gr_http_request request = request_to("/x", &client);
 	if (endless_scripts[_i] == script_flood)
 		request.on_body = NULL;
 	start_server(endless_scripts[_i]);
 	ck_assert_int_eq(perform(&request, &client), INF_E_CANCELLED);
-	int64_t mean = (client.last_poll_ms - client.first_poll_ms) / 10;
+	int64_t mean = (client.last_poll_ms - client.first_poll_ms) / 5;
 	ck_assert_int_le(mean, 100);
 	ck_assert_int_ge(mean, 1);
+	gr_buf_release(&client.body);
+}
+END_TEST
+
+/* Each of many short requests is over before its own time to ask has come. */
+START_TEST(poll_is_asked_over_a_row_of_requests)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	int64_t polled_ms = monotonic_ms(), begin = polled_ms;
+	request.polled_ms = &polled_ms;
+	start_server(script_hello);
+	while (monotonic_ms() - begin < 300)
+		ck_assert_int_eq(perform(&request, &client), INF_OK);
+	ck_assert_int_ge(client.polls, 3);
 	gr_buf_release(&client.body);
 }
 END_TEST
@@ -1172,8 +1198,9 @@ static TCase *failures_case(void)
 static TCase *connections_case(void)
 {
 	TCase *tc = tcase_create("connections");
-	tcase_add_loop_test(tc, poll_that_stops_closes_the_connection_at_once, 0, ROWS(endless_scripts));
+	tcase_add_loop_test(tc, poll_that_stops_closes_the_connection_within_100_ms, 0, ROWS(endless_scripts));
 	tcase_add_loop_test(tc, poll_is_asked_ten_times_a_second_or_more, 0, ROWS(endless_scripts));
+	tcase_add_test(tc, poll_is_asked_over_a_row_of_requests);
 	tcase_add_test(tc, body_that_stops_closes_the_connection);
 	tcase_add_test(tc, connection_is_kept_for_the_next_request);
 	tcase_add_test(tc, connection_dropped_while_idle_is_made_anew);

@@ -148,6 +148,19 @@ START_TEST(make_gives_a_path_that_a_socket_can_be_bound_to)
 }
 END_TEST
 
+/* A comma ends an address in the server's --host. */
+START_TEST(make_passes_over_a_base_with_a_comma)
+{
+	struct gr_rundir dir = GR_RUNDIR_INIT;
+	gr_strv_add_env(&env, "XDG_RUNTIME_DIR", scratch_dir(&scratch, "a,b", 0700));
+	gr_strv_add_env(&env, "TMPDIR", scratch.path);
+	make(&dir);
+	ck_assert_ptr_null(strchr(dir.socket, ','));
+	ck_assert(is_below(dir.path, scratch.path));
+	gr_rundir_remove(&dir);
+}
+END_TEST
+
 static const char *const unusable[] = { "", "relative", "./relative", "/no/such/directory", "/dev/null" };
 
 START_TEST(make_passes_over_a_base_that_cannot_be_used)
@@ -271,6 +284,7 @@ int main(void)
 	tcase_add_loop_test(tc, make_uses_a_base_that_leaves_room_for_the_socket, 0, ROWS(length_cases));
 	tcase_add_test(tc, make_gives_a_path_that_a_socket_can_be_bound_to);
 	tcase_add_loop_test(tc, make_passes_over_a_base_that_cannot_be_used, 0, ROWS(unusable));
+	tcase_add_test(tc, make_passes_over_a_base_with_a_comma);
 	tcase_add_test(tc, make_without_any_variable_uses_tmp);
 	tcase_add_test(tc, remove_takes_nested_content);
 	tcase_add_test(tc, remove_does_not_follow_links);

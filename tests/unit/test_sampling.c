@@ -362,6 +362,25 @@ START_TEST(check_stop_strings_at_the_cap_fit)
 }
 END_TEST
 
+START_TEST(check_empty_texts_are_invalid_by_name)
+{
+	inf_gen_params params = gen_params();
+	inf_error err;
+	params.grammar = "";
+	ck_assert_int_eq(check_with(&params, ALL_FIELDS, &err), INF_E_INVALID);
+	ck_assert_ptr_eq(strstr(err.message, "grammar"), err.message);
+	params = gen_params();
+	params.json_schema = "";
+	ck_assert_int_eq(check_with(&params, ALL_FIELDS, &err), INF_E_INVALID);
+	ck_assert_ptr_eq(strstr(err.message, "json_schema"), err.message);
+	params = gen_params();
+	params.stop_strings = (const char *const[]){ "ok", "" };
+	params.stop_string_count = 2;
+	ck_assert_int_eq(check_with(&params, ALL_FIELDS, &err), INF_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.message, "stop string"));
+}
+END_TEST
+
 START_TEST(check_texts_must_be_utf8)
 {
 	inf_gen_params params = gen_params();
@@ -557,6 +576,7 @@ int main(void)
 	tcase_add_test(tc, check_token_list_at_the_cap_fits);
 	tcase_add_test(tc, check_null_lists_are_invalid);
 	tcase_add_test(tc, check_stop_strings_at_the_cap_fit);
+	tcase_add_test(tc, check_empty_texts_are_invalid_by_name);
 	tcase_add_test(tc, check_texts_must_be_utf8);
 	tcase_add_test(tc, check_text_at_the_cap_fits);
 	suite_add_tcase(suite, tc);

@@ -55,7 +55,7 @@ static inf_status run_for(char *const *argv, int timeout_ms, struct gr_exit *out
 	struct gr_spawn spec = spec_of(argv);
 	*err = (inf_error){ .struct_size = sizeof *err };
 	*out_exit = (struct gr_exit){ GR_EXIT_NONE, 0 };
-	return gr_child_run(&spec, timeout_ms, output, sizeof output, out_exit, err);
+	return gr_child_run(&spec, timeout_ms, output, sizeof output, out_exit, NULL, NULL, err);
 }
 
 static struct gr_exit run(char *const *argv)
@@ -165,7 +165,7 @@ START_TEST(child_gets_exactly_what_the_spec_says)
 	struct gr_exit exit;
 	char cwd[4200];
 	spec.cwd = scratch.path;
-	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, output, sizeof output, &exit, NULL), INF_OK);
+	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, output, sizeof output, &exit, NULL, NULL, NULL), INF_OK);
 	ck_assert_int_eq(exit.kind, GR_EXIT_CODE);
 	ck_assert_int_eq(lines_with("env "), 2);
 	ck_assert(has_line("env ONE=1") && has_line("env TWO=two words"));
@@ -206,7 +206,7 @@ START_TEST(child_with_an_empty_environment_has_none)
 	struct gr_exit exit;
 	spec.envp = none;
 	ck_assert_int_eq(setenv("FROM_THE_HOST", "1", 1), 0);
-	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, output, sizeof output, &exit, NULL), INF_OK);
+	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, output, sizeof output, &exit, NULL, NULL, NULL), INF_OK);
 	ck_assert_int_eq(lines_with("env "), 0);
 }
 END_TEST
@@ -553,6 +553,20 @@ START_TEST(reap_kills_what_the_child_left_behind)
 }
 END_TEST
 
+/* Its pid may be somebody else's by then, and its group too. */
+START_TEST(signal_after_the_host_reaped_reaches_nobody)
+{
+	struct gr_child child = start(SHELL("sleep 1000 & echo $!"));
+	pid_t pid = child.pid, grandchild = read_pid(&child);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	gr_child_signal(&child, SIGKILL);
+	ck_assert_int_eq(finish(&child).kind, GR_EXIT_UNKNOWN);
+	ck_assert(!process_gone(&grandchild));
+	kill(grandchild, SIGKILL);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+}
+END_TEST
+
 static void *start_and_end(void *arg)
 {
 	*(struct gr_child *)arg = start(SHELL("sleep 1000"));
@@ -614,7 +628,11 @@ static void check_activity_grows(char *program)
 {
 	struct gr_child child = start(ARGV(program, (char *)"--busy"));
 	struct growth growth = { .child = &child };
+	char line[8];
+	read_line(&child, line, sizeof line);
+	ck_assert_str_eq(line, "up\n");
 	ck_assert(gr_child_activity(&child, &growth.first));
+	gr_child_signal(&child, SIGUSR1);
 	ck_assert(wait_until(has_grown, &growth, SOON_MS));
 	kill_and_finish(&child);
 	ck_assert(!gr_child_activity(&child, &growth.first));
@@ -652,7 +670,7 @@ START_TEST(run_keeps_the_beginning_up_to_the_cap)
 	char small[16];
 	size_t cap = caps[_i], kept = cap - 1 < 11 ? cap - 1 : 11;
 	memset(small, '#', sizeof small);
-	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, small, cap, &exit, NULL), INF_OK);
+	ck_assert_int_eq(gr_child_run(&spec, TIMEOUT_MS, small, cap, &exit, NULL, NULL, NULL), INF_OK);
 	ck_assert_uint_eq(strlen(small), kept);
 	ck_assert_mem_eq(small, "0123456789\n", kept);
 	ck_assert_int_eq(small[cap], '#');
@@ -700,7 +718,7 @@ END_TEST
 
 START_TEST(run_of_a_child_that_closed_its_output_obeys_the_timeout)
 {
-	check_timeout(SHELL("sleep 0.5; exec >&- 2>&-; sleep 1000"), 600, 900);
+	check_timeout(SHELL("sleep 0.5; exec >&- 2>&-; sleep 1000"), 600, 1000);
 }
 END_TEST
 
@@ -717,6 +735,49 @@ START_TEST(run_does_not_wait_for_a_grandchild_that_holds_the_pipe)
 }
 END_TEST
 
+struct waiting {
+	int asked, stop_at;		/* 0 = never */
+};
+
+static int ask(void *user)
+{
+	struct waiting *waiting = user;
+	return ++waiting->asked == waiting->stop_at;
+}
+
+static inf_status run_asking(char *const *argv, struct waiting *waiting, struct gr_exit *out_exit, inf_error *err)
+{
+	struct gr_spawn spec = spec_of(argv);
+	*err = (inf_error){ .struct_size = sizeof *err };
+	return gr_child_run(&spec, TIMEOUT_MS, output, sizeof output, out_exit, ask, waiting, err);
+}
+
+START_TEST(run_asks_whether_to_go_on_ten_times_a_second_or_more)
+{
+	struct waiting waiting = { 0 };
+	struct gr_exit exit;
+	inf_error err;
+	int64_t begin = monotonic_ms();
+	ck_assert_int_eq(run_asking(SHELL("sleep 0.3; echo done"), &waiting, &exit, &err), INF_OK);
+	int64_t took = monotonic_ms() - begin;
+	ck_assert_str_eq(output, "done\n");
+	ck_assert_int_ge(waiting.asked, (int)(took / 100));
+}
+END_TEST
+
+START_TEST(run_that_is_stopped_kills_the_child)
+{
+	struct waiting waiting = { .stop_at = 3 };
+	struct gr_exit exit;
+	inf_error err;
+	ck_assert_int_eq(run_asking(SHELL("trap '' TERM; sleep 1000 & wait"), &waiting, &exit, &err), INF_E_CANCELLED);
+	ck_assert_int_eq(err.code, INF_E_CANCELLED);
+	ck_assert_int_eq(waiting.asked, 3);
+	ck_assert_int_eq(exit.kind, GR_EXIT_SIGNAL);
+	ck_assert_int_eq(exit.value, SIGKILL);
+}
+END_TEST
+
 /* ---- other threads --------------------------------------------------------------------------------------------- */
 enum { RUNNERS = 6, RUNS = 8 };
 
@@ -728,7 +789,7 @@ static void *run_many(void *arg)
 		char text[OUTPUT];
 		struct gr_spawn spec = spec_of(argv);
 		struct gr_exit exit;
-		inf_status st = gr_child_run(&spec, TIMEOUT_MS, text, sizeof text, &exit, NULL);
+		inf_status st = gr_child_run(&spec, TIMEOUT_MS, text, sizeof text, &exit, NULL, NULL, NULL);
 		const char *third = strstr(text, "\nfd 2 ");
 		*good += st == INF_OK && exit.kind == GR_EXIT_CODE && third && !strstr(third + 1, "\nfd ");
 	}
@@ -877,6 +938,7 @@ static TCase *end_case(void)
 	tcase_add_test(tc, reap_forgets_the_pid);
 	tcase_add_test(tc, signal_reaches_grandchildren);
 	tcase_add_test(tc, reap_kills_what_the_child_left_behind);
+	tcase_add_test(tc, signal_after_the_host_reaped_reaches_nobody);
 	tcase_add_test(tc, child_dies_with_the_thread_that_started_it);
 	tcase_add_test(tc, child_dies_with_a_killed_host);
 	tcase_add_test(tc, activity_of_a_busy_child_grows);
@@ -894,6 +956,8 @@ static TCase *run_case(void)
 	tcase_add_test(tc, run_of_a_flood_obeys_the_timeout);
 	tcase_add_test(tc, run_of_a_child_that_closed_its_output_obeys_the_timeout);
 	tcase_add_test(tc, run_does_not_wait_for_a_grandchild_that_holds_the_pipe);
+	tcase_add_test(tc, run_asks_whether_to_go_on_ten_times_a_second_or_more);
+	tcase_add_test(tc, run_that_is_stopped_kills_the_child);
 	tcase_add_test(tc, run_in_many_threads_mixes_nothing_up);
 	tcase_add_test(tc, run_on_a_small_stack_succeeds);
 	return tc;

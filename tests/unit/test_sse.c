@@ -162,7 +162,7 @@ START_TEST(feed_stopped_by_the_callback_is_cancelled)
 	gr_sse_init(&sse, record, &seen);
 	const char *text = "data: a\n\ndata: b\n\ndata: c\n\n";
 	ck_assert_int_eq(gr_sse_feed(&sse, text, strlen(text), &err), INF_E_CANCELLED);
-	ck_assert_int_eq(err.code, INF_E_CANCELLED);
+	ck_assert_int_eq(err.code, 0);		/* what stopped it is the callback's to say */
 	ck_assert_str_eq(gr_buf_text(&seen.text), "|a;|b;");
 	gr_sse_release(&sse);
 	gr_buf_release(&seen.text);

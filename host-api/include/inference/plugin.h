@@ -493,6 +493,20 @@ static inline void inf_write_struct(void *dst, const void *src, size_t known) {
   memcpy((unsigned char *)dst + 4, (const unsigned char *)src + 4, (n < known ? n : known) - 4);
   for (size_t i = known; i < n; i++) ((volatile unsigned char *)dst)[i] = 0;   /* memset() here draws false warnings */
 }
+/* What is not UTF-8 in text becomes '?', in place: words of a program or bytes of a path may be anything. */
+static inline void inf_utf8_fix(char *text) {
+  unsigned char *p = (unsigned char *)text;
+  while (*p) {
+    unsigned c = *p, low = 0x80, high = 0xbf, n = 0, i;
+    if (c < 0x80) { p++; continue; }
+    if (c >= 0xc2 && c <= 0xdf) n = 1;
+    else if (c >= 0xe0 && c <= 0xef) { n = 2; if (c == 0xe0) low = 0xa0; if (c == 0xed) high = 0x9f; }
+    else if (c >= 0xf0 && c <= 0xf4) { n = 3; if (c == 0xf0) low = 0x90; if (c == 0xf4) high = 0x8f; }
+    for (i = 1; i <= n && p[i] >= low && p[i] <= high; i++) { low = 0x80; high = 0xbf; }
+    if (!n || i <= n) *p++ = '?';
+    else p += n + 1;
+  }
+}
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 0)))
 #endif
@@ -513,6 +527,7 @@ static inline inf_status inf_vfail(inf_error *err, inf_status code, const char *
   }
   for (size_t i = 0; i < len; i++)
     if ((unsigned char)e.message[i] < 0x20) e.message[i] = ' ';    /* one line */
+  inf_utf8_fix(e.message);
   inf_write_struct(err, &e, sizeof e);
   return code;
 }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vtable as a host without libinference calls it: nothing stands between its mistakes and races and the engine.
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "prompt.h"
+#include "scratch.h"
+#include "suite.h"
+
+enum { ROUNDS = 6 };
+
+struct world {
+	inf_host host;
+	inf_kv options[1];
+	const inf_backend *backend;
+	inf_instance *instance;
+	inf_model *model;
+	inf_error err;
+};
+
+static void open_world(struct world *w, const char *server)
+{
+	memset(w, 0, sizeof *w);
+	w->options[0] = (inf_kv){ "llama-server.path", server };
+	w->host = (inf_host){ .struct_size = sizeof w->host, .options = w->options, .option_count = 1 };
+	w->err.struct_size = sizeof w->err;
+	w->backend = gr_plugin.backends[0];
+	ck_assert_int_eq(gr_plugin.create(&w->host, &w->instance, &w->err), INF_OK);
+}
+
+static inf_status load(struct world *w, int32_t (*on_progress)(void *user, const inf_progress *progress), void *user)
+{
+	const inf_load_params params = {
+		.struct_size = sizeof params, .path = harness_model(), .parallel_slots = 2, .on_progress = on_progress,
+		.user = user,
+	};
+	return w->backend->load(w->instance, w->backend, &params, &w->model, &w->err);
+}
+
+struct job {
+	struct world *world;
+	atomic_bool inside;
+	inf_status status;
+	inf_error err;
+	pthread_t thread;
+};
+
+static int32_t note_inside(void *user)
+{
+	((struct job *)user)->inside = true;
+	return INF_CONTINUE;
+}
+
+static void *generate(void *arg)
+{
+	struct job *job = arg;
+	const inf_gen_params params = {
+		.struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS, .user = job, .on_poll = note_inside,
+	};
+	job->err.struct_size = sizeof job->err;
+	job->status = job->world->backend->generate(job->world->model, "Once", 4, &params, NULL, &job->err);
+	return NULL;
+}
+
+static bool is_inside(void *ctx)
+{
+	return ((struct job *)ctx)->inside;
+}
+
+/* Two calls generate and two wait for a slot; when close() returns the model is freed, so none may touch it any more. */
+START_TEST(close_waits_until_every_call_has_left)
+{
+	struct world w;
+	open_world(&w, harness_server());
+	for (int round = 0; round < ROUNDS; round++) {
+		struct job jobs[4] = { { .world = &w }, { .world = &w }, { .world = &w }, { .world = &w } };
+		ck_assert_int_eq(load(&w, NULL, NULL), INF_OK);
+		for (int i = 0; i < 4; i++)
+			ck_assert_int_eq(pthread_create(&jobs[i].thread, NULL, generate, &jobs[i]), 0);
+		for (int i = 0; i < 4; i++)
+			ck_assert(wait_until(is_inside, &jobs[i], 5000));
+		if (round % 2)
+			kill(harness_server_pid(), SIGKILL);
+		ck_assert_int_eq(w.backend->close(w.model, &w.err), INF_OK);
+		for (int i = 0; i < 4; i++) {
+			pthread_join(jobs[i].thread, NULL);
+			ck_assert(jobs[i].status == INF_E_CLOSED || jobs[i].status == INF_E_BACKEND_DIED);
+			ck_assert_int_eq(jobs[i].err.code, jobs[i].status);
+		}
+	}
+	gr_plugin.destroy(w.instance);
+}
+END_TEST
+
+static int32_t stop_when_ready(void *user, const inf_progress *progress)
+{
+	(void)user;
+	return progress->stage == INF_STAGE_READY ? 0 : INF_CONTINUE;
+}
+
+START_TEST(load_stopped_at_ready_is_cancelled)
+{
+	struct world w;
+	open_world(&w, harness_server());
+	ck_assert_int_eq(load(&w, stop_when_ready, NULL), INF_E_CANCELLED);
+	ck_assert_ptr_null(w.model);
+	gr_plugin.destroy(w.instance);
+}
+END_TEST
+
+START_TEST(result_is_written_when_a_call_fails_at_once)
+{
+	struct world w;
+	open_world(&w, harness_server());
+	ck_assert_int_eq(load(&w, NULL, NULL), INF_OK);
+	const inf_gen_params params = { .struct_size = sizeof params };
+	inf_gen_result result;
+	memset(&result, 0x55, sizeof result);
+	result.struct_size = sizeof result;
+	ck_assert_int_eq(w.backend->generate(w.model, "\xff", 1, &params, &result, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(result.finish, INF_FINISH_ERROR);
+	ck_assert_int_eq(result.generated_tokens, 0);
+	ck_assert_int_eq(w.backend->close(w.model, NULL), INF_OK);
+	gr_plugin.destroy(w.instance);
+}
+END_TEST
+
+/* A script in place of the server; it answers --version and --help like the real one. */
+static const char *script(struct scratch *scratch, const char *body)
+{
+	char text[8192];
+	snprintf(text, sizeof text, "#!/bin/sh\ncase $1 in --version|--help) exec '%s' \"$@\";; esac\n%s\n",
+		 harness_server(), body);
+	const char *path = scratch_write(scratch, "llama-server", text, strlen(text));
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	return path;
+}
+
+START_TEST(bytes_of_a_dying_server_come_out_as_utf8)
+{
+	struct world w;
+	struct scratch scratch;
+	scratch_init(&scratch);
+	open_world(&w, script(&scratch, "printf 'error: \\377\\376 caf\\303\\251 \\303( end\\n' >&2; exit 3"));
+	ck_assert_int_eq(load(&w, NULL, NULL), INF_E_BACKEND_DIED);
+	ck_assert_msg(strstr(w.err.message, "error: ?? caf\xc3\xa9 ?( end") != NULL, "%s", w.err.message);
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
+struct silence {
+	int64_t last_ms, longest_ms;
+};
+
+static int32_t note_silence(void *user, const inf_progress *progress)
+{
+	struct silence *s = user;
+	int64_t now = monotonic_ms();
+	(void)progress;
+	if (s->last_ms && now - s->last_ms > s->longest_ms)
+		s->longest_ms = now - s->last_ms;
+	s->last_ms = now;
+	return INF_CONTINUE;
+}
+
+/* The binary hangs when it is asked what it can do: the load says so in time, and progress goes on meanwhile. */
+START_TEST(load_reports_while_the_binary_is_looked_at)
+{
+	struct world w;
+	struct scratch scratch;
+	struct silence silence = { 0 };
+	scratch_init(&scratch);
+	const char *path = scratch_write(&scratch, "llama-server", "#!/bin/sh\nexec sleep 60\n", 25);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	open_world(&w, path);
+	ck_assert_int_eq(load(&w, note_silence, &silence), INF_E_UNAVAILABLE);
+	ck_assert_str_eq(w.err.reason, "server_probe_timeout");
+	ck_assert_int_gt(silence.last_ms, 0);
+	ck_assert_int_lt(silence.longest_ms, 250);
+	/* The answer is kept: asking again costs nothing. */
+	inf_availability report = { .struct_size = sizeof report };
+	int64_t before = monotonic_ms();
+	ck_assert_int_eq(w.backend->available(w.instance, w.backend, &report, &w.err), INF_OK);
+	ck_assert_int_lt(monotonic_ms() - before, 200);
+	ck_assert_int_eq(report.score, 0);
+	ck_assert_str_eq(report.reason, "server_probe_timeout");
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
+RUN_SUITE("vtable", 90, close_waits_until_every_call_has_left, load_stopped_at_ready_is_cancelled,
+	  result_is_written_when_a_call_fails_at_once, bytes_of_a_dying_server_come_out_as_utf8,
+	  load_reports_while_the_binary_is_looked_at)
