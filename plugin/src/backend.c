@@ -35,6 +35,7 @@ static inf_status copy_environment(inf_instance *self, inf_error *err)
 	copy_variables(&self->env, host_variables);
 	copy_variables(&self->env, own);
 	copy_variables(&self->env, gr_profile.environment);
+	copy_variables(&self->env, gr_profile.selectors);
 	if (self->env.failed)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the environment");
 	return INF_OK;
@@ -193,6 +194,24 @@ inf_status gr_instance_server(inf_instance *self, struct gr_server_facts *out, i
 }
 
 /* ---- vtable ---------------------------------------------------------------------------------------------------- */
+static bool device_usable(const inf_instance *self, const char *server, inf_availability *report)
+{
+	return !gr_profile.device_usable || gr_profile.device_usable(&self->options, self->env.items, server, report);
+}
+
+static void describe(inf_availability *report, const struct gr_server_facts *facts)
+{
+	char device[sizeof report->message];
+	snprintf(device, sizeof device, "%s", report->message);
+	report->score = gr_profile.score;
+	if (device[0])
+		snprintf(report->message, sizeof report->message, "%.90s; llama-server %.24s at %.74s", device,
+			 facts->version, facts->file.path);
+	else
+		snprintf(report->message, sizeof report->message, "llama-server %.64s at %.120s", facts->version,
+			 facts->file.path);
+}
+
 inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, inf_availability *out, inf_error *err)
 {
 	inf_availability report = { .struct_size = sizeof report };
@@ -204,13 +223,14 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 	inf_status st = gr_instance_check(self, err);
 	if (st != INF_OK)
 		return st;
-	if (gr_profile.device_usable && !gr_profile.device_usable(&self->options, &report))
+	/* No server is asked where there is no device, and then what it was built for counts. */
+	if (!device_usable(self, NULL, &report))
 		goto out;
 	st = gr_instance_server(self, &facts, &why);
+	if (st == INF_OK && !device_usable(self, facts.file.path, &report))
+		goto out;
 	if (st == INF_OK) {
-		report.score = gr_profile.score;
-		snprintf(report.message, sizeof report.message, "llama-server %.64s at %.120s", facts.version,
-			 facts.file.path);
+		describe(&report, &facts);
 	} else {
 		snprintf(report.reason, sizeof report.reason, "%s", why.reason);
 		snprintf(report.message, sizeof report.message, "%.*s", (int)sizeof report.message - 1, why.message);

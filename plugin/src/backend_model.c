@@ -410,7 +410,7 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (st != INF_OK)
 		return st;
 	if (plan.gpu_layers != 0 && gr_profile.device_usable && !(params->flags & INF_LOAD_FLAG_ALLOW_CPU) &&
-	    !gr_profile.device_usable(&instance->options, &usable))
+	    !gr_profile.device_usable(&instance->options, instance->env.items, NULL, &usable))
 		return inf_fail(err, INF_E_UNAVAILABLE, usable.reason, "%s", usable.message);
 	st = gr_instance_server(instance, &facts, err);
 	if (st == INF_OK)

@@ -19,6 +19,10 @@ OPTION(server_path, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "llama-server.path"
        "absolute path of the llama-server to run; else it is looked for in the environment and PATH");
 OPTION(sysroot, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.sysroot", "", "/",
        "where /dev and /sys are looked for");
+OPTION(devices, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.devices", "", "auto",
+       "auto, all, or a list of GPUs by UUID, PCI address or number");
+OPTION(targets, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.targets", "", "",
+       "gfx targets that the server has code for, as \"gfx1030 gfx1100\"; else they are found out");
 OPTION(threads, INF_OPTION_AT_LOAD, INF_OPTION_INT, "threads", "0..512", "0",
        "CPU threads of the server; 0 = all but one on the CPU, one when everything is on a GPU");
 OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192", "512",
@@ -27,7 +31,7 @@ OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms",
        "a load in which nothing moves for so long fails; milliseconds");
 
 static const inf_option *const rocm_items[] = {
-	&server_path, &sysroot, &threads, &batch_size, &stall_timeout_ms,
+	&server_path, &sysroot, &devices, &targets, &threads, &batch_size, &stall_timeout_ms,
 };
 static const inf_option *const llama_cpp_items[] = { &server_path, &threads, &batch_size, &stall_timeout_ms };
 
@@ -188,10 +192,12 @@ static inf_status parse(const inf_options *table, uint32_t where, const inf_kv *
 inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_options *table, const inf_kv *pairs,
 				     size_t count, inf_error *err)
 {
-	*out = (struct gr_instance_options){ .sysroot = "/" };
+	*out = (struct gr_instance_options){ .sysroot = "/", .devices = "auto" };
 	const struct slot slots[] = {
 		{ &server_path, &out->server_path, NULL },
 		{ &sysroot, &out->sysroot, NULL },
+		{ &devices, &out->devices, NULL },
+		{ &targets, &out->targets, NULL },
 	};
 	return parse(table, INF_OPTION_AT_INSTANCE, pairs, count, slots, sizeof slots / sizeof slots[0], err);
 }

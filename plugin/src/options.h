@@ -22,6 +22,8 @@ enum {
 struct gr_instance_options {
 	const char *server_path;	/* llama-server.path; NULL = search */
 	const char *sysroot;		/* rocm.sysroot; "/" by default */
+	const char *devices;		/* rocm.devices; "auto" by default */
+	const char *targets;		/* rocm.targets; NULL = found out */
 };
 
 struct gr_load_options {

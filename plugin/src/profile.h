@@ -18,10 +18,13 @@ struct gr_profile {
 	const char *server_variable;	/* environment variable that names the server before $LLAMA_SERVER_PATH; or NULL */
 	const char *device;		/* value of --device for a load that offloads; the server refuses to start without it */
 	const char *const *environment;	/* variables of the host that the server gets, NULL-terminated; or NULL */
+	const char *const *selectors;	/* variables of the host that only decide which device is taken; or NULL */
 	int32_t score;			/* when available */
 	bool gpu;
-	/* Is there a device? Fills reason and message when not. NULL = always. */
-	bool (*device_usable)(const struct gr_instance_options *options, inf_availability *out);
+	/* Is there a device for this server (a path, NULL = not known yet)? env: "NAME=value" of the host. Fills message
+	 * with the device, or reason and message with what is in the way. NULL = always. */
+	bool (*device_usable)(const struct gr_instance_options *options, char *const *env, const char *server,
+			      inf_availability *out);
 };
 
 extern const struct gr_profile gr_profile;
