@@ -6,9 +6,10 @@ add_library(support_fixture_tree OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/fix
 target_include_directories(support_fixture_tree PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
 target_link_libraries(support_fixture_tree PUBLIC plugin_engine PkgConfig::CHECK PRIVATE gr_flags)
 
-foreach(module IN ITEMS amdgpu)
+foreach(module IN ITEMS amdgpu devlog sysroot)
   gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c
     LIBS plugin_engine support_fixture_tree scratch)
   target_compile_definitions(test_${module} PRIVATE
-    TEST_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures/amdgpu")
+    TEST_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures/amdgpu"
+    TEST_DEVLOGS="${PROJECT_SOURCE_DIR}/tests/fixtures/devlog")
 endforeach()
