@@ -9,7 +9,7 @@
 #define FIELD "X-Rocm-Gpu-Architecture:"
 
 enum {
-	STATUS_MAX = 64 * 1024 * 1024,
+	STATUS_MAX = 32 * 1024 * 1024,
 	CHUNK = 16 * 1024,		/* also the longest paragraph that is understood; it is on the stack */
 	FIELD_MAX = 512,
 	VERSIONS_MAX = 4,		/* versioned rocblas directories looked into */

@@ -6,7 +6,7 @@ add_library(support_fixture_tree OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/fix
 target_include_directories(support_fixture_tree PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
 target_link_libraries(support_fixture_tree PUBLIC plugin_engine PkgConfig::CHECK PRIVATE gr_flags)
 
-foreach(module IN ITEMS amdgpu devlog sysroot)
+foreach(module IN ITEMS amdgpu devlog gpu_select gpu_support sysroot)
   gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c
     LIBS plugin_engine support_fixture_tree scratch)
   target_compile_definitions(test_${module} PRIVATE
