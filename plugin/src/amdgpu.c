@@ -16,7 +16,7 @@ struct look {
 	struct gr_amdgpu_walk walk;
 };
 
-/* ---- permission ---------------------------------------------------------------------------------------------------- */
+/* ---- permission ------------------------------------------------------------------------------------------------ */
 /* "mode 0660, group render" for the cause, "render" for the remedy. A group often has no name inside a container. */
 struct owner {
 	char text[56];
@@ -57,7 +57,7 @@ static void refuse_cgroup(struct look *self, const char *what)
 	gr_refusal_remedy(&self->scan->refusal, "allow it: --device /dev/kfd --device /dev/dri, or systemd's DeviceAllow=");
 }
 
-/* ---- the steps; each refuses or leaves it to the next -------------------------------------------------------------- */
+/* ---- the steps; each refuses or leaves it to the next ---------------------------------------------------------- */
 static void check_hardware(struct look *self)
 {
 	struct gr_refusal *refusal = &self->scan->refusal;
@@ -172,7 +172,7 @@ static void (*const steps[])(struct look *self) = {
 	check_hardware, check_driver, check_kfd, check_topology, check_render_nodes,
 };
 
-/* ---- scan ---------------------------------------------------------------------------------------------------------- */
+/* ---- scan ------------------------------------------------------------------------------------------------------ */
 static bool in_container(const struct gr_sysroot_ops *ops, char *const *env)
 {
 	const char *variable = gr_env_get(env, "container");

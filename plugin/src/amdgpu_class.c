@@ -150,7 +150,7 @@ void gr_amdgpu_classify(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *
 	}
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------------------------- */
 const char *gr_amdgpu_kind_name(enum gr_amdgpu_kind kind)
 {
 	static const char *const names[] = { "discrete", "integrated", "apu-datacenter" };

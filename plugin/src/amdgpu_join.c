@@ -11,7 +11,7 @@
 
 enum { NAMES_CHUNK = 4096, NAMES_MAX = 256 * 1024 };
 
-/* ---- where its files are ------------------------------------------------------------------------------------------ */
+/* ---- where its files are --------------------------------------------------------------------------------------- */
 /* GC 9.4.3 puts the number of the partition into the low bits, so function 0 is the die. */
 static void pci_of_location(uint64_t location, unsigned mask, char *out, size_t cap)
 {
@@ -56,7 +56,7 @@ int gr_amdgpu_u64(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *
 	return gr_amdgpu_file(gpu, name, path) ? gr_sysroot_u64(ops, path, out) : -ENOENT;
 }
 
-/* ---- what it is called -------------------------------------------------------------------------------------------- */
+/* ---- what it is called ----------------------------------------------------------------------------------------- */
 struct wanted {
 	unsigned long device, revision;
 	char *out;

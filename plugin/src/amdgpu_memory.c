@@ -19,7 +19,7 @@ struct reading {
 	bool moving, gone;
 };
 
-/* ---- one consistent reading -------------------------------------------------------------------------------------- */
+/* ---- one consistent reading ------------------------------------------------------------------------------------ */
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -73,7 +73,7 @@ static int read_pool(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_op
 	return 0;
 }
 
-/* ---- each kind of GPU ---------------------------------------------------------------------------------------------- */
+/* ---- each kind of GPU ------------------------------------------------------------------------------------------ */
 /* On a card the two must agree; where they do not, the runtime's number is the one that counts. */
 static bool plausible(const struct gr_amdgpu_gpu *gpu, const struct reading *reading)
 {
@@ -131,7 +131,7 @@ static void read_apu(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_op
 		take_used(out, &vram, GR_AMDGPU_FROM_VRAM);
 }
 
-/* ---- what the host can give ---------------------------------------------------------------------------------------- */
+/* ---- what the host can give ------------------------------------------------------------------------------------ */
 static bool host_available(const struct gr_sysroot_ops *ops, uint64_t *out)
 {
 	static const char key[] = "MemAvailable:";

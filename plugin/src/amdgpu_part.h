@@ -9,7 +9,7 @@
  */
 enum { GR_AMDGPU_VENDOR = 0x1002 };
 
-/* ---- amdgpu_pci.c: AMD display and accelerator devices, whoever has them -------------------------------------- */
+/* ---- amdgpu_pci.c: AMD display and accelerator devices, whoever has them --------------------------------------- */
 struct gr_amdgpu_pci {
 	size_t device_count;
 	size_t bound_count;		/* to amdgpu */

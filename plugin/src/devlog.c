@@ -8,7 +8,7 @@ enum { NUMBER_MAX = 1 << 30 };
 
 #define MIB (UINT64_C(1) << 20)
 
-/* ---- small readers: each moves *at behind what it took ------------------------------------------------------------- */
+/* ---- small readers: each moves *at behind what it took --------------------------------------------------------- */
 static bool take_word(const char **at, const char *word)
 {
 	size_t len = strlen(word);
@@ -65,7 +65,7 @@ static void copy_text(char *out, size_t cap, const char *text, size_t len)
 	out[len] = '\0';
 }
 
-/* ---- devices ------------------------------------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------------------------------------- */
 static bool is_name(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -117,7 +117,7 @@ uint64_t gr_devlog_device_bytes(const struct gr_devlog *self)
 	return sum;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 /* "found 1 ROCm devices" */
 static bool say_found(struct gr_devlog *self, const char *at)
 {
@@ -290,7 +290,7 @@ static bool say_buffer(struct gr_devlog *self, const char *at)
 	return true;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------------------------- */
 /* "0.01.229.022 I " */
 static bool take_time(const char **at)
 {

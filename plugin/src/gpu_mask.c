@@ -48,7 +48,7 @@ static bool next_token(const char **rest, char out[TOKEN_MAX])
 	return true;
 }
 
-/* ---- ROCr ---------------------------------------------------------------------------------------------------------- */
+/* ---- ROCr ------------------------------------------------------------------------------------------------------ */
 static void trim(char *text)
 {
 	static const char blanks[] = " \t\n\r\v\f";
@@ -99,7 +99,7 @@ static void rocr_mask(struct ordinals *out, const struct gr_amdgpu_scan *scan, c
 	}
 }
 
-/* ---- HIP ----------------------------------------------------------------------------------------------------------- */
+/* ---- HIP ------------------------------------------------------------------------------------------------------- */
 /* HIP counts only GPUs whose instruction set it knows. */
 static void hip_devices(struct ordinals *out, const struct gr_amdgpu_scan *scan, const struct ordinals *visible)
 {
@@ -145,7 +145,7 @@ static void hip_mask(struct ordinals *visible, const struct gr_amdgpu_scan *scan
 	*visible = kept;
 }
 
-/* ---- both ---------------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------------------------ */
 static const char *hip_variable(const struct gr_amdgpu_scan *scan, char *const *env)
 {
 	static const char *const names[] = { "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES" };

@@ -44,7 +44,7 @@ static void keep(struct selection *self, bool (*test)(const struct selection *se
 	self->count = kept;
 }
 
-/* ---- overrides ----------------------------------------------------------------------------------------------------- */
+/* ---- overrides ------------------------------------------------------------------------------------------------- */
 /* Up to most, without a sign; *text is moved behind it. */
 static bool take_number(const char **text, unsigned most, unsigned *out)
 {
@@ -102,7 +102,7 @@ static void check_overrides(struct selection *self)
 			return;
 }
 
-/* ---- candidates: by name ------------------------------------------------------------------------------------------- */
+/* ---- candidates: by name --------------------------------------------------------------------------------------- */
 static bool names_it(const struct gr_amdgpu_gpu *gpu, const char *token)
 {
 	char uuid[GR_GPU_UUID_MAX];
@@ -160,7 +160,7 @@ static void take_named(struct selection *self)
 	} while (*list++ == ',');
 }
 
-/* ---- candidates: by mask ------------------------------------------------------------------------------------------- */
+/* ---- candidates: by mask --------------------------------------------------------------------------------------- */
 static void refuse_mask(struct selection *self)
 {
 	struct gr_refusal *refusal = &self->out->refusal;
@@ -192,7 +192,7 @@ static void take_candidates(struct selection *self)
 		take_visible(self);
 }
 
-/* ---- support ------------------------------------------------------------------------------------------------------- */
+/* ---- support --------------------------------------------------------------------------------------------------- */
 static bool is_supported(const struct selection *self, size_t gpu)
 {
 	return gr_gpu_support_target(self->support, self->out->gfx[gpu]);
@@ -233,7 +233,7 @@ static void check_support(struct selection *self)
 		refuse_gfx(self, named);
 }
 
-/* ---- kind ---------------------------------------------------------------------------------------------------------- */
+/* ---- kind ------------------------------------------------------------------------------------------------------ */
 static bool is_card(const struct selection *self, size_t gpu)
 {
 	return self->scan->gpus[gpu].kind != GR_AMDGPU_INTEGRATED;
@@ -278,7 +278,7 @@ static void check_kind(struct selection *self)
 		refuse_integrated(self, first);
 }
 
-/* ---- rank ---------------------------------------------------------------------------------------------------------- */
+/* ---- rank ------------------------------------------------------------------------------------------------------ */
 static uint64_t free_of(const struct selection *self, size_t position)
 {
 	return gpu_of(self, position)->memory.free_bytes;
@@ -370,7 +370,7 @@ static void rank(struct selection *self)
 		choose_every(self);
 }
 
-/* ---- the pin ------------------------------------------------------------------------------------------------------- */
+/* ---- the pin --------------------------------------------------------------------------------------------------- */
 /* A UUID holds when cards come and go, but not every GPU has one, and partitions share theirs. */
 static void write_pin(struct gr_gpu_choice *out, const struct gr_amdgpu_scan *scan)
 {
@@ -405,7 +405,7 @@ void gr_gpu_select(struct gr_gpu_choice *out, const struct gr_amdgpu_scan *scan,
 		write_pin(out, scan);
 }
 
-/* ---- around it ------------------------------------------------------------------------------------------------------ */
+/* ---- around it ------------------------------------------------------------------------------------------------- */
 struct gr_gpu_wish gr_gpu_wish_of(const char *text)
 {
 	struct gr_gpu_wish wish = { .policy = GR_GPU_AUTO };

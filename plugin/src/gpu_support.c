@@ -15,7 +15,7 @@ enum {
 	VERSIONS_MAX = 4,		/* versioned rocblas directories looked into */
 };
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------------------------- */
 static bool has(const struct gr_gpu_support *self, const char *name)
 {
 	for (size_t i = 0; i < self->count; i++)
@@ -57,7 +57,7 @@ void gr_gpu_support_parse(struct gr_gpu_support *out, const char *names, enum gr
 		*out = (struct gr_gpu_support){ .source = GR_GPU_SUPPORT_UNKNOWN };
 }
 
-/* ---- Debian -------------------------------------------------------------------------------------------------------- */
+/* ---- Debian ---------------------------------------------------------------------------------------------------- */
 /* The value of a field in one paragraph of control data; false if it is not there. */
 static bool field(const char *paragraph, const char *name, char *out, size_t cap)
 {
@@ -132,7 +132,7 @@ static void ask_debian(struct gr_gpu_support *out, const struct gr_sysroot_ops *
 		gr_gpu_support_parse(out, debian.rocblas, GR_GPU_SUPPORT_DEBIAN);
 }
 
-/* ---- rocBLAS's files ---------------------------------------------------------------------------------------------- */
+/* ---- rocBLAS's files ------------------------------------------------------------------------------------------- */
 struct versions {
 	char names[VERSIONS_MAX][32];
 	size_t count;
@@ -223,7 +223,7 @@ void gr_gpu_support_find(struct gr_gpu_support *out, const struct gr_sysroot_ops
 		look_in_system(out, ops);
 }
 
-/* ---- questions ----------------------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *gfx, *relative;
 } relatives[] = {

@@ -18,7 +18,7 @@ static char *copy(const char *text, size_t len)
 	return out;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------------------------- */
 struct fixture_entry *fixture_tree_find(struct fixture_tree *self, const char *path)
 {
 	for (size_t i = 0; i < self->count; i++)
@@ -104,7 +104,7 @@ void fixture_tree_property(struct fixture_tree *self, const char *path, const ch
 	free(text);
 }
 
-/* ---- the operations ------------------------------------------------------------------------------------------------ */
+/* ---- the operations -------------------------------------------------------------------------------------------- */
 static void record(struct fixture_tree *self, const char *operation, const char *path)
 {
 	char text[1024];
@@ -284,7 +284,7 @@ static int tree_group_name(void *ctx, gid_t gid, char *buf, size_t cap)
 	return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------------------ */
 struct fixture_tree *fixture_tree_new(void)
 {
 	struct fixture_tree *self = calloc(1, sizeof *self);
@@ -378,7 +378,7 @@ struct fixture_tree *fixture_tree_load(const char *file)
 	return tree;
 }
 
-/* ---- on disk ------------------------------------------------------------------------------------------------------- */
+/* ---- on disk --------------------------------------------------------------------------------------------------- */
 static void make_parents(char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {

@@ -28,7 +28,7 @@ struct fixture_case {
 static struct fixture_case cases[CASES_MAX];
 static int case_count;
 
-/* ---- what a case says ---------------------------------------------------------------------------------------------- */
+/* ---- what a case says ------------------------------------------------------------------------------------------ */
 static const char *text_of(struct json_object *object, const char *key)
 {
 	struct json_object *value;
@@ -74,7 +74,7 @@ static struct gr_gpu_wish read_wish(struct json_object *json)
 	return wish;
 }
 
-/* ---- what came out ------------------------------------------------------------------------------------------------- */
+/* ---- what came out --------------------------------------------------------------------------------------------- */
 static const struct gr_amdgpu_gpu *at_address(const struct gr_amdgpu_scan *scan, const char *pci)
 {
 	for (size_t i = 0; i < scan->gpu_count; i++)
@@ -163,7 +163,7 @@ START_TEST(machine_is_understood_as_its_case_says)
 }
 END_TEST
 
-/* ---- the list of cases --------------------------------------------------------------------------------------------- */
+/* ---- the list of cases ----------------------------------------------------------------------------------------- */
 static void add_file(const char *folder, const char *name)
 {
 	static const char suffix[] = ".cases.json";

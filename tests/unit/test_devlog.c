@@ -54,7 +54,7 @@ static void assert_same(const struct gr_devlog *a, const struct gr_devlog *b)
 	}
 }
 
-/* ---- real servers -------------------------------------------------------------------------------------------------- */
+/* ---- real servers ---------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *file, *device, *description;
 	uint64_t total_mib, free_mib, model, kv, compute;	/* the last three in hundredths of a MiB */
@@ -150,7 +150,7 @@ START_TEST(feed_that_ends_inside_a_line_ignores_that_line)
 }
 END_TEST
 
-/* ---- ROCm, from the server's source and from reports ------------------------------------------------------------- */
+/* ---- ROCm, from the server's source and from reports ----------------------------------------------------------- */
 static const char rocm[] =
 	"0.00.100.001 I ggml_cuda_init: found 2 ROCm devices (Total VRAM: 49136 MiB):\n"
 	"0.00.100.002 I   Device 0: AMD Radeon RX 7900 XTX, gfx1100 (0x1100), VMM: no, Wave Size: 32, VRAM: 24560 MiB\n"
@@ -210,7 +210,7 @@ START_TEST(rocm_log_of_an_old_server_is_understood)
 }
 END_TEST
 
-/* ---- hostile ------------------------------------------------------------------------------------------------------- */
+/* ---- hostile --------------------------------------------------------------------------------------------------- */
 static const char *const meaningless[] = {
 	"",
 	"\n\n\r\n",

@@ -18,7 +18,7 @@ static struct gr_gpu_support of(const char *names, enum gr_gpu_support_source so
 	return out;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *names;
 	size_t count;	/* 0 = nothing is known */
@@ -65,7 +65,7 @@ START_TEST(list_is_printed_short_and_cut_where_it_must)
 }
 END_TEST
 
-/* ---- which code runs where ---------------------------------------------------------------------------------------- */
+/* ---- which code runs where ------------------------------------------------------------------------------------- */
 static const struct {
 	const char *names;
 	enum gr_gpu_support_source source;
@@ -98,7 +98,7 @@ START_TEST(target_is_itself_or_a_relative_on_debian_only)
 }
 END_TEST
 
-/* ---- where it is found --------------------------------------------------------------------------------------------- */
+/* ---- where it is found ----------------------------------------------------------------------------------------- */
 static struct fixture_tree *tree;
 static struct gr_gpu_support found;
 

@@ -37,7 +37,7 @@ static void teardown(void)
 	scratch_release(&scratch);
 }
 
-/* ---- the real operations ------------------------------------------------------------------------------------------- */
+/* ---- the real operations --------------------------------------------------------------------------------------- */
 START_TEST(open_of_no_folder_says_why)
 {
 	struct gr_sysroot other = GR_SYSROOT_INIT;
@@ -172,7 +172,7 @@ START_TEST(operations_leave_no_descriptor_behind)
 }
 END_TEST
 
-/* ---- text and numbers ---------------------------------------------------------------------------------------------- */
+/* ---- text and numbers ------------------------------------------------------------------------------------------ */
 static const struct {
 	const char *text;
 	int error;
@@ -246,7 +246,7 @@ START_TEST(read_that_is_interrupted_is_begun_again_but_not_for_ever)
 }
 END_TEST
 
-/* ---- paths --------------------------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *path, *real;
 	int error;
