@@ -516,6 +516,21 @@ const void *inf_registry_get_extension(const inf_registry *self, const inf_candi
 	return detail->backend->get_extension(detail->file->instance, detail->backend, NULL, id);
 }
 
+inf_status inf_registry_list_devices(const inf_registry *self, const inf_candidate *candidate, void *user,
+				     int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	const struct detail *detail = find_detail(self, candidate);
+	if (!detail || !on_device)
+		return inf_fail(err, INF_E_INVALID, "candidate", "not a candidate of this registry, or no callback");
+	const inf_devices *table = detail->backend && detail->file->instance ?
+				   detail->backend->get_extension(detail->file->instance, detail->backend, NULL,
+								  INF_EXT_DEVICES) : NULL;
+	if (!table || !INF_HAS(inf_devices, table, list) || !table->list)
+		return inf_fail(err, INF_E_UNSUPPORTED, "no_devices", "%s%sdoes not tell its devices", candidate->backend,
+				candidate->backend[0] ? " " : "");
+	return table->list(detail->file->instance, detail->backend, user, on_device, err);
+}
+
 inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *candidate, struct ih_usable *out,
 			       inf_error *err)
 {

@@ -35,6 +35,7 @@ static inf_status copy_environment(inf_instance *self, inf_error *err)
 	copy_variables(&self->env, host_variables);
 	copy_variables(&self->env, own);
 	copy_variables(&self->env, gr_profile.environment);
+	copy_variables(&self->env, gr_profile.selectors);
 	if (self->env.failed)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the environment");
 	return INF_OK;
@@ -212,6 +213,38 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
 }
 
 /* ---- vtable ---------------------------------------------------------------------------------------------------- */
+/* True where no device is needed, or there is one; else what is in the way is in *report. */
+static bool device_usable(const inf_instance *self, const char *server, inf_availability *report)
+{
+	struct gr_device_choice choice = GR_DEVICE_CHOICE_INIT;
+	const struct gr_device_query query = { &self->options, self->env.items, server, NULL };
+	if (!gr_profile.devices.choose)
+		return true;
+	gr_profile.devices.choose(&query, &choice);
+	bool usable = !choice.refusal.code;
+	if (usable) {
+		snprintf(report->message, sizeof report->message, "%s", choice.text);
+	} else {
+		snprintf(report->reason, sizeof report->reason, "%s", choice.refusal.code);
+		gr_refusal_text(&choice.refusal, report->message);
+	}
+	gr_profile.devices.release(&choice);
+	return usable;
+}
+
+static void describe(inf_availability *report, const struct gr_server_facts *facts)
+{
+	char device[sizeof report->message];
+	snprintf(device, sizeof device, "%s", report->message);
+	report->score = gr_profile.score;
+	if (device[0])
+		snprintf(report->message, sizeof report->message, "%.90s; llama-server %.24s at %.74s", device,
+			 facts->version, facts->file.path);
+	else
+		snprintf(report->message, sizeof report->message, "llama-server %.64s at %.120s", facts->version,
+			 facts->file.path);
+}
+
 inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, inf_availability *out, inf_error *err)
 {
 	inf_availability report = { .struct_size = sizeof report };
@@ -223,13 +256,14 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 	inf_status st = gr_instance_check(self, err);
 	if (st != INF_OK)
 		return st;
-	if (gr_profile.device_usable && !gr_profile.device_usable(&self->options, &report))
+	/* No server is asked where there is no device, and then what it was built for counts. */
+	if (!device_usable(self, NULL, &report))
 		goto out;
 	st = gr_instance_server(self, NULL, NULL, &facts, &why);
+	if (st == INF_OK && !device_usable(self, facts.file.path, &report))
+		goto out;
 	if (st == INF_OK) {
-		report.score = gr_profile.score;
-		snprintf(report.message, sizeof report.message, "llama-server %.64s at %.120s", facts.version,
-			 facts.file.path);
+		describe(&report, &facts);
 	} else {
 		snprintf(report.reason, sizeof report.reason, "%s", why.reason);
 		snprintf(report.message, sizeof report.message, "%.*s", (int)sizeof report.message - 1, why.message);
@@ -338,6 +372,24 @@ inf_status gr_backend_close(inf_model *model, inf_error *err)
 	return st == INF_OK ? gr_model_close(model, err) : st;
 }
 
+static inf_status list_devices(inf_instance *self, const inf_backend *backend, void *user,
+			       int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	(void)backend;
+	inf_status st = gr_instance_check(self, err);
+	if (st != INF_OK)
+		return st;
+	if (!on_device)
+		return inf_fail(err, INF_E_INVALID, "argument", "list: on_device is NULL");
+	struct gr_server_file file;
+	bool found = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
+				    NULL) == INF_OK;
+	const struct gr_device_query query = { &self->options, self->env.items, found ? file.path : NULL, NULL };
+	return gr_profile.devices.list(&query, user, on_device, err);
+}
+
+static const inf_devices devices_table = { .struct_size = sizeof devices_table, .list = list_devices };
+
 const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *self, inf_model *model, const char *id)
 {
 	(void)instance;
@@ -345,5 +397,7 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 	(void)model;
 	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
 		return gr_options_table(gr_profile.name);
+	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
+		return &devices_table;
 	return NULL;
 }

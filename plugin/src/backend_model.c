@@ -59,8 +59,8 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	if (out->adapter_path && strchr(out->adapter_path, ','))
 		return inf_fail(err, INF_E_UNSUPPORTED, "adapter_path",
 				"load: llama-server takes a comma for the end of an adapter's path: rename %s", out->adapter_path);
-	if (out->devices && !(strcmp(out->devices, "cpu") == 0 && !gr_profile.gpu))
-		return inf_fail(err, INF_E_UNSUPPORTED, "devices", "load: backend %s cannot choose devices yet",
+	if (out->devices && !gr_profile.gpu && strcmp(out->devices, "cpu") != 0)
+		return inf_fail(err, INF_E_UNSUPPORTED, "devices", "load: backend %s has no device but \"cpu\"",
 				gr_profile.name);
 	return INF_OK;
 }
@@ -114,15 +114,8 @@ static void cache_home(const inf_instance *instance, struct gr_buf *out)
 		gr_buf_printf(out, "%s/.cache", home);
 }
 
-static const char *device_for(const struct gr_launch_plan *plan, const inf_load_params *params)
-{
-	if (plan->gpu_layers == 0)
-		return "none";
-	return params->flags & INF_LOAD_FLAG_ALLOW_CPU ? NULL : gr_profile.device;
-}
-
 static inf_status start_server(inf_model *self, const struct gr_launch_plan *plan, const struct gr_server_facts *facts,
-			       const char *device, inf_error *err)
+			       const char *device, char *const *device_env, inf_error *err)
 {
 	char key[2 * KEY_BYTES + 1];
 	struct gr_strv argv = GR_STRV_INIT, env = GR_STRV_INIT;
@@ -143,6 +136,7 @@ static inf_status start_server(inf_model *self, const struct gr_launch_plan *pla
 		.cache_home = cache.data,
 		.api_key = key,
 		.device = device,
+		.extra_env = device_env,
 		.features = facts->features,
 	};
 	gr_launch_argv(&argv, plan, &place);
@@ -400,8 +394,7 @@ static int32_t quant_bits(int32_t file_type)
 	return file_type >= 0 && (size_t)file_type < sizeof bits ? bits[file_type] : 0;
 }
 
-static void fill_info(inf_model *self, const struct gr_launch_plan *plan, const struct gr_wire_props *props,
-		      const char *device)
+static void fill_info(inf_model *self, const struct gr_launch_plan *plan, const struct gr_wire_props *props)
 {
 	const struct gr_gguf *file = &self->file;
 	inf_model_info info = {
@@ -417,12 +410,9 @@ static void fill_info(inf_model *self, const struct gr_launch_plan *plan, const 
 		.num_layers = (int32_t)file->block_count,
 		.hidden_size = (int32_t)file->embedding_length,
 		.quant_bits = quant_bits(file->file_type),
-		.gpu_layers = plan->gpu_layers == 0 ? 0 : -1,
 	};
 	snprintf(info.model_type, sizeof info.model_type, "%s", file->architecture);
 	snprintf(info.name, sizeof info.name, "%s", file->name);
-	if (device)
-		snprintf(info.devices, sizeof info.devices, "%s", strcmp(device, "none") == 0 ? "cpu" : device);
 	self->info = info;
 }
 
@@ -443,6 +433,98 @@ static int report_early(void *user)
 	return early->params->on_progress(early->params->user, &progress) != INF_CONTINUE;
 }
 
+/* ---- devices --------------------------------------------------------------------------------------------------- */
+/* "none" for the CPU, NULL for whatever the server finds. */
+static inf_status choose_devices(const inf_instance *instance, const inf_load_params *params,
+				 const struct gr_launch_plan *plan, const struct gr_server_facts *facts,
+				 struct gr_device_choice *choice, const char **out_argument, inf_error *err)
+{
+	const struct gr_device_query query = { &instance->options, instance->env.items, facts->file.path,
+					       params->devices };
+	char text[GR_REFUSAL_TEXT_MAX];
+	*out_argument = "none";
+	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
+		return INF_OK;
+	gr_profile.devices.choose(&query, choice);
+	if (choice->refusal.code && params->flags & INF_LOAD_FLAG_ALLOW_CPU)
+		return INF_OK;
+	if (choice->refusal.code) {
+		gr_refusal_text(&choice->refusal, text);
+		return inf_fail(err, gr_refusal_status(&choice->refusal), choice->refusal.code, "%s", text);
+	}
+	if (choice->env.failed)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
+	gr_log(instance, INF_LOG_INFO, "%s", choice->text);
+	*out_argument = params->flags & INF_LOAD_FLAG_ALLOW_CPU ? NULL : choice->argument;
+	return INF_OK;
+}
+
+/* Weights that the server says are in the host's memory. */
+static uint64_t host_bytes(const struct gr_devlog *log)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < log->count; i++)
+		if (strncmp(log->devices[i].id, "CPU", 3) == 0)
+			sum += log->devices[i].model_bytes;
+	return sum;
+}
+
+static void add_device(char *list, size_t cap, const char *id)
+{
+	size_t len = strlen(list);
+	snprintf(list + len, cap - len, "%s%s", len ? "," : "", id);
+}
+
+/* What the log proves. The server says "offloaded 5/5 layers to GPU" without any GPU too, so memory is what counts. */
+static void note_devices(inf_model *self, const struct gr_devlog *log)
+{
+	inf_model_info *info = &self->info;
+	info->device_memory_bytes = gr_devlog_device_bytes(log);
+	info->gpu_layers = info->device_memory_bytes ? log->offloaded : host_bytes(log) ? 0 : -1;
+	info->devices[0] = '\0';
+	for (size_t i = 0; i < log->count; i++)
+		if (log->devices[i].model_bytes && strncmp(log->devices[i].id, "CPU", 3) != 0 &&
+		    !strstr(log->devices[i].id, "_Host"))
+			add_device(info->devices, sizeof info->devices, log->devices[i].id);
+	if (!info->devices[0] && host_bytes(log))
+		add_device(info->devices, sizeof info->devices, "cpu");
+}
+
+static inf_status prove_devices(inf_model *self, const inf_load_params *params, const struct gr_device_choice *choice,
+				const char *argument, inf_error *err)
+{
+	struct gr_refusal refusal = { .code = NULL };
+	char text[GR_REFUSAL_TEXT_MAX];
+	struct gr_devlog *log = calloc(1, sizeof *log);
+	char *output = malloc(GR_SUPERVISOR_RING + 1);
+	inf_status st = INF_OK;
+	if (!log || !output) {
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
+		goto out;
+	}
+	gr_devlog_init(log);
+	gr_devlog_feed(log, output, gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1));
+	note_devices(self, log);
+	bool wanted = !argument || strcmp(argument, "none") != 0;
+	if (!wanted || params->flags & INF_LOAD_FLAG_ALLOW_CPU)
+		goto out;
+	if (!self->info.device_memory_bytes && host_bytes(log)) {
+		st = inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
+			      "llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
+			      "llama-server", argument);
+		goto out;
+	}
+	gr_profile.devices.verify(choice, log, &refusal);
+	if (refusal.code) {
+		gr_refusal_text(&refusal, text);
+		st = inf_fail(err, INF_E_UNAVAILABLE, refusal.code, "%s", text);
+	}
+out:
+	free(log);
+	free(output);
+	return st;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 static inf_status release(inf_model *self, inf_error *err)
 {
@@ -458,40 +540,47 @@ static inf_status release(inf_model *self, inf_error *err)
 	return st;
 }
 
+/* Start it on the devices and wait until it has proved that it uses them. */
+static inf_status run_server(inf_model *self, const inf_load_params *params, const struct gr_load_options *options,
+			     const struct gr_launch_plan *plan, const struct gr_server_facts *facts, inf_error *err)
+{
+	struct gr_device_choice choice = GR_DEVICE_CHOICE_INIT;
+	struct gr_wire_props props;
+	const char *argument = NULL;
+	inf_status st = choose_devices(self->instance, params, plan, facts, &choice, &argument, err);
+	if (st == INF_OK)
+		st = start_server(self, plan, facts, argument, choice.env.items, err);
+	if (st == INF_OK)
+		st = wait_ready(self, params, options->stall_timeout_ms, &props, err);
+	if (st == INF_OK) {
+		fill_info(self, plan, &props);
+		st = prove_devices(self, params, &choice, argument, err);
+	}
+	if (gr_profile.devices.release)
+		gr_profile.devices.release(&choice);
+	return st;
+}
+
 static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
 {
 	struct gr_load_options options;
 	struct gr_server_facts facts;
 	struct gr_launch_plan plan;
-	struct gr_wire_props props;
-	inf_availability usable = { .struct_size = sizeof usable };
-	inf_instance *instance = self->instance;
+	struct early early = { params, 0 };
 	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), params->options,
 					      params->option_count, err);
 	if (st == INF_OK)
 		st = read_files(&self->file, params, err);
 	if (st == INF_OK)
 		st = gr_launch_plan(&plan, params, &options, &self->file, cpu_count(), gr_profile.gpu, err);
-	if (st != INF_OK)
-		return st;
-	if (plan.gpu_layers != 0 && gr_profile.device_usable && !(params->flags & INF_LOAD_FLAG_ALLOW_CPU) &&
-	    !gr_profile.device_usable(&instance->options, &usable))
-		return inf_fail(err, INF_E_UNAVAILABLE, usable.reason, "%s", usable.message);
-	struct early early = { params, 0 };
-	st = gr_instance_server(instance, report_early, &early, &facts, err);
+	if (st == INF_OK)
+		st = gr_instance_server(self->instance, report_early, &early, &facts, err);
 	if (st == INF_OK)
 		st = gr_slots_new(&self->slots, plan.slots, err);
 	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
 	if (st == INF_OK && !self->token_kinds)
 		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	const char *device = device_for(&plan, params);
-	if (st == INF_OK)
-		st = start_server(self, &plan, &facts, device, err);
-	if (st == INF_OK)
-		st = wait_ready(self, params, options.stall_timeout_ms, &props, err);
-	if (st == INF_OK)
-		fill_info(self, &plan, &props, device);
-	return st;
+	return st == INF_OK ? run_server(self, params, &options, &plan, &facts, err) : st;
 }
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err)

@@ -132,8 +132,12 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 		add_pair(out, "--cache-type-k", plan->cache_type);
 		add_pair(out, "--cache-type-v", plan->cache_type);
 	}
-	if (device)
+	if (device) {
+		/* An assertion too: the server refuses to start without it. */
 		add_pair(out, "--device", device);
+		if (strcmp(device, "none") != 0 && !strchr(device, ','))
+			add_pair(out, "--split-mode", "none");
+	}
 	add_number(out, "-ngl", plan->gpu_layers < 0 ? 999 : plan->gpu_layers);
 	/* Without an explicit number the server makes four slots that share one KV cache. */
 	add_number(out, "-np", plan->slots);
@@ -190,6 +194,8 @@ void gr_launch_env(struct gr_strv *out, const struct gr_launch_place *place, cha
 	/* An abort would else start a debugger for its backtrace; spinning barriers collapse beside a busy neighbour. */
 	gr_strv_add_env(out, "GGML_NO_BACKTRACE", "1");
 	gr_strv_add_env(out, "OMP_WAIT_POLICY", "passive");
+	for (size_t i = 0; place->extra_env && place->extra_env[i]; i++)
+		gr_strv_add(out, place->extra_env[i]);
 	for (size_t i = 0; pass && pass[i]; i++) {
 		const char *value = gr_env_get(host_env, pass[i]);
 		if (value)

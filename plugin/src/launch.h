@@ -67,6 +67,7 @@ struct gr_launch_place {
 	const char *cache_home;		/* lasting, for compiled kernels; NULL = none */
 	const char *api_key;
 	const char *device;		/* value of --device; NULL = the server's choice */
+	char *const *extra_env;		/* "NAME=value" for the devices; NULL = none */
 	uint32_t features;
 };
 

@@ -19,6 +19,12 @@ OPTION(server_path, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "llama-server.path"
        "absolute path of the llama-server to run; else it is looked for in the environment and PATH");
 OPTION(sysroot, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.sysroot", "", "/",
        "where /dev and /sys are looked for");
+OPTION(devices, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.device", "", "auto",
+       "auto, all, or a list of GPUs by UUID, PCI address or number");
+OPTION(allow_integrated, INF_OPTION_AT_INSTANCE, INF_OPTION_BOOL, "rocm.allow-integrated", "", "false",
+       "also take a GPU that is a part of the processor, where there is no card");
+OPTION(targets, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.targets", "", "",
+       "gfx targets that the server has code for, as \"gfx1030 gfx1100\"; else they are found out");
 OPTION(threads, INF_OPTION_AT_LOAD, INF_OPTION_INT, "threads", "0..512", "0",
        "CPU threads of the server; 0 = all but one on the CPU, one when everything is on a GPU");
 OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192", "512",
@@ -27,7 +33,7 @@ OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms",
        "a load in which nothing moves for so long fails; milliseconds");
 
 static const inf_option *const rocm_items[] = {
-	&server_path, &sysroot, &threads, &batch_size, &stall_timeout_ms,
+	&server_path, &sysroot, &devices, &allow_integrated, &targets, &threads, &batch_size, &stall_timeout_ms,
 };
 static const inf_option *const llama_cpp_items[] = { &server_path, &threads, &batch_size, &stall_timeout_ms };
 
@@ -130,6 +136,16 @@ static inf_status parse_int(const inf_option *option, const char *value, int32_t
 	return INF_OK;
 }
 
+static inf_status parse_bool(const inf_option *option, const char *value, int32_t *out, inf_error *err)
+{
+	bool yes = strcmp(value, "true") == 0;
+	if (!yes && strcmp(value, "false") != 0)
+		return inf_fail(err, INF_E_INVALID, "option_value", "option %s: \"%.64s\" is neither true nor false",
+				option->key, value);
+	*out = yes;
+	return INF_OK;
+}
+
 /* Where a key's value goes. */
 struct slot {
 	const inf_option *option;
@@ -144,7 +160,8 @@ static inf_status assign(const struct slot *slots, size_t slot_count, const inf_
 		if (slots[i].option != option)
 			continue;
 		if (slots[i].number)
-			return parse_int(option, value, slots[i].number, err);
+			return option->type == INF_OPTION_BOOL ? parse_bool(option, value, slots[i].number, err) :
+			       parse_int(option, value, slots[i].number, err);
 		if (!*value || strlen(value) > GR_OPTION_TEXT_MAX)
 			return inf_fail(err, INF_E_INVALID, "option_value", "option %s: the value is %s", option->key,
 					*value ? "too long" : "empty");
@@ -195,10 +212,13 @@ static inf_status parse(const inf_options *table, uint32_t where, const inf_kv *
 inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_options *table, const inf_kv *pairs,
 				     size_t count, inf_error *err)
 {
-	*out = (struct gr_instance_options){ .sysroot = "/" };
+	*out = (struct gr_instance_options){ .sysroot = "/", .devices = "auto" };
 	const struct slot slots[] = {
 		{ &server_path, &out->server_path, NULL },
 		{ &sysroot, &out->sysroot, NULL },
+		{ &devices, &out->devices, NULL },
+		{ &allow_integrated, NULL, &out->allow_integrated },
+		{ &targets, &out->targets, NULL },
 	};
 	return parse(table, INF_OPTION_AT_INSTANCE, pairs, count, slots, sizeof slots / sizeof slots[0], err);
 }

@@ -22,6 +22,9 @@ enum {
 struct gr_instance_options {
 	const char *server_path;	/* llama-server.path; NULL = search */
 	const char *sysroot;		/* rocm.sysroot; "/" by default */
+	const char *devices;		/* rocm.device; "auto" by default */
+	int32_t allow_integrated;	/* rocm.allow-integrated */
+	const char *targets;		/* rocm.targets; NULL = found out */
 };
 
 struct gr_load_options {

@@ -4,24 +4,57 @@
 
 #include <stdbool.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
+#include "devlog.h"
 #include "options.h"
+#include "refusal.h"
+#include "strv.h"
 
 /*
  * profile: what differs between the plugins that are made of this engine.
  *
  * Each plugin links the engine, one file with its profile, and entry.c.
  */
+enum { GR_DEVICE_ARGUMENT = 512 };	/* bytes of a --device value, NUL included */
+
+/* What is asked about the devices of this machine. */
+struct gr_device_query {
+	const struct gr_instance_options *options;
+	char *const *env;		/* "NAME=value", the host's */
+	const char *server;		/* path of the llama-server; NULL = not known yet */
+	const char *wish;		/* devices that a load asks for; NULL = as the options say */
+};
+
+/* The answer: the devices that a load would use, or why there are none. Starts from GR_DEVICE_CHOICE_INIT. */
+struct gr_device_choice {
+	struct gr_refusal refusal;	/* code NULL = the choice is good */
+	char text[GR_REFUSAL_TEXT_MAX];	/* one line about what was chosen */
+	char argument[GR_DEVICE_ARGUMENT];	/* value of --device */
+	struct gr_strv env;		/* what the child's environment needs for it */
+	void *finding;			/* the profile's own, freed by release() */
+};
+
+#define GR_DEVICE_CHOICE_INIT { .env = GR_STRV_INIT }
+
+/* All NULL for a profile that computes on the CPU. */
+struct gr_device_ops {
+	void (*choose)(const struct gr_device_query *query, struct gr_device_choice *out);
+	/* Does the server's log fit the choice? */
+	void (*verify)(const struct gr_device_choice *choice, const struct gr_devlog *log, struct gr_refusal *out);
+	inf_status (*list)(const struct gr_device_query *query, void *user,
+			   int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
+	void (*release)(struct gr_device_choice *choice);
+};
+
 struct gr_profile {
 	const char *name;		/* of the backend */
 	const char *server_variable;	/* environment variable that names the server before $LLAMA_SERVER_PATH; or NULL */
-	const char *device;		/* value of --device for a load that offloads; the server refuses to start without it */
 	const char *const *environment;	/* variables of the host that the server gets, NULL-terminated; or NULL */
+	const char *const *selectors;	/* variables of the host that only decide which device is taken; or NULL */
 	int32_t score;			/* when available */
 	bool gpu;
-	/* Is there a device? Fills reason and message when not. NULL = always. */
-	bool (*device_usable)(const struct gr_instance_options *options, inf_availability *out);
+	struct gr_device_ops devices;
 };
 
 extern const struct gr_profile gr_profile;

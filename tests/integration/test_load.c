@@ -98,7 +98,7 @@ START_TEST(load_of_bad_requests_names_the_field)
 		{ { .path = harness_model(), .context_len = -1 }, INF_E_INVALID, "context_len" },
 		{ { .path = harness_model(), .parallel_slots = 257 }, INF_E_INVALID, "parallel_slots" },
 		{ { .path = harness_model(), .cache_mode = "q9" }, INF_E_UNSUPPORTED, "cache_mode" },
-		{ { .path = harness_model(), .devices = "GPU-1" }, INF_E_UNSUPPORTED, "devices" },
+		{ { .path = harness_model(), .devices = "GPU-1" }, INF_E_UNSUPPORTED, "device" },
 		{ { .path = harness_model(), .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = 9 }, INF_E_UNSUPPORTED, "gpu_layers" },
 		{ { .path = harness_model(), .gpu_layers = 9 }, INF_E_INVALID, "gpu_layers" },
 		{ { .path = harness_model(), .flags = 0x80 }, INF_E_UNSUPPORTED, "flag" },

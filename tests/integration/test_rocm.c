@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rocm plugin without an AMD GPU: a fake /dev/kfd, and a stand-in for llama-server that writes down what it was given,
- * refuses what a real one with ROCm would refuse, and then runs the real one on the CPU.
+ * The rocm plugin without an AMD GPU: a fake machine, and a stand-in for llama-server that writes down what it was given,
+ * refuses what a real one with ROCm would refuse, says about devices what a real one would say, and then runs the real one
+ * on the CPU.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fixture_tree.h"
 #include "harness.h"
 #include "process.h"
 #include "scratch.h"
 #include "suite.h"
+
+#define MACHINE TEST_FIXTURES "/01-7800xt-9950x-dgpu-first.tree"
+static const char UUID[] = "GPU-880ed6479d653a85";
+
+/* What a server with ROCm says about that card. */
+static const char says_gpu[] =
+	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 16368 MiB):\n"
+	"0.00.010.100 I   Device 0: AMD Radeon RX 7800 XT, gfx1101 (0x1101), VMM: no, Wave Size: 32, VRAM: 16368 MiB\n"
+	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
+static const char says_other_gpu[] =
+	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 512 MiB):\n"
+	"0.00.010.100 I   Device 0: AMD Radeon Graphics, gfx1036 (0x1036), VMM: no, Wave Size: 32, VRAM: 512 MiB\n"
+	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
 
 struct world {
 	struct scratch scratch;
@@ -36,7 +51,8 @@ static const char script[] =
 	"  [ \"$arg\" = --device ] && device=next\n"
 	"  set -- \"$@\" \"$arg\"\n"
 	"done\n"
-	"case $device in ROCm0|none) ;; *) echo \"error: no device was asserted\" >&2; exit 1;; esac\n"
+	"[ \"$device\" = ROCm0 ] && cat \"$here/says\" >&2\n"
+	"case $device in ROCm0|none|\"\") ;; *) echo \"error: no device was asserted\" >&2; exit 1;; esac\n"
 	"exec '%s' \"$@\"\n";
 
 static void open_world(struct world *w)
@@ -45,8 +61,10 @@ static void open_world(struct world *w)
 	memset(w, 0, sizeof *w);
 	w->err.struct_size = sizeof w->err;
 	scratch_init(&w->scratch);
-	scratch_dir(&w->scratch, "dev", 0755);
-	chmod(scratch_write(&w->scratch, "dev/kfd", "", 0), 0666);
+	struct fixture_tree *machine = fixture_tree_load(MACHINE);
+	fixture_tree_write(machine, w->scratch.path);
+	fixture_tree_free(machine);
+	scratch_write(&w->scratch, "says", says_gpu, sizeof says_gpu - 1);
 	snprintf(text, sizeof text, script, harness_server(), w->scratch.path, harness_server());
 	w->stand_in = scratch_write(&w->scratch, "llama-server", text, strlen(text));
 	ck_assert_int_eq(chmod(w->stand_in, 0755), 0);
@@ -100,6 +118,7 @@ START_TEST(rocm_is_selected_before_the_cpu_where_a_device_is)
 	open_registry(&w, w.stand_in);
 	ck_assert_int_eq(inf_registry_select(w.registry, NULL, &chosen, &w.err), INF_OK);
 	ck_assert_str_eq(chosen->backend, "rocm");
+	ck_assert_ptr_nonnull(strstr(chosen->message, "0000:03:00.0"));
 	close_world(&w);
 }
 END_TEST
@@ -126,7 +145,8 @@ START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
 {
 	struct world w;
 	open_world(&w);
-	setenv("ROCR_VISIBLE_DEVICES", "GPU-0123456789abcdef", 1);
+	setenv("HIP_VISIBLE_DEVICES", "0", 1);
+	setenv("CUDA_VISIBLE_DEVICES", "", 1);
 	setenv("LLAMA_ARG_CTX_SIZE", "64", 1);
 	setenv("LLAMA_API_KEY", "the-hosts-own", 1);
 	setenv("GGML_CUDA_DEVICES", "9", 1);
@@ -143,10 +163,13 @@ START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
 	ck_assert(has_line(argv, "-ngl\n999"));
 	ck_assert(has_line(argv, "-np\n2"));
 	ck_assert(has_line(argv, "-c\n1024"));
-	ck_assert(has_line(env, "ROCR_VISIBLE_DEVICES=GPU-0123456789abcdef"));
+	char pin[64];
+	snprintf(pin, sizeof pin, "ROCR_VISIBLE_DEVICES=%s", UUID);
+	ck_assert(has_line(env, pin));
+	ck_assert(has_line(argv, "--split-mode\nnone"));
 	ck_assert(has_line(env, "GGML_NO_BACKTRACE=1"));
 	const char *const forbidden[] = { "LLAMA_ARG_CTX_SIZE", "the-hosts-own", "GGML_CUDA_DEVICES", "LD_PRELOAD_FOR_TEST",
-					  "http_proxy", "GR_TEST_" };
+					  "http_proxy", "GR_TEST_", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES" };
 	for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
 		ck_assert_ptr_null(strstr(env, forbidden[i]));
 	/* The key is in the environment, which only the owner can read, and nowhere in argv. */
@@ -159,7 +182,7 @@ START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
 	inf_model_info info = { .struct_size = sizeof info };
 	inf_session_info(session, &info, NULL);
 	ck_assert_str_eq(info.devices, "ROCm0");
-	ck_assert_int_eq(info.gpu_layers, -1);
+	ck_assert_uint_eq(info.device_memory_bytes, 2 << 20);
 	free(argv);
 	free(env);
 	free(cwd);
@@ -208,6 +231,71 @@ START_TEST(rocm_server_without_the_device_fails_instead_of_using_the_cpu)
 }
 END_TEST
 
+static void expect_refusal(struct world *w, const char *says, size_t len, const char *reason)
+{
+	inf_session *session = NULL;
+	scratch_write(&w->scratch, "says", says, len);
+	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
+	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), &params, &session, &w->err);
+	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
+	ck_assert_str_eq(w->err.reason, reason);
+}
+
+START_TEST(rocm_load_that_ends_on_the_cpu_or_another_gpu_fails)
+{
+	struct world w;
+	open_world(&w);
+	open_registry(&w, w.stand_in);
+	expect_refusal(&w, "", 0, "cpu_fallback");
+	expect_refusal(&w, says_other_gpu, sizeof says_other_gpu - 1, "pin_mismatch");
+	inf_load_params allowed = { .flags = INF_LOAD_FLAG_ALLOW_CPU };
+	inf_session *session = load_rocm(&w, &allowed);
+	inf_model_info info = { .struct_size = sizeof info };
+	inf_session_info(session, &info, NULL);
+	ck_assert_str_eq(info.devices, "cpu");
+	ck_assert_int_eq(info.gpu_layers, 0);
+	inf_session_close(session, NULL);
+	close_world(&w);
+}
+END_TEST
+
+struct listing {
+	inf_device devices[8];
+	int count;
+};
+
+static int32_t note_device(void *user, const inf_device *device)
+{
+	struct listing *listing = user;
+	listing->devices[listing->count++] = *device;
+	return INF_CONTINUE;
+}
+
+START_TEST(rocm_devices_are_listed_before_any_load)
+{
+	struct world w;
+	struct listing listing = { .count = 0 };
+	open_world(&w);
+	open_registry(&w, w.stand_in);
+	const inf_candidate *rocm = harness_backend(w.registry, "rocm");
+	ck_assert_int_eq(inf_registry_list_devices(w.registry, rocm, &listing, note_device, &w.err), INF_OK);
+	ck_assert_int_eq(listing.count, 2);
+	ck_assert_str_eq(listing.devices[0].pci, "0000:03:00.0");
+	ck_assert_str_eq(listing.devices[0].uuid, UUID);
+	ck_assert_str_eq(listing.devices[0].gfx, "gfx1101");
+	ck_assert_str_eq(listing.devices[0].name, "ROCm0");
+	ck_assert_int_eq(listing.devices[0].kind, INF_DEVICE_DISCRETE);
+	ck_assert(listing.devices[0].flags & INF_DEVICE_FLAG_SELECTED);
+	ck_assert_uint_eq(listing.devices[0].memory_total, 17163091968);
+	ck_assert_uint_eq(listing.devices[0].memory_used, 1491832832);
+	ck_assert_int_eq(listing.devices[1].kind, INF_DEVICE_INTEGRATED);
+	ck_assert_str_ne(listing.devices[1].reason, "");
+	ck_assert_ptr_null(inf_registry_get_extension(w.registry, harness_backend(w.registry, "llama_cpp"),
+						      INF_EXT_DEVICES));
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(rocm_server_is_found_by_its_own_variable_first)
 {
 	struct world w;
@@ -225,4 +313,5 @@ RUN_SUITE("rocm", 60, rocm_is_selected_before_the_cpu_where_a_device_is,
 	  rocm_without_kfd_says_why_and_the_cpu_is_selected, rocm_server_gets_the_device_and_a_curated_environment,
 	  rocm_layers_go_through_and_zero_means_the_cpu,
 	  rocm_server_without_the_device_fails_instead_of_using_the_cpu,
+	  rocm_load_that_ends_on_the_cpu_or_another_gpu_fails, rocm_devices_are_listed_before_any_load,
 	  rocm_server_is_found_by_its_own_variable_first)

@@ -111,6 +111,12 @@ INF_API const inf_option *inf_registry_option(const inf_registry *self, size_t i
 INF_API const void *inf_registry_get_extension(const inf_registry *self, const inf_candidate *candidate,
                                                const char *id);
 
+/* [ts] The devices that a candidate's backend could use (inf.devices/1), through the callback, on this thread.
+ * INF_E_UNSUPPORTED where the backend does not tell; else as inf_devices.list. */
+INF_API inf_status inf_registry_list_devices(const inf_registry *self, const inf_candidate *candidate, void *user,
+                                             int32_t (*on_device)(void *user, const inf_device *device),
+                                             inf_error *err);
+
 /* "available", "unavailable", "shadowed", "disabled", "untrusted", "incompatible", "crashed", "timed-out",
  * "not-a-plugin"; [pure] */
 INF_API const char *inf_state_name(int32_t state);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "amdgpu_part.h"
+
+/* "device, revision, name" of libdrm, one line each. */
+#define NAMES "usr/share/libdrm/amdgpu.ids"
+
+enum { NAMES_CHUNK = 4096, NAMES_MAX = 256 * 1024 };
+
+/* ---- where its files are --------------------------------------------------------------------------------------- */
+/* GC 9.4.3 puts the number of the partition into the low bits, so function 0 is the die. */
+static void pci_of_location(uint64_t location, unsigned mask, char *out, size_t cap)
+{
+	unsigned id = (unsigned)(location & UINT32_MAX);
+	snprintf(out, cap, "%04x:%02x:%02x.%x", (unsigned)(location >> 32), id >> 8 & 0xff, id >> 3 & 0x1f, id & mask);
+}
+
+static void join_die(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, uint64_t location)
+{
+	char die[20];
+	pci_of_location(location, 7, gpu->pci, sizeof gpu->pci);
+	pci_of_location(location, 0, die, sizeof die);
+	snprintf(gpu->directory, sizeof gpu->directory, "sys/bus/pci/devices/%s", die);
+	if (!gr_sysroot_exists(ops, gpu->directory))
+		gpu->directory[0] = '\0';
+}
+
+void gr_amdgpu_join(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, uint64_t location)
+{
+	char device[GR_SYSROOT_PATH_MAX];
+	snprintf(gpu->directory, sizeof gpu->directory, "sys/class/drm/renderD%u/device", gpu->render_minor);
+	int error = gr_sysroot_real(ops, gpu->directory, device, sizeof device);
+	const char *slash = strrchr(device, '/');
+	const char *name = slash ? slash + 1 : device;
+	if (error == 0 && gr_amdgpu_pci_is_address(name)) {
+		snprintf(gpu->pci, sizeof gpu->pci, "%.19s", name);
+		return;
+	}
+	gpu->partition = error == 0 && strncmp(name, "amdgpu_xcp", strlen("amdgpu_xcp")) == 0;
+	join_die(gpu, ops, location);
+}
+
+bool gr_amdgpu_file(const struct gr_amdgpu_gpu *gpu, const char *name, char *path)
+{
+	snprintf(path, GR_SYSROOT_PATH_MAX, "%s/%s", gpu->directory, name);
+	return gpu->directory[0];
+}
+
+int gr_amdgpu_u64(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, const char *name, uint64_t *out)
+{
+	char path[GR_SYSROOT_PATH_MAX];
+	return gr_amdgpu_file(gpu, name, path) ? gr_sysroot_u64(ops, path, out) : -ENOENT;
+}
+
+/* ---- what it is called ----------------------------------------------------------------------------------------- */
+struct wanted {
+	unsigned long device, revision;
+	char *out;
+	size_t cap;
+};
+
+/* "747E,\tC8,\tAMD Radeon RX 7800 XT" */
+static bool take_name(char *line, const struct wanted *wanted)
+{
+	char *end;
+	if (strtoul(line, &end, 16) != wanted->device || *end != ',')
+		return false;
+	if (strtoul(end + 1, &end, 16) != wanted->revision || *end != ',')
+		return false;
+	end += 1 + strspn(end + 1, " \t");
+	end[strcspn(end, "\r\n")] = '\0';
+	snprintf(wanted->out, wanted->cap, "%s", end);
+	return true;
+}
+
+/* Whole lines of one piece of the file; returns how many bytes they are, or SIZE_MAX when the name was found. */
+static size_t search_lines(char *text, size_t len, const struct wanted *wanted)
+{
+	size_t done = 0;
+	char *newline;
+	while ((newline = memchr(text + done, '\n', len - done))) {
+		*newline = '\0';
+		if (take_name(text + done, wanted))
+			return SIZE_MAX;
+		done = (size_t)(newline - text) + 1;
+	}
+	return done;
+}
+
+static void search_names(const struct wanted *wanted, const struct gr_sysroot_ops *ops)
+{
+	char text[NAMES_CHUNK];
+	for (uint64_t at = 0; at < NAMES_MAX;) {
+		ssize_t n = ops->read_file(ops->ctx, NAMES, at, text, sizeof text);
+		if (n <= 0)
+			return;
+		size_t done = search_lines(text, (size_t)n, wanted);
+		if (done == 0 || done == SIZE_MAX)
+			return;
+		at += done;
+	}
+}
+
+static unsigned long read_hex(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, const char *name)
+{
+	char path[GR_SYSROOT_PATH_MAX], text[32];
+	if (!gr_amdgpu_file(gpu, name, path) || gr_sysroot_text(ops, path, text, sizeof text) <= 0)
+		return 0;
+	return strtoul(text, NULL, 16);
+}
+
+void gr_amdgpu_name(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops)
+{
+	char path[GR_SYSROOT_PATH_MAX];
+	gpu->product[0] = '\0';
+	if (gr_amdgpu_file(gpu, "product_name", path))	/* of cards that carry it in a chip: server parts */
+		gr_sysroot_text(ops, path, gpu->product, sizeof gpu->product);
+	if (!gpu->product[0])
+		search_names(&(struct wanted){ .device = gpu->device_id, .revision = read_hex(gpu, ops, "revision"),
+					       .out = gpu->product, .cap = sizeof gpu->product }, ops);
+	for (char *c = gpu->product; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+}

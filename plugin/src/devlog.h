@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_DEVLOG_H
+#define GR_DEVLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * devlog: what llama-server says about devices, from its log (-lv 4) and from --list-devices. Pure.
+ *
+ * Bytes go in as they arrive, in pieces of any size; only whole lines count, so a line that is split over two reads is
+ * not lost and the end of a log that was cut is not believed. It understands, with or without the time in front:
+ *
+ *	ggml_cuda_init: found 1 ROCm devices (Total VRAM: 16368 MiB):
+ *	  Device 0: AMD Radeon RX 7800 XT, gfx1101 (0x1101), VMM: no, Wave Size: 32, VRAM: 16368 MiB
+ *	common_param:   - ROCm0   : AMD Radeon RX 7800 XT (16368 MiB, 16206 MiB free)
+ *	llama_prepare_model_devices: using device ROCm0 (AMD Radeon RX 7800 XT) (0000:03:00.0) - 16206 MiB free
+ *	load_tensors: offloaded 33/33 layers to GPU
+ *	load_tensors:        ROCm0 model buffer size =  4403.49 MiB
+ *	  ROCm0: AMD Radeon RX 7800 XT (16368 MiB, 16206 MiB free)		(after "Available devices:")
+ *
+ * Older and newer servers leave some of them out: what was not said stays at its empty value. A line counts only where
+ * the phrase begins its message, so that a model's own texts, which the log quotes, are not taken for the server's.
+ * Not thread-safe.
+ */
+enum {
+	GR_DEVLOG_LINE_MAX = 1024,	/* a longer line is passed over */
+	GR_DEVLOG_DEVICES_MAX = 32,	/* buffers of the host have names too; more devices are not kept */
+};
+
+struct gr_devlog_device {
+	char id[32];			/* "ROCm0", "CPU", "Vulkan_Host" */
+	char description[96];		/* printable ASCII; "" = not said */
+	char gfx[12];			/* "" = not said */
+	char pci[20];			/* "" = not said */
+	uint64_t total_bytes;		/* 0 = not said */
+	uint64_t free_bytes;
+	uint64_t model_bytes, kv_bytes, compute_bytes, output_bytes;	/* taken from this device so far */
+	bool in_use;			/* the model was given to it */
+};
+
+struct gr_devlog {
+	struct gr_devlog_device devices[GR_DEVLOG_DEVICES_MAX];
+	size_t count;
+	int32_t found;			/* devices that the runtime of the GPU found; -1 = not said */
+	int32_t offloaded, layers;	/* "offloaded N/M layers to GPU"; -1 = not said */
+	bool listed;			/* a list of devices was begun, though it may be empty */
+
+	/* private */
+	char family[16];		/* of the devices that were found: "ROCm" */
+	char line[GR_DEVLOG_LINE_MAX];
+	size_t len;
+	bool skipping;			/* the rest of a line that is too long */
+	bool timed;			/* lines begin with the time, so one that does not is no line of the log */
+};
+
+void gr_devlog_init(struct gr_devlog *self);
+void gr_devlog_feed(struct gr_devlog *self, const char *bytes, size_t len);
+
+/* NULL if nothing was said about it. */
+const struct gr_devlog_device *gr_devlog_find(const struct gr_devlog *self, const char *id);
+/* Memory taken from all devices that are not the host. */
+uint64_t gr_devlog_device_bytes(const struct gr_devlog *self);
+
+#endif
