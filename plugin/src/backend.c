@@ -238,8 +238,8 @@ static void describe(inf_availability *report, const struct gr_server_facts *fac
 	snprintf(device, sizeof device, "%s", report->message);
 	report->score = gr_profile.score;
 	if (device[0])
-		snprintf(report->message, sizeof report->message, "%.90s; llama-server %.24s at %.74s", device,
-			 facts->version, facts->file.path);
+		snprintf(report->message, sizeof report->message, "%.90s; llama-server %.*s at %.74s", device,
+			 (int)strcspn(facts->version, " "), facts->version, facts->file.path);
 	else
 		snprintf(report->message, sizeof report->message, "llama-server %.64s at %.120s", facts->version,
 			 facts->file.path);

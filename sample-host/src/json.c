@@ -166,3 +166,62 @@ void json_add_backends(struct text *out, const inf_registry *registry, const inf
 		json_object_object_add(line.json, "selected", NULL);
 	print(&line, out);
 }
+
+struct device_list {
+	json_object *list;
+	bool failed;
+};
+
+struct device_list *json_list_new(void)
+{
+	struct device_list *self = calloc(1, sizeof *self);
+	if (self)
+		self->list = json_object_new_array();
+	if (self && !self->list) {
+		free(self);
+		self = NULL;
+	}
+	return self;
+}
+
+/* null where the number is not known. */
+static void add_bytes_or_null(struct object *self, const char *key, uint64_t bytes, bool known)
+{
+	if (known)
+		add(self, key, json_object_new_int64((int64_t)bytes));
+	else if (!self->failed)
+		json_object_object_add(self->json, key, NULL);
+}
+
+void json_list_device(struct device_list *self, const char *backend, const char *kind, const inf_device *device)
+{
+	struct object entry = object_new();
+	bool used = device->flags & INF_DEVICE_FLAG_USED;
+	add_string(&entry, "backend", backend);
+	add_integer(&entry, "index", device->index);
+	add_string(&entry, "name", device->name[0] ? device->name : device->product);
+	add_string(&entry, "gfx", device->gfx);
+	add_string(&entry, "uuid", device->uuid);
+	add_string(&entry, "pci", device->pci);
+	add_string(&entry, "class", kind);
+	add_bytes_or_null(&entry, "vram_total", device->memory_total, device->flags & INF_DEVICE_FLAG_TOTAL);
+	add_bytes_or_null(&entry, "vram_used", device->memory_used, used);
+	add_bytes_or_null(&entry, "vram_free", device->memory_free, used);
+	add_string(&entry, "vram_source", device->memory_source);
+	add(&entry, "selected", json_object_new_boolean((device->flags & INF_DEVICE_FLAG_SELECTED) != 0));
+	add_string(&entry, "reason", device->reason);
+	add_string(&entry, "message", device->message);
+	if (entry.failed || json_object_array_add(self->list, entry.json)) {
+		json_object_put(entry.json);
+		self->failed = true;
+	}
+}
+
+void json_list_finish(struct device_list *self, struct text *out)
+{
+	struct object line = object_new();
+	line.failed |= self->failed;
+	add(&line, "devices", self->list);
+	print(&line, out);
+	free(self);
+}

@@ -15,4 +15,11 @@ void json_add_outcome(struct text *out, const struct outcome *outcome);
 void json_add_failure(struct text *out, const struct failure *failure);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
 
+/* One object with all devices: add them, then finish, which frees the list. new gives NULL when memory is short. */
+struct device_list;
+
+struct device_list *json_list_new(void);
+void json_list_device(struct device_list *self, const char *backend, const char *kind, const inf_device *device);
+void json_list_finish(struct device_list *self, struct text *out);
+
 #endif

@@ -446,6 +446,69 @@ PYTHON
 drive() { timeout -k 5 170 python3 "$tmp/drive.py" "$@" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"; }
 long=(generate "${ready[@]}" --json -n 1500 'Mr. Darcy')
 
+# ---- devices ----
+
+# An empty machine, and one with a card and an integrated GPU beside it.
+mkdir -- "$tmp/machine"
+machine=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
+python3 - "$machine" "$tmp/machine" <<'PYTHON'
+import os, sys
+content = {}
+for line in open(sys.argv[1], encoding="utf-8").read().splitlines():
+    word, _, rest = line.partition(" ")
+    if word == "|":
+        content[path].append(rest)
+        continue
+    if word not in ("file", "link", "dir"):
+        continue
+    name, _, target = rest.partition(" -> ")
+    path = os.path.join(sys.argv[2], name.lstrip("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if word == "link":
+        os.symlink(target, path)
+    elif word == "dir":
+        os.makedirs(path, exist_ok=True)
+    else:
+        content[path] = []
+for path, lines in content.items():
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in lines))
+PYTHON
+
+devices_of_a_machine_without_any() {
+	run devices "${here[@]}" --set "rocm.sysroot=$tmp/empty"
+	exits 0 && says out 'rocm: .* \[[a-z_]+\]$' && says out '^No GPU was found'
+}
+
+devices_are_listed() {
+	run devices "${here[@]}" --set "rocm.sysroot=$tmp/machine"
+	exits 0 && says out '^\* rocm 0 .*gfx1101  0000:03:00.0  discrete  14\.6 of 16\.0 GiB free' &&
+		says out '^  rocm 1 .*gfx1036 .*integrated'
+}
+
+devices_json_has_every_field() {
+	run devices "${here[@]}" --set "rocm.sysroot=$tmp/machine" --json
+	exits 0 && json '
+first, second = last["devices"]
+assert set(first) == {"backend", "index", "name", "gfx", "uuid", "pci", "class", "vram_total", "vram_used", "vram_free",
+                      "vram_source", "selected", "reason", "message"}
+assert first["selected"] and first["uuid"] == "GPU-880ed6479d653a85" and first["class"] == "discrete"
+assert first["vram_total"] == 17163091968 and first["vram_used"] == 1491832832
+assert not second["selected"] and second["class"] == "integrated" and second["reason"]'
+}
+
+devices_that_are_named_are_chosen() {
+	run devices "${here[@]}" --set "rocm.sysroot=$tmp/machine" --set rocm.device=0000:0e:00.0 --json
+	exits 0 && json 'assert [d["selected"] for d in last["devices"]] == [False, True]'
+}
+
+backend_rocm_is_selected_for_a_card() {
+	run backends "${here[@]}" --set "rocm.sysroot=$tmp/machine" --json
+	exits 0 && json 'assert last["selected"] == "rocm"'
+}
+
+# ---- interruptions ----
+
 # A server that answers questions about itself and then never gets ready.
 cat >"$tmp/endless" <<SCRIPT
 #!/bin/sh
