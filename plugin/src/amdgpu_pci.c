@@ -43,7 +43,7 @@ static bool is_gpu_class(unsigned long class)
 	return class >> 16 == 0x03 || class >> 8 == 0x1200;
 }
 
-static void driver_of(const struct gr_sysroot_ops *ops, const char *device, char *out, size_t cap)
+static void driver_of(const struct gr_sysroot_ops *ops, const char *device, char out[24])
 {
 	char path[GR_SYSROOT_PATH_MAX], target[GR_SYSROOT_PATH_MAX];
 	snprintf(path, sizeof path, DEVICES "/%s/driver", device);
@@ -51,7 +51,7 @@ static void driver_of(const struct gr_sysroot_ops *ops, const char *device, char
 	if (ops->read_link(ops->ctx, path, target, sizeof target) < 0)
 		return;
 	const char *slash = strrchr(target, '/');
-	snprintf(out, cap, "%s", slash ? slash + 1 : target);
+	snprintf(out, 24, "%.23s", slash ? slash + 1 : target);
 }
 
 static int look(const char *device, void *user)
@@ -65,7 +65,7 @@ static int look(const char *device, void *user)
 	    !is_gpu_class(read_hex(self->ops, device, "class")))
 		return 0;
 	self->out->device_count++;
-	driver_of(self->ops, device, unbound.driver, sizeof unbound.driver);
+	driver_of(self->ops, device, unbound.driver);
 	if (strcmp(unbound.driver, "amdgpu") == 0) {
 		self->out->bound_count++;
 	} else if (scan->unbound_count < GR_AMDGPU_UNBOUND_MAX) {

@@ -13,7 +13,7 @@
 #include "fixture_tree.h"
 #include "gpu_select.h"
 
-enum { CASES_MAX = 512 };
+enum { CASES_MAX = 512, FILES_MAX = 64 };
 
 #define DEBIAN "gfx803 gfx900 gfx906 gfx908 gfx90a gfx1010 gfx1030 gfx1100 gfx1101 gfx1102"
 #define UPSTREAM "gfx908 gfx90a gfx942 gfx950 gfx1010 gfx1011 gfx1012 gfx1030 gfx1031 gfx1032 gfx1033 gfx1034 gfx1035 " \
@@ -27,6 +27,8 @@ struct fixture_case {
 
 static struct fixture_case cases[CASES_MAX];
 static int case_count;
+static struct json_object *files[FILES_MAX];
+static size_t file_count;
 
 /* ---- what a case says ------------------------------------------------------------------------------------------ */
 static const char *text_of(struct json_object *object, const char *key)
@@ -173,10 +175,11 @@ static void add_file(const char *folder, const char *name)
 		return;
 	snprintf(path, sizeof path, "%s/%s", folder, name);
 	struct json_object *list = json_object_from_file(path);
-	if (!list) {
-		fprintf(stderr, "%s: not JSON\n", path);
+	if (!list || file_count == FILES_MAX) {
+		fprintf(stderr, "%s: %s\n", path, list ? "too many files" : "not JSON");
 		exit(EXIT_FAILURE);
 	}
+	files[file_count++] = list;
 	for (size_t i = 0; i < json_object_array_length(list) && case_count < CASES_MAX; i++, case_count++) {
 		snprintf(cases[case_count].tree, sizeof cases[case_count].tree, "%s/%.*s.tree", folder,
 			 (int)(len - strlen(suffix)), name);
@@ -214,5 +217,7 @@ int main(void)
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	while (file_count)
+		json_object_put(files[--file_count]);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

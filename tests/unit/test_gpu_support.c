@@ -42,7 +42,7 @@ START_TEST(list_that_is_too_long_keeps_its_beginning)
 {
 	char names[GR_GPU_TARGETS_MAX * 20] = "";
 	for (int i = 0; i <= GR_GPU_TARGETS_MAX; i++)
-		snprintf(names + strlen(names), 12, "gfx%d ", 1000 + i);
+		snprintf(names + strlen(names), 20, "gfx%d ", 1000 + i);
 	const struct gr_gpu_support support = of(names, GR_GPU_SUPPORT_CONFIG);
 	ck_assert_uint_eq(support.count, GR_GPU_TARGETS_MAX);
 	ck_assert_ptr_nonnull(gr_gpu_support_target(&support, "gfx1063"));
