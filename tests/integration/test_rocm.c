@@ -123,6 +123,45 @@ START_TEST(rocm_is_selected_before_the_cpu_where_a_device_is)
 }
 END_TEST
 
+START_TEST(rocm_with_a_mask_that_hides_the_card_says_which)
+{
+	struct world w;
+	open_world(&w);
+	setenv("HIP_VISIBLE_DEVICES", "1", 1);
+	open_registry(&w, w.stand_in);
+	const inf_candidate *rocm = harness_backend(w.registry, "rocm");
+	ck_assert_int_eq(rocm->state, INF_STATE_UNAVAILABLE);
+	ck_assert_str_eq(rocm->reason, "only_igpu");
+	ck_assert_ptr_nonnull(strstr(rocm->message, "HIP_VISIBLE_DEVICES=\"1\""));
+	close_world(&w);
+}
+END_TEST
+
+START_TEST(rocm_takes_the_device_and_the_targets_that_its_options_name)
+{
+	struct world w;
+	open_world(&w);
+	const char *dirs[] = { harness_plugins() };
+	inf_kv options[] = { { "rocm.sysroot", w.scratch.path }, { "llama-server.path", w.stand_in },
+			     { "rocm.device", "0000:0e:00.0" }, { "rocm.targets", "gfx1036" } };
+	const inf_registry_params params = {
+		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
+		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = 4,
+	};
+	ck_assert_int_eq(inf_registry_open(&params, &w.registry, &w.err), INF_OK);
+	ck_assert_ptr_nonnull(strstr(harness_backend(w.registry, "rocm")->message, "gfx1036 at 0000:0e:00.0"));
+	inf_registry_close(w.registry);
+	options[2].value = "auto";
+	ck_assert_int_eq(inf_registry_open(&params, &w.registry, &w.err), INF_OK);
+	ck_assert_str_eq(harness_backend(w.registry, "rocm")->reason, "only_igpu");
+	inf_registry_close(w.registry);
+	options[3].value = "gfx900";
+	ck_assert_int_eq(inf_registry_open(&params, &w.registry, &w.err), INF_OK);
+	ck_assert_str_eq(harness_backend(w.registry, "rocm")->reason, "gfx_unsupported");
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(rocm_without_kfd_says_why_and_the_cpu_is_selected)
 {
 	struct world w;
@@ -310,6 +349,7 @@ START_TEST(rocm_server_is_found_by_its_own_variable_first)
 END_TEST
 
 RUN_SUITE("rocm", 60, rocm_is_selected_before_the_cpu_where_a_device_is,
+	  rocm_with_a_mask_that_hides_the_card_says_which, rocm_takes_the_device_and_the_targets_that_its_options_name,
 	  rocm_without_kfd_says_why_and_the_cpu_is_selected, rocm_server_gets_the_device_and_a_curated_environment,
 	  rocm_layers_go_through_and_zero_means_the_cpu,
 	  rocm_server_without_the_device_fails_instead_of_using_the_cpu,
