@@ -19,6 +19,7 @@ enum {
 	HEALTH_TIMEOUT_MS = 2000,
 	PROPS_TIMEOUT_MS = 10000,
 	PROPS_MAX = 8 << 20,
+	LOG_LATE_MS = 1000,		/* longest wait for the line that ends the log of a load */
 	/* How often a loading server is asked: at first it is nearly ready each time, later a few per cent of the time
 	 * passed are precise enough. */
 	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
@@ -490,23 +491,41 @@ static void note_devices(inf_model *self, const struct gr_devlog *log)
 		add_device(info->devices, sizeof info->devices, "cpu");
 }
 
+/* The server's log may come later than its answer: it writes it from a thread of its own. */
+static bool read_log(inf_model *self, struct gr_devlog *log)
+{
+	char *output = malloc(GR_SUPERVISOR_RING + 1);
+	int64_t deadline = now_ms() + LOG_LATE_MS;
+	if (!output)
+		return false;
+	size_t len;
+	do
+		len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
+	while (!strstr(output, "listening on") && now_ms() < deadline &&
+	       gr_supervisor_wait_end(self->server, ASK_MIN_MS) <= GR_STATE_UP);
+	gr_devlog_init(log);
+	gr_devlog_feed(log, output, len);
+	free(output);
+	return true;
+}
+
 static inf_status prove_devices(inf_model *self, const inf_load_params *params, const struct gr_device_choice *choice,
 				const char *argument, inf_error *err)
 {
 	struct gr_refusal refusal = { .code = NULL };
 	char text[GR_REFUSAL_TEXT_MAX];
-	struct gr_devlog *log = calloc(1, sizeof *log);
-	char *output = malloc(GR_SUPERVISOR_RING + 1);
 	inf_status st = INF_OK;
-	if (!log || !output) {
+	if (argument && strcmp(argument, "none") == 0) {
+		snprintf(self->info.devices, sizeof self->info.devices, "cpu");
+		return INF_OK;
+	}
+	struct gr_devlog *log = calloc(1, sizeof *log);
+	if (!log || !read_log(self, log)) {
 		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
 		goto out;
 	}
-	gr_devlog_init(log);
-	gr_devlog_feed(log, output, gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1));
 	note_devices(self, log);
-	bool wanted = !argument || strcmp(argument, "none") != 0;
-	if (!wanted || params->flags & INF_LOAD_FLAG_ALLOW_CPU)
+	if (params->flags & INF_LOAD_FLAG_ALLOW_CPU)
 		goto out;
 	if (!self->info.device_memory_bytes && host_bytes(log)) {
 		st = inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
@@ -521,7 +540,6 @@ static inf_status prove_devices(inf_model *self, const inf_load_params *params, 
 	}
 out:
 	free(log);
-	free(output);
 	return st;
 }
 

@@ -502,6 +502,24 @@ START_TEST(translate_given_values_pass_through)
 }
 END_TEST
 
+static const uint64_t alone[] = {
+	INF_GEN_SET_TEMPERATURE, INF_GEN_SET_TOP_K, INF_GEN_SET_TOP_P, INF_GEN_SET_MIN_P, INF_GEN_SET_REPEAT_PENALTY,
+};
+
+START_TEST(translate_one_given_value_leaves_the_declared_others)
+{
+	inf_gen_params params = gen_params();
+	give(&params, alone[_i]);
+	params.set = alone[_i];
+	struct gr_wire_completion out = translate(&params, &talkative);
+	ck_assert_float_eq(out.temperature, alone[_i] == INF_GEN_SET_TEMPERATURE ? 0.5f : 0.6f);
+	ck_assert_int_eq(out.top_k, alone[_i] == INF_GEN_SET_TOP_K ? 40 : 20);
+	ck_assert_float_eq(out.top_p, alone[_i] == INF_GEN_SET_TOP_P ? 0.5f : 0.95f);
+	ck_assert_float_eq(out.min_p, alone[_i] == INF_GEN_SET_MIN_P ? 0.5f : 0.05f);
+	ck_assert_float_eq(out.repeat_penalty, alone[_i] == INF_GEN_SET_REPEAT_PENALTY ? 1.5f : 1.1f);
+}
+END_TEST
+
 /* What a file declares was never checked, and the server refuses some of it. */
 static const struct gr_gguf_sampling nonsense[] = {
 	{ .set = GR_GGUF_SET_REPEAT_PENALTY, .repeat_penalty = 0 },
@@ -585,6 +603,7 @@ int main(void)
 	tcase_add_test(tc, translate_takes_what_the_file_declares);
 	tcase_add_test(tc, translate_given_zero_beats_the_file);
 	tcase_add_test(tc, translate_given_values_pass_through);
+	tcase_add_loop_test(tc, translate_one_given_value_leaves_the_declared_others, 0, ROWS(alone));
 	tcase_add_loop_test(tc, translate_declared_value_out_of_range_gives_the_default, 0, ROWS(nonsense));
 	tcase_add_loop_test(tc, translate_seed_is_never_the_random_one, 0, ROWS(seed_cases));
 	suite_add_tcase(suite, tc);

@@ -20,7 +20,7 @@
 #include "spawn.h"
 #include "strv.h"
 
-enum { SOON_MS = 10000, TIMEOUT_MS = 20000, OUTPUT = 64 * 1024 };
+enum { SOON_MS = 10000, A_WHILE_MS = 100, TIMEOUT_MS = 20000, OUTPUT = 64 * 1024 };
 
 static struct scratch scratch;
 static struct process_census before;
@@ -561,7 +561,7 @@ START_TEST(signal_after_the_host_reaped_reaches_nobody)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	gr_child_signal(&child, SIGKILL);
 	ck_assert_int_eq(finish(&child).kind, GR_EXIT_UNKNOWN);
-	ck_assert(!process_gone(&grandchild));
+	ck_assert(!wait_until(process_gone, &grandchild, A_WHILE_MS));
 	kill(grandchild, SIGKILL);
 	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
 }
