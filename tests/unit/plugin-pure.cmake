@@ -12,6 +12,10 @@ add_library(support_gguf_build OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/gguf_
 target_include_directories(support_gguf_build PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
 target_link_libraries(support_gguf_build PUBLIC plugin_engine PRIVATE gr_flags)
 
+# Headers of well-known models, without their weights.
+add_library(support_model_shapes OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/model_shapes.c)
+target_link_libraries(support_model_shapes PUBLIC support_gguf_build PRIVATE gr_flags)
+
 # The test stands between modelfile and the kernel, to make reads fail.
 add_library(support_wrap_pread INTERFACE)
 target_link_options(support_wrap_pread INTERFACE -Wl,--wrap=pread)
@@ -26,3 +30,4 @@ endforeach()
 gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build plugin_engine support_failmalloc)
 gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
   LIBS plugin_engine support_failmalloc support_wrap_pread)
+gr_unit_test(fit ${CMAKE_CURRENT_LIST_DIR}/test_fit.c LIBS support_model_shapes support_gguf_build plugin_engine)
