@@ -516,6 +516,13 @@ static uint32_t width_of(const struct tensor *t)
 	return t->rows > UINT32_MAX ? UINT32_MAX : (uint32_t)t->rows;
 }
 
+/* Of all parts of a model together, which no check of one file bounds. */
+static void add_bytes(uint64_t *sum, uint64_t size)
+{
+	if (__builtin_add_overflow(*sum, size, sum))
+		*sum = UINT64_MAX;
+}
+
 static void add_to_layer(struct gr_gguf_layers *layers, const struct tensor *t, uint64_t size)
 {
 	static const uint32_t flags[] = {
@@ -526,10 +533,10 @@ static void add_to_layer(struct gr_gguf_layers *layers, const struct tensor *t, 
 	};
 	struct gr_gguf_layer *layer = &layers->at[t->place.layer];
 	enum gr_gguf_role role = t->place.role;
-	layer->bytes += size;
+	add_bytes(&layer->bytes, size);
 	layer->flags |= flags[role];
 	if (role == GR_GGUF_ROLE_EXPERTS)
-		layer->expert_bytes += size;
+		add_bytes(&layer->expert_bytes, size);
 	if (role == GR_GGUF_ROLE_KEY)
 		layer->key_width = width_of(t);
 	if (role == GR_GGUF_ROLE_VALUE)
