@@ -137,7 +137,7 @@ struct gr_gguf_layer {
 	uint32_t flags;			/* GR_GGUF_LAYER_* */
 };
 
-/* About 20 KiB: for the heap. Starts zeroed. */
+/* About 16 KiB: for the heap. Starts zeroed. */
 struct gr_gguf_layers {
 	uint32_t count;			/* the last layer with a tensor, and those before it */
 	bool has_head_counts, has_pattern;	/* the file has a value for each layer */

@@ -14,7 +14,7 @@
  * Any part stands for the whole. Blocks as modelfile does, thread-safe, keeps nothing.
  */
 
-/* About 25 KiB: for the heap. */
+/* About 20 KiB: for the heap. */
 struct gr_modelset {
 	struct gr_gguf facts;		/* of the first part; sizes and counts of tensors are those of all parts */
 	struct gr_gguf_layers layers;

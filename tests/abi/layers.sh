@@ -20,6 +20,8 @@ only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-hos
 only '#include <json' 'plugin/src/wire\.c|sample-host/src/json\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
 only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
+only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' 'plugin/src/models\.c|host-api/src/discover\.c|plugin/src/rundir\.c' \
+	plugin/src host-api/src
 only '"/(sys|dev)/' 'plugin/src/(amdgpu|spawn)\.c' plugin/src host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
@@ -28,7 +30,7 @@ only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api 
 only '#include "(discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
-for module in sse gguf gguf_kind gguf_tensor gguf_type fit launch options diagnose stop utf8 chat sampling; do
+for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname pathtext launch options diagnose stop utf8 chat sampling; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -40,13 +42,13 @@ done
 for source in plugin/src/*.[ch]; do
 	name=$(basename -- "${source%.*}")
 	case $name in
-	entry | backend* | prompt | supervisor | launch | profile) continue ;;
+	entry | backend* | prompt | supervisor | launch | profile | models | modelset) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
-		grep -vxE "$name|buf|fail|strv|utf8" || true)
+		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)
 	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
 	case $name:$others in
-	*: | modelfile:gguf | fit:gguf | sampling:* | chat:wire | options:* | spawn:) continue ;;
+	*: | modelfile:gguf | fit:gguf | modelname:split | sampling:* | chat:wire | options:* | spawn:) continue ;;
 	esac
 	printf '%s includes: %s\n' "$source" "$others" >&2
 	failures=$((failures + 1))

@@ -31,3 +31,10 @@ gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build 
 gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
   LIBS plugin_engine support_failmalloc support_wrap_pread)
 gr_unit_test(fit ${CMAKE_CURRENT_LIST_DIR}/test_fit.c LIBS support_model_shapes support_gguf_build plugin_engine)
+foreach(module IN ITEMS split modelname)
+  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_engine)
+endforeach()
+foreach(module IN ITEMS modelset models)
+  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c
+    LIBS support_gguf_build plugin_engine support_failmalloc scratch)
+endforeach()
