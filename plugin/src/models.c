@@ -135,8 +135,8 @@ static inf_status give_unreadable(struct walk *w, int error)
 	inf_error failure = { .struct_size = sizeof failure };
 	gr_pathtext(w->path, shown);
 	gr_fail_errno(&failure, error == EACCES || error == EPERM ? INF_E_PERMISSION :
-				error == ENOENT || error == ENOTDIR ? INF_E_NOT_FOUND : INF_E_IO, error, "directory_unreadable",
-		      "%s: the directory cannot be read", shown);
+				error == ENOENT || error == ENOTDIR ? INF_E_NOT_FOUND : INF_E_IO, error,
+		      "directory_unreadable", "%s: the directory cannot be read", shown);
 	return give_broken(w, &failure, 0);
 }
 
@@ -335,8 +335,8 @@ static inf_status visit_root(struct walk *w, const char *path)
 	bool is_new;
 	size_t len = strlen(path);
 	if (len >= sizeof w->path || path[0] != '/')
-		return inf_fail(w->err, INF_E_INVALID, "path", "the directory of models is not an absolute path of less than %d bytes",
-				PATH_MAX);
+		return inf_fail(w->err, INF_E_INVALID, "path",
+				"a directory of models is not an absolute path of less than %d bytes", PATH_MAX);
 	memcpy(w->path, path, len + 1);
 	while (len > 1 && w->path[len - 1] == '/')
 		w->path[--len] = '\0';
@@ -497,7 +497,7 @@ static inf_status decide(const struct search *s, const char *what, struct gr_buf
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the list of models");
 	if (!s->match_count && s->wish)
 		return inf_fail(err, INF_E_NOT_FOUND, "model_unknown",
-				"%s: no model of that name is in the directories searched, nor a file: see the list of models", what);
+				"%s: no model of that name is in the directories searched: see the list of models", what);
 	if (!s->match_count)
 		return inf_fail(err, INF_E_NOT_FOUND, "model_missing", "%s: no text model lies in this directory", what);
 	if (s->match_count > 1)

@@ -30,7 +30,7 @@ only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api 
 only '#include "(discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
-for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname pathtext launch options diagnose stop utf8 chat sampling; do
+for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop utf8 chat sampling; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -42,7 +42,7 @@ done
 for source in plugin/src/*.[ch]; do
 	name=$(basename -- "${source%.*}")
 	case $name in
-	entry | backend* | prompt | supervisor | launch | profile | models | modelset) continue ;;
+	entry | backend* | prompt | supervisor | launch | profile | models | modelset | modelreport) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
 		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)

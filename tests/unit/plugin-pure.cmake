@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Unit tests of the plugin's pure modules and of modelfile.
+# Unit tests of the plugin's pure modules, and of those that find and read models.
 
 # Makes allocations of the test's own objects fail on demand.
 add_library(support_failmalloc OBJECT ${CMAKE_CURRENT_LIST_DIR}/../support/failmalloc.c)
@@ -30,7 +30,10 @@ endforeach()
 gr_unit_test(gguf ${CMAKE_CURRENT_LIST_DIR}/test_gguf.c LIBS support_gguf_build plugin_engine support_failmalloc)
 gr_unit_test(modelfile ${CMAKE_CURRENT_LIST_DIR}/test_modelfile.c
   LIBS plugin_engine support_failmalloc support_wrap_pread)
-gr_unit_test(fit ${CMAKE_CURRENT_LIST_DIR}/test_fit.c LIBS support_model_shapes support_gguf_build plugin_engine)
+foreach(module IN ITEMS fit modelreport)
+  gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c
+    LIBS support_model_shapes support_gguf_build plugin_engine)
+endforeach()
 foreach(module IN ITEMS split modelname)
   gr_unit_test(${module} ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LIBS plugin_engine)
 endforeach()
