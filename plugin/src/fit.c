@@ -110,13 +110,13 @@ uint32_t gr_fit_layer_count(const struct gr_fit_model *model)
 	return repeating_layers(model) + 1;
 }
 
-/* The first layer on the device, the number of them if none is. */
+/* The first layer on the device. gpu_layers is not 0. */
 static uint32_t first_on_device(const struct gr_fit_model *model, int32_t gpu_layers)
 {
 	uint32_t all = gr_fit_layer_count(model);
 	if (gpu_layers < 0 || (uint32_t)gpu_layers >= all)
 		return 0;
-	return (uint32_t)smaller(all - (uint32_t)gpu_layers, all - 1);
+	return all - (uint32_t)gpu_layers;
 }
 
 /* Numbers that a layer keeps for each token. */
@@ -307,16 +307,16 @@ static uint64_t output_bytes(const struct gr_gguf *facts)
 void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *load, struct gr_fit_need *out)
 {
 	const struct gr_gguf *facts = model->facts;
-	uint32_t layers = repeating_layers(model), first = first_on_device(model, load->gpu_layers);
-	struct cells cells = count_cells(model, load);
 	bool offloads = load->gpu_layers != 0;
+	uint32_t layers = repeating_layers(model), first = offloads ? first_on_device(model, load->gpu_layers) : layers;
+	struct cells cells = count_cells(model, load);
 	*out = (struct gr_fit_need){
 		.weights = offloads ? add(layer_bytes(model, first, layers), output_bytes(facts)) : 0,
 		.kv = offloads ? cache_bytes(model, load, &cells, first, layers) : 0,
 		.compute = offloads ? compute_bytes(facts, load, &cells) : 0,
-		.host_weights = add(layer_bytes(model, 0, offloads ? first : layers),
+		.host_weights = add(layer_bytes(model, 0, first),
 				    add(facts->sizes.token_embedding, facts->sizes.input)),
-		.host_kv = cache_bytes(model, load, &cells, 0, offloads ? first : layers),
+		.host_kv = cache_bytes(model, load, &cells, 0, first),
 		.host_compute = host_compute_bytes(facts, &cells),
 	};
 	if (offloads)
@@ -382,7 +382,7 @@ static uint32_t longest_context(const struct search *s, const struct gr_fit_load
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
 		load.context_len = middle * GR_FIT_CONTEXT_STEP;
-		if (load.context_len <= max && fits(s, &load, &plan))
+		if (fits(s, &load, &plan))
 			low = middle;
 		else
 			high = middle;

@@ -146,9 +146,7 @@ static bool is_whole(const char *name, const char *quantisation, const char *rep
 enum gr_modelname_match gr_modelname_match(const struct gr_modelname *self, const char *quantisation, const char *wish)
 {
 	char wanted[WISH_MAX + 1], all[WISH_MAX + 1], header[32];
-	if (strlen(wish) > WISH_MAX)
-		return GR_MODELNAME_OTHER;
-	snprintf(wanted, sizeof wanted, "%s", wish);
+	snprintf(wanted, sizeof wanted, "%s", wish);	/* longer than any name it matches none, cut or not */
 	snprintf(all, sizeof all, "%s/%s", self->repository, self->name);
 	snprintf(header, sizeof header, "%s", quantisation);
 	normalise(wanted);

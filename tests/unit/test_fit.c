@@ -270,6 +270,13 @@ START_TEST(kv_of_a_hybrid_counts_each_layer_as_what_it_is)
 		layers.at[i].key_width = i < 4 ? 512 : 0;
 	}
 	ck_assert_uint_eq(kv_of(4096, 1), UINT64_C(4) * 4096 * 1024 * 2 + 16 * 2048 * 2 * 4);
+	/* Recurrent layers with matrices of attention's names, as in Kimi Linear, where the file counts no heads. */
+	layers.has_head_counts = true;
+	for (int i = 0; i < 16; i++) {
+		layers.at[i].key_width = 512;
+		layers.at[i].head_count_kv = i < 4 ? 8 : 0;
+	}
+	ck_assert_uint_eq(kv_of(4096, 1), UINT64_C(4) * 4096 * 1024 * 2 + 16 * 2048 * 2 * 4);
 	facts.shortconv_cache = 0;
 	facts.wkv_head_size = 64;
 	ck_assert_uint_eq(kv_of(256, 1), UINT64_C(4) * 256 * 1024 * 2 + 16 * (2 * 2048 + 2048 * 64) * 4);
@@ -324,6 +331,33 @@ START_TEST(kv_without_known_tensors_takes_every_layer_for_attention)
 	ck_assert_uint_eq(kv_of(4096, 1), UINT64_C(4) * 4096 * 8 * 256 * 2);
 	facts.head_count_kv = 0;	/* not said: as many as heads */
 	ck_assert_uint_eq(kv_of(4096, 1), UINT64_C(4) * 4096 * 16 * 256 * 2);
+}
+END_TEST
+
+/* The widest place of a graph is not always the logits. Measured too, with vocabularies of 1024 and 32000 words. */
+static const struct { uint32_t embd, ff, heads, key_length, vocab, experts, used, expert_ff; uint64_t compute; } graphs[] = {
+	{ 8192, 28672, 64, 0, 32000, 0, 0, 0, 236 }, { 2048, 16384, 16, 0, 1024, 0, 0, 0, 116 },
+	{ 2048, 8192, 16, 0, 1024, 8, 1, 8192, 68 }, { 2048, 8192, 16, 0, 1024, 8, 2, 0, 116 },
+	{ 2048, 8192, 16, 0, 1024, 8, 4, 8192, 212 }, { 2048, 16384, 16, 0, 1024, 64, 8, 512, 76 },
+	{ 2048, 512, 64, 256, 1024, 0, 0, 0, 84 }, { 2048, 10944, 16, 192, 102400, 64, 6, 1408, 220 },
+	{ 5120, 25600, 64, 128, 151936, 0, 0, 0, 340 },
+};
+
+START_TEST(compute_is_as_wide_as_the_graph)
+{
+	struct gr_fit_need need;
+	const struct gr_fit_load load = { .context_len = 4096, .slots = 1, .gpu_layers = -1 };
+	make_model("llama", 8);
+	facts.embedding_length = graphs[_i].embd;
+	facts.feed_forward_length = graphs[_i].ff;
+	facts.head_count = graphs[_i].heads;
+	facts.key_length = graphs[_i].key_length;
+	facts.vocab_size = graphs[_i].vocab;
+	facts.expert_count = graphs[_i].experts;
+	facts.expert_used_count = graphs[_i].used;
+	facts.expert_feed_forward_length = graphs[_i].expert_ff;
+	gr_fit_need(&model, &load, &need);
+	expect_mib("compute", need.compute, graphs[_i].compute);
 }
 END_TEST
 
@@ -387,7 +421,13 @@ START_TEST(choose_gives_the_most_that_fits)
 }
 END_TEST
 
-static const struct { uint32_t context_len, slots; int32_t gpu_layers; uint32_t fixed; uint64_t free_mib; const char *message; } refusals[] = {
+static const struct {
+	uint32_t context_len, slots;
+	int32_t gpu_layers;
+	uint32_t fixed;
+	uint64_t free_mib;
+	const char *message;
+} refusals[] = {
 	{ 131072, 1, -1, GR_FIT_CONTEXT_FIXED | GR_FIT_LAYERS_FIXED, 16368,
 	  "m.gguf: with 131072 tokens of context it needs 21.7 GiB of device memory, 16.0 GiB are free; "
 	  "at most 84224 tokens fit" },
@@ -402,6 +442,9 @@ static const struct { uint32_t context_len, slots; int32_t gpu_layers; uint32_t 
 	  "fit: let the CPU take the rest, or get a smaller quantisation" },
 	{ 4096, 1, -1, GR_FIT_LAYERS_FIXED, 1000,
 	  "m.gguf: with 4096 tokens of context it needs 6.1 GiB of device memory, 1000 MiB are free; no layer fits: free "
+	  "device memory, or get a smaller quantisation" },
+	{ 4096, 1, -1, GR_FIT_LAYERS_FIXED, 500,
+	  "m.gguf: with 4096 tokens of context it needs 6.1 GiB of device memory, 500 MiB are free; no layer fits: free "
 	  "device memory, or get a smaller quantisation" },
 };
 
@@ -452,7 +495,11 @@ START_TEST(choose_over_two_devices_splits_whole_layers)
 	ck_assert_int_eq(gr_fit_choose(&model, &wanted, GR_FIT_LAYERS_FIXED, devices, 2, "m", &plan, &err), INF_OK);
 	ck_assert_uint_eq(plan.free_bytes, 8 * GIB);
 	/* weights, cache, two compute buffers and reserves, and what one layer may leave empty */
-	ck_assert_uint_gt(plan.total_bytes, plan.need.weights + plan.need.kv + 2 * plan.need.compute + 2 * 972 * MIB);
+	uint64_t largest = 0;
+	for (uint32_t i = 0; i < layers.count; i++)
+		largest = layers.at[i].bytes > largest ? layers.at[i].bytes : largest;
+	ck_assert_uint_eq(plan.total_bytes, plan.need.weights + plan.need.weights / 50 + plan.need.kv +
+			  2 * plan.need.compute + 2 * 972 * MIB + largest + plan.need.kv / 33);
 	/* One that is full already takes nothing and costs nothing but its compute buffer. */
 	devices[0] = (struct gr_fit_device){ 100 * MIB, 972 * MIB };
 	devices[1].free_bytes = 7 * GIB;
@@ -499,6 +546,7 @@ static void add_needs(TCase *tc)
 	tcase_add_loop_test(tc, need_of_a_measured_load_agrees, 0, COUNT(measured));
 	tcase_add_loop_test(tc, need_of_a_part_takes_the_last_layers, 0, COUNT(parts));
 	tcase_add_loop_test(tc, need_without_flash_attention_agrees_within_3_per_cent, 0, COUNT(without_flash));
+	tcase_add_loop_test(tc, compute_is_as_wide_as_the_graph, 0, COUNT(graphs));
 	tcase_add_test(tc, need_of_a_unified_cache_shares_the_context);
 	tcase_add_test(tc, need_with_different_cache_types_counts_each);
 	tcase_add_test(tc, kv_of_a_state_space_is_independent_of_the_context);

@@ -209,6 +209,23 @@ START_TEST(read_architecture_after_its_keys_resolves_them)
 }
 END_TEST
 
+START_TEST(read_architecture_before_its_keys_passes_over_others)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	char key[40];
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "a");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(key, sizeof key, "b%d.context_length", i);
+		gguf_build_u32(&b, key, 2);
+	}
+	gguf_build_u32(&b, "a.context_length", 1);
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.context_length, 1);
+}
+END_TEST
+
 /* More prefixes than are remembered, and longer ones: those beyond are dropped, and nothing breaks. */
 START_TEST(read_very_many_prefixes_are_bounded)
 {
@@ -1292,6 +1309,7 @@ static void add_facts(TCase *tc)
 	tcase_add_test(tc, read_version_2_equals_version_3);
 	tcase_add_test(tc, read_empty_header_says_nothing);
 	tcase_add_test(tc, read_architecture_after_its_keys_resolves_them);
+	tcase_add_test(tc, read_architecture_before_its_keys_passes_over_others);
 	tcase_add_loop_test(tc, read_very_many_prefixes_are_bounded, 0, 4);
 	tcase_add_loop_test(tc, read_count_of_any_integer_type_is_taken, 0, COUNT(integers));
 	tcase_add_loop_test(tc, read_count_out_of_range_is_corrupt, 0, COUNT(bad_counts));

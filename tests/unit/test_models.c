@@ -246,7 +246,7 @@ START_TEST(list_of_the_hub_gives_each_file_from_its_latest_revision)
 	write_model(REPO "/blobs/aaa");
 	write_model(REPO "/blobs/bbb");
 	write_model(REPO "/blobs/ccc");
-	write_bytes(REPO "/refs/main", "22bb", 4);
+	write_bytes(REPO "/refs/main", "22bb\n", 5);
 	make_link(REPO "/snapshots/11aa/m.gguf", "../../blobs/aaa");
 	make_link(REPO "/snapshots/11aa/only-old.gguf", "../../blobs/bbb");
 	make_link(REPO "/snapshots/22bb/m.gguf", "../../blobs/ccc");
@@ -425,6 +425,8 @@ static void write_zoo(void)
 	write_model("Llama-3.1-8B-Q4_K_M.gguf");
 	write_model("Llama-3.1-8B-Uncensored-Q4_K_M.gguf");
 	write_model_of("Llama-3.1-8B-lora.gguf", "adapter", "llama", 1, 0, 0);
+	write_model("a-tiny-x-Q4_K_M.gguf");
+	write_model("tiny-x-Q4_K_M.gguf");
 	write_bytes("broken-1b.gguf", "GGUF", 4);
 	write_model_of("big-00001-of-00002.gguf", "model", "llama", 15, 1, 2);
 	write_model_of("big-00002-of-00002.gguf", "model", "llama", 15, 2, 2);
@@ -437,6 +439,7 @@ START_TEST(resolve_name_gives_the_only_model)
 	expect_path("qwen2.5-0.5b:q8", "Qwen2.5-0.5B-Instruct-Q8_0.gguf");
 	expect_path("Qwen2.5-0.5B-Instruct-Q8_0", "Qwen2.5-0.5B-Instruct-Q8_0.gguf");
 	expect_path("llama-3.1-8b", "Llama-3.1-8B-Q4_K_M.gguf");		/* the whole name, before a part of one */
+	expect_path("tiny-x", "tiny-x-Q4_K_M.gguf");
 	expect_path("uncensored", "Llama-3.1-8B-Uncensored-Q4_K_M.gguf");
 	expect_path("big", "big-00001-of-00002.gguf");
 }
@@ -473,7 +476,9 @@ START_TEST(resolve_path_is_that_file)
 {
 	char wish[PATH_MAX];
 	write_zoo();
-	static const char *const files[] = { "broken-1b.gguf", "Llama-3.1-8B-lora.gguf", "absent.gguf", "absent-00002-of-00002.gguf" };
+	static const char *const files[] = {
+		"broken-1b.gguf", "Llama-3.1-8B-lora.gguf", "absent.gguf", "absent-00002-of-00002.gguf",
+	};
 	for (int i = 0; i < COUNT(files); i++) {
 		snprintf(wish, sizeof wish, "%s/%s", scratch.path, files[i]);
 		expect_path(wish, files[i]);
@@ -498,7 +503,7 @@ START_TEST(resolve_directory_gives_its_only_text_model)
 	expect_refusal(wish, INF_E_BAD_MODEL, "not_a_model", "mmproj: it holds no text model");
 	snprintf(wish, sizeof wish, "%s/empty", scratch.path);
 	expect_refusal(wish, INF_E_NOT_FOUND, "model_missing", "no text model lies in this directory");
-	expect_refusal(scratch.path, INF_E_INVALID, "model_ambiguous", "6 models, say which: ");
+	expect_refusal(scratch.path, INF_E_INVALID, "model_ambiguous", "8 models, say which: ");
 }
 END_TEST
 

@@ -44,6 +44,8 @@ static const char *write_part(const char *name, uint32_t no, uint32_t count)
 	}
 	if (no == 1)
 		gguf_build_tensor(&b, "token_embd.weight", 32, 4, 8, 256);
+	if (no == 3)
+		gguf_build_tensor(&b, "output.weight", 1, 1, 0, 256);
 	snprintf(tensor, sizeof tensor, "blk.%u.attn_k.weight", no - 1);
 	gguf_build_tensor(&b, tensor, 8, 4, 0, 0);
 	snprintf(tensor, sizeof tensor, "blk.%u.ffn_up_exps.weight", no - 1);
@@ -92,9 +94,11 @@ START_TEST(read_parts_adds_them_up)
 	ck_assert_str_eq(set.path, parts[0]);
 	ck_assert_str_eq(set.facts.architecture, "llama");
 	ck_assert_uint_eq(set.facts.file_size, size);
-	ck_assert_uint_eq(set.facts.tensor_count, 7);
-	ck_assert_uint_eq(set.facts.tensor_bytes, 3 * 256 + 136);
-	ck_assert_uint_eq(set.facts.parameter_count, 3 * 64 + 128);
+	ck_assert_uint_eq(set.facts.tensor_count, 8);
+	ck_assert_uint_eq(set.facts.tensor_bytes, 3 * 256 + 136 + 4);
+	ck_assert_uint_eq(set.facts.parameter_count, 3 * 64 + 128 + 1);
+	ck_assert_uint_eq(set.facts.sizes.output, 4);
+	ck_assert(set.facts.has_output_weight);
 	ck_assert_uint_eq(set.facts.sizes.token_embedding, 136);
 	ck_assert_uint_eq(set.facts.sizes.experts, 3 * 128);
 	ck_assert_uint_eq(set.layers.count, 3);
@@ -123,12 +127,18 @@ END_TEST
 START_TEST(read_part_of_another_model_is_a_mismatch)
 {
 	const char *first = write_part("a-00001-of-00002.gguf", 1, 2);
-	write_part("a-00002-of-00002.gguf", 3, 3);
-	expect_failure(first, INF_E_BAD_MODEL, "split_mismatch", "a-00002-of-00002.gguf: its header says that it is part 3 of 3");
+	write_part("a-00002-of-00002.gguf", 1, 2);
+	expect_failure(first, INF_E_BAD_MODEL, "split_mismatch",
+		       "a-00002-of-00002.gguf: its header says that it is part 1 of 2");
+	write_part("a-00002-of-00002.gguf", 2, 3);
+	expect_failure(first, INF_E_BAD_MODEL, "split_mismatch",
+		       "a-00002-of-00002.gguf: its header says that it is part 2 of 3");
 	write_part("a-00001-of-00002.gguf", 1, 3);
-	expect_failure(first, INF_E_BAD_MODEL, "split_mismatch", "a-00001-of-00002.gguf: its header says that it is part 1 of 3");
+	expect_failure(first, INF_E_BAD_MODEL, "split_mismatch",
+		       "a-00001-of-00002.gguf: its header says that it is part 1 of 3");
 	const char *plain = write_part("b.gguf", 2, 5);
-	expect_failure(plain, INF_E_BAD_MODEL, "split_name", "b.gguf: part 2 of 5, but not named like one: call it NAME-00002-of-00005.gguf");
+	expect_failure(plain, INF_E_BAD_MODEL, "split_name",
+		       "b.gguf: part 2 of 5, but not named like one: call it NAME-00002-of-00005.gguf");
 }
 END_TEST
 
