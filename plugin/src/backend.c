@@ -16,7 +16,8 @@ enum { PROBE_MS = 1900, PROBE_OUTPUT = 256 * 1024, LOG_MAX = 2048 };
 
 /* Host variables that concern every profile; all else of the host's environment is never looked at. */
 static const char *const host_variables[] = {
-	"PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "LLAMA_SERVER_PATH", "SUDO_UID", NULL,
+	"PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "LLAMA_SERVER_PATH", "SUDO_UID",
+	"INF_MODELS", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "LLAMA_CACHE", NULL,
 };
 
 /* ---- instance -------------------------------------------------------------------------------------------------- */
@@ -397,6 +398,8 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 	(void)model;
 	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
 		return gr_options_table(gr_profile.name);
+	if (id && strcmp(id, INF_EXT_MODELS) == 0)
+		return &gr_models_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &devices_table;
 	return NULL;

@@ -22,8 +22,9 @@
 /*
  * backend: the vtable over the modules.
  *
- * Three files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
- * backend_model.c a model from load to close, backend_request.c one generate or chat.
+ * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
+ * backend_model.c a model from load to close, backend_request.c one generate or chat, backend_files.c the models on disk,
+ * and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -67,6 +68,8 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+extern const inf_models gr_models_table;	/* backend_files.c */
 
 /* INF_E_INVALID in a forked child. */
 inf_status gr_instance_check(const inf_instance *self, inf_error *err);

@@ -6,20 +6,36 @@
 #include <string.h>
 
 #include "gguf_cursor.h"
+#include "gguf_tensor.h"
+#include "gguf_type.h"
 #include "utf8.h"
 
 enum {
 	NAMED_KEY_MAX = 127,	/* bytes of a key we may know; a longer one is none of ours */
-	PENDING_MAX = 64,
+	PENDING_MAX = 128,
+	PENDING_LISTS_MAX = 4,
+	TENSOR_TYPES_MAX = 64,	/* of which the bytes are added up */
 	ALIGNMENT_DEFAULT = 32,
+};
+
+struct prefix {
+	size_t len;
+	char text[sizeof ((struct gr_gguf *)0)->architecture];
 };
 
 /* A key that ends like one of arch_facts, until the architecture says which prefix counts. */
 struct pending {
 	const struct fact *fact;
-	size_t prefix_len;
-	char prefix[sizeof ((struct gr_gguf *)0)->architecture];
+	struct prefix prefix;
 	uint32_t value;
+};
+
+/* An array with a number for each layer. */
+struct pending_list {
+	enum { LIST_HEAD_COUNTS_KV, LIST_PATTERN } kind;
+	struct prefix prefix;
+	size_t count;
+	uint32_t numbers[GR_GGUF_LAYERS_MAX];
 };
 
 struct reader {
@@ -28,7 +44,10 @@ struct reader {
 	uint64_t alignment;
 	uint32_t token_count;
 	struct pending pending[PENDING_MAX];
-	size_t pending_count;
+	struct pending_list lists[PENDING_LISTS_MAX];
+	size_t pending_count, list_count;
+	uint64_t type_bytes[TENSOR_TYPES_MAX];
+	struct gr_gguf_layers *layers;	/* borrowed, may be NULL */
 	uint64_t data_size;		/* from the start of the data section to the end of its last tensor */
 	bool size_unknown;
 	struct gr_gguf out;
@@ -66,11 +85,15 @@ struct fact {
 	uint32_t flag;			/* in sampling.set */
 };
 
+#define HEAD_COUNT_KV ".attention.head_count_kv"
+#define SLIDING_PATTERN ".attention.sliding_window_pattern"
 #define FIELD(f) .offset = offsetof(struct gr_gguf, f), .size = sizeof ((struct gr_gguf *)0)->f
 
 static const struct fact facts[] = {
 	{ "general.name", FACT_TEXT, FIELD(name) },
 	{ "general.type", FACT_TEXT, FIELD(type) },
+	{ "general.size_label", FACT_TEXT, FIELD(size_label) },
+	{ "general.license", FACT_TEXT, FIELD(license) },
 	{ "general.file_type", FACT_INTEGER, FIELD(file_type) },
 	{ "split.no", FACT_COUNT, FIELD(split_no) },
 	{ "split.count", FACT_COUNT, FIELD(split_count) },
@@ -90,27 +113,56 @@ static const struct fact arch_facts[] = {
 	{ ".embedding_length", FACT_COUNT, FIELD(embedding_length) },
 	{ ".feed_forward_length", FACT_COUNT, FIELD(feed_forward_length) },
 	{ ".attention.head_count", FACT_COUNT, FIELD(head_count) },
-	{ ".attention.head_count_kv", FACT_COUNT, FIELD(head_count_kv) },
+	{ HEAD_COUNT_KV, FACT_COUNT, FIELD(head_count_kv) },
+	{ ".attention.key_length", FACT_COUNT, FIELD(key_length) },
+	{ ".attention.value_length", FACT_COUNT, FIELD(value_length) },
+	{ ".attention.key_length_swa", FACT_COUNT, FIELD(key_length_swa) },
+	{ ".attention.value_length_swa", FACT_COUNT, FIELD(value_length_swa) },
+	{ ".attention.key_length_mla", FACT_COUNT, FIELD(key_length_mla) },
+	{ ".attention.sliding_window", FACT_COUNT, FIELD(sliding_window) },
+	{ SLIDING_PATTERN, FACT_COUNT, FIELD(sliding_pattern) },
+	{ ".attention.shared_kv_layers", FACT_COUNT, FIELD(shared_kv_layers) },
+	{ ".nextn_predict_layers", FACT_COUNT, FIELD(predict_layers) },
+	{ ".expert_count", FACT_COUNT, FIELD(expert_count) },
+	{ ".expert_used_count", FACT_COUNT, FIELD(expert_used_count) },
+	{ ".expert_feed_forward_length", FACT_COUNT, FIELD(expert_feed_forward_length) },
+	{ ".ssm.conv_kernel", FACT_COUNT, FIELD(ssm_conv_kernel) },
+	{ ".ssm.inner_size", FACT_COUNT, FIELD(ssm_inner_size) },
+	{ ".ssm.state_size", FACT_COUNT, FIELD(ssm_state_size) },
+	{ ".ssm.group_count", FACT_COUNT, FIELD(ssm_group_count) },
+	{ ".wkv.head_size", FACT_COUNT, FIELD(wkv_head_size) },
+	{ ".token_shift_count", FACT_COUNT, FIELD(token_shift_count) },
+	{ ".shortconv.l_cache", FACT_COUNT, FIELD(shortconv_cache) },
+	{ ".pooling_type", FACT_COUNT, FIELD(pooling_type) },
 	{ ".vocab_size", FACT_COUNT, FIELD(vocab_size) },
 };
 
 enum { FACTS = sizeof facts / sizeof *facts, ARCH_FACTS = sizeof arch_facts / sizeof *arch_facts };
 
-/* *found = the value is an integer at all; one that cannot be a count is refused. */
+/* *found = the value is an integer at all; one that cannot be a count is refused. Of an array the largest counts. */
 static inf_status read_count(struct reader *r, const struct fact *fact, bool *found, uint32_t *count)
 {
-	int64_t number = 0;
-	*found = gr_gguf_as_integer(&r->value, &number);
-	*count = (uint32_t)number;
-	if (number < 0 || number > INT32_MAX)
-		return GR_GGUF_CORRUPT(&r->in, "%s is %" PRId64, fact->key, number);
+	int64_t number = 0, largest = 0;
+	size_t items = r->value.is_array ? r->value.kept : 1;
+	*found = false;
+	for (size_t i = 0; i < items; i++) {
+		bool is = r->value.is_array ? gr_gguf_item_as_integer(&r->value, i, &number) :
+					      gr_gguf_as_integer(&r->value, &number);
+		if (!is)
+			return INF_OK;
+		if (number < 0 || number > INT32_MAX)
+			return GR_GGUF_CORRUPT(&r->in, "%s is %" PRId64, fact->key, number);
+		largest = number > largest ? number : largest;
+		*found = true;
+	}
+	*count = (uint32_t)largest;
 	return INF_OK;
 }
 
 static inf_status keep_count(struct reader *r, const struct fact *fact, void *field)
 {
 	bool found;
-	uint32_t count;
+	uint32_t count = 0;
 	inf_status st = read_count(r, fact, &found, &count);
 	if (st == INF_OK && found)
 		memcpy(field, &count, sizeof count);
@@ -194,29 +246,73 @@ static size_t prefix_of(const char *key, const char *suffix)
 	return key_len - suffix_len;
 }
 
+static bool is_architecture(const struct reader *r, const struct prefix *prefix)
+{
+	return prefix->len == strlen(r->out.architecture) &&
+	       !memcmp(prefix->text, r->out.architecture, prefix->len);
+}
+
+/* A number for each layer, whatever is no number there being 0. */
+static void keep_list(struct reader *r, const struct fact *fact, const struct prefix *prefix)
+{
+	bool pattern = !strcmp(fact->key, SLIDING_PATTERN);
+	if (!r->layers || !r->value.is_array || r->list_count == PENDING_LISTS_MAX ||
+	    (!pattern && strcmp(fact->key, HEAD_COUNT_KV) != 0))
+		return;
+	struct pending_list *list = &r->lists[r->list_count++];
+	list->kind = pattern ? LIST_PATTERN : LIST_HEAD_COUNTS_KV;
+	list->prefix = *prefix;
+	list->count = r->value.kept;
+	for (size_t i = 0; i < list->count; i++) {
+		int64_t number = 0;
+		if (r->value.type == GR_GGUF_BOOL)
+			number = r->value.numbers[i] != 0;
+		else
+			gr_gguf_item_as_integer(&r->value, i, &number);
+		list->numbers[i] = (uint32_t)number;
+	}
+}
+
 /* The architecture may come after the keys that begin with it, so any prefix is kept for now. */
 static inf_status keep_pending(struct reader *r, const struct fact *fact, size_t prefix_len)
 {
 	bool found;
-	if (prefix_len >= sizeof r->pending->prefix || r->pending_count == PENDING_MAX)
+	struct pending p = { .fact = fact, .prefix.len = prefix_len };
+	if (prefix_len >= sizeof p.prefix.text)
 		return INF_OK;
-	struct pending *p = &r->pending[r->pending_count];
-	inf_status st = read_count(r, fact, &found, &p->value);
-	if (st != INF_OK || !found)
+	memcpy(p.prefix.text, r->key, prefix_len);
+	inf_status st = read_count(r, fact, &found, &p.value);
+	if (st != INF_OK || (r->out.architecture[0] && !is_architecture(r, &p.prefix)))
 		return st;
-	p->fact = fact;
-	p->prefix_len = prefix_len;
-	memcpy(p->prefix, r->key, prefix_len);
-	r->pending_count++;
+	keep_list(r, fact, &p.prefix);
+	if (found && r->pending_count < PENDING_MAX)
+		r->pending[r->pending_count++] = p;
 	return INF_OK;
+}
+
+static void resolve_list(struct reader *r, const struct pending_list *list)
+{
+	struct gr_gguf_layers *layers = r->layers;
+	if (list->kind == LIST_PATTERN)
+		layers->has_pattern = true;
+	else
+		layers->has_head_counts = true;
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->kind == LIST_HEAD_COUNTS_KV)
+			layers->at[i].head_count_kv = list->numbers[i];
+		else if (list->numbers[i])
+			layers->at[i].flags |= GR_GGUF_LAYER_SLIDING;
+	}
 }
 
 static void resolve_pending(struct reader *r)
 {
-	size_t len = strlen(r->out.architecture);
 	for (const struct pending *p = r->pending; p < r->pending + r->pending_count; p++)
-		if (p->prefix_len == len && !memcmp(p->prefix, r->out.architecture, len))
+		if (is_architecture(r, &p->prefix))
 			memcpy((char *)&r->out + p->fact->offset, &p->value, sizeof p->value);
+	for (const struct pending_list *list = r->lists; list < r->lists + r->list_count; list++)
+		if (is_architecture(r, &list->prefix))
+			resolve_list(r, list);
 	if (r->token_count)
 		r->out.vocab_size = r->token_count;
 }
@@ -362,53 +458,10 @@ static inf_status read_keys(struct reader *r)
 	return INF_OK;
 }
 
-/*
- * Elements and bytes of a block of each tensor type, from ggml-common.h; bytes 0 = not known here. Left out: types that
- * were removed, and those from 41 on, whose numbers stand for different layouts in different forks. A size that is too
- * large would refuse a good file, one that is missing only gives up the check.
- */
-static const struct block {
-	uint16_t elements, bytes;
-} blocks[] = {
-	[0] = { 1, 4 },		/* F32 */
-	[1] = { 1, 2 },		/* F16 */
-	[2] = { 32, 18 },	/* Q4_0 */
-	[3] = { 32, 20 },	/* Q4_1 */
-	[6] = { 32, 22 },	/* Q5_0 */
-	[7] = { 32, 24 },	/* Q5_1 */
-	[8] = { 32, 34 },	/* Q8_0 */
-	[9] = { 32, 36 },	/* Q8_1 */
-	[10] = { 256, 84 },	/* Q2_K */
-	[11] = { 256, 110 },	/* Q3_K */
-	[12] = { 256, 144 },	/* Q4_K */
-	[13] = { 256, 176 },	/* Q5_K */
-	[14] = { 256, 210 },	/* Q6_K */
-	[15] = { 256, 292 },	/* Q8_K */
-	[16] = { 256, 66 },	/* IQ2_XXS */
-	[17] = { 256, 74 },	/* IQ2_XS */
-	[18] = { 256, 98 },	/* IQ3_XXS */
-	[19] = { 256, 50 },	/* IQ1_S */
-	[20] = { 32, 18 },	/* IQ4_NL */
-	[21] = { 256, 110 },	/* IQ3_S */
-	[22] = { 256, 82 },	/* IQ2_S */
-	[23] = { 256, 136 },	/* IQ4_XS */
-	[24] = { 1, 1 },	/* I8 */
-	[25] = { 1, 2 },	/* I16 */
-	[26] = { 1, 4 },	/* I32 */
-	[27] = { 1, 8 },	/* I64 */
-	[28] = { 1, 8 },	/* F64 */
-	[29] = { 256, 56 },	/* IQ1_M */
-	[30] = { 1, 2 },	/* BF16 */
-	[34] = { 256, 54 },	/* TQ1_0 */
-	[35] = { 256, 66 },	/* TQ2_0 */
-	[39] = { 32, 17 },	/* MXFP4 */
-	[40] = { 64, 36 },	/* NVFP4 */
-};
-
-enum { BLOCKS = sizeof blocks / sizeof *blocks };
-
 struct tensor {
+	struct gr_gguf_place place;
 	uint64_t row;		/* elements of the first dimension */
+	uint64_t rows;		/* of a matrix: how many there are */
 	uint64_t elements;
 	uint64_t type;
 	uint64_t offset;	/* from the start of the data section */
@@ -423,6 +476,7 @@ static inf_status read_shape(struct reader *r, struct tensor *t)
 	if (dims > GR_GGUF_DIMS_MAX)
 		return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " dimensions, at most %d", dims, GR_GGUF_DIMS_MAX);
 	t->row = 1;
+	t->rows = 1;
 	t->elements = 1;
 	for (uint64_t i = 0; i < dims; i++) {
 		st = gr_gguf_take_number(&r->in, 8, &n);
@@ -431,6 +485,7 @@ static inf_status read_shape(struct reader *r, struct tensor *t)
 		if (n > INT64_MAX || __builtin_mul_overflow(t->elements, n, &t->elements) || t->elements > INT64_MAX)
 			return GR_GGUF_CORRUPT(&r->in, "more elements than can be counted");
 		t->row = i ? t->row : n;
+		t->rows = i == 1 ? n : t->rows;
 	}
 	return INF_OK;
 }
@@ -438,10 +493,13 @@ static inf_status read_shape(struct reader *r, struct tensor *t)
 static inf_status read_tensor(struct reader *r, struct tensor *t)
 {
 	uint64_t len;
+	const unsigned char *name;
 	inf_status st = gr_gguf_take_length(&r->in, GR_GGUF_TENSOR_NAME_MAX, &len);
+	if (st == INF_OK)
+		st = gr_gguf_take(&r->in, (size_t)len, &name);
 	if (st != INF_OK)
 		return st;
-	gr_gguf_skip(&r->in, len);
+	t->place = gr_gguf_place((const char *)name, (size_t)len);
 	st = read_shape(r, t);
 	if (st == INF_OK)
 		st = gr_gguf_take_number(&r->in, 4, &t->type);
@@ -453,25 +511,92 @@ static inf_status read_tensor(struct reader *r, struct tensor *t)
 	return st;
 }
 
+static uint32_t width_of(const struct tensor *t)
+{
+	return t->rows > UINT32_MAX ? UINT32_MAX : (uint32_t)t->rows;
+}
+
+/* Of all parts of a model together, which no check of one file bounds. */
+static void add_bytes(uint64_t *sum, uint64_t size)
+{
+	if (__builtin_add_overflow(*sum, size, sum))
+		*sum = UINT64_MAX;
+}
+
+static void add_to_layer(struct gr_gguf_layers *layers, const struct tensor *t, uint64_t size)
+{
+	static const uint32_t flags[] = {
+		[GR_GGUF_ROLE_KEY] = GR_GGUF_LAYER_ATTENTION,
+		[GR_GGUF_ROLE_FUSED] = GR_GGUF_LAYER_ATTENTION,
+		[GR_GGUF_ROLE_LATENT] = GR_GGUF_LAYER_ATTENTION | GR_GGUF_LAYER_LATENT,
+		[GR_GGUF_ROLE_RECURRENT] = GR_GGUF_LAYER_RECURRENT,
+	};
+	struct gr_gguf_layer *layer = &layers->at[t->place.layer];
+	enum gr_gguf_role role = t->place.role;
+	add_bytes(&layer->bytes, size);
+	layer->flags |= flags[role];
+	if (role == GR_GGUF_ROLE_EXPERTS)
+		add_bytes(&layer->expert_bytes, size);
+	if (role == GR_GGUF_ROLE_KEY)
+		layer->key_width = width_of(t);
+	if (role == GR_GGUF_ROLE_VALUE)
+		layer->value_width = width_of(t);
+	if (t->place.layer >= layers->count)
+		layers->count = t->place.layer + 1;
+}
+
+/* None of the sums can overflow: they are parts of tensor_bytes. */
+static void add_to_part(struct reader *r, const struct tensor *t, uint64_t size)
+{
+	struct gr_gguf_sizes *sizes = &r->out.sizes;
+	enum gr_gguf_part part = t->place.part;
+	if (part == GR_GGUF_PART_LAYER && t->place.layer >= GR_GGUF_LAYERS_MAX)
+		part = GR_GGUF_PART_OUTPUT;
+	if (part == GR_GGUF_PART_LAYER && t->place.role == GR_GGUF_ROLE_EXPERTS)
+		sizes->experts += size;
+	if (part == GR_GGUF_PART_LAYER && r->layers)
+		add_to_layer(r->layers, t, size);
+	if (part == GR_GGUF_PART_TOKEN_EMBEDDING)
+		sizes->token_embedding += size;
+	if (part == GR_GGUF_PART_INPUT)
+		sizes->input += size;
+	if (part == GR_GGUF_PART_OUTPUT || part == GR_GGUF_PART_OUTPUT_WEIGHT)
+		sizes->output += size;
+	if (part == GR_GGUF_PART_OUTPUT_WEIGHT)
+		r->out.has_output_weight = true;
+	if (t->type < TENSOR_TYPES_MAX)
+		r->type_bytes[t->type] += size;
+}
+
 static inf_status add_tensor(struct reader *r, const struct tensor *t)
 {
-	static const struct block unknown = { 1, 0 };
-	const struct block *block = t->type < BLOCKS && blocks[t->type].bytes ? &blocks[t->type] : &unknown;
+	struct gr_gguf_block block = gr_gguf_block(t->type);
 	uint64_t size, end;
-	if (block == &unknown)
+	if (!block.bytes)
 		r->size_unknown = true;
-	if (t->row % block->elements)
+	if (t->row % block.elements)
 		return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " elements in a row, not a multiple of %d", t->row,
-				       block->elements);
-	if (__builtin_mul_overflow(t->elements / block->elements, block->bytes, &size) ||
+				       block.elements);
+	if (__builtin_mul_overflow(t->elements / block.elements, block.bytes, &size) ||
 	    __builtin_add_overflow(t->offset, size, &end) ||
 	    __builtin_add_overflow(r->out.tensor_bytes, size, &r->out.tensor_bytes) ||
 	    __builtin_add_overflow(r->out.parameter_count, t->elements, &r->out.parameter_count))
 		return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " elements at offset %" PRIu64
 				       " are more than can be counted", t->elements, t->offset);
+	add_to_part(r, t, size);
 	if (end > r->data_size)
 		r->data_size = end;
 	return INF_OK;
+}
+
+static void find_main_type(struct reader *r)
+{
+	uint64_t most = 0;
+	for (int i = 0; i < TENSOR_TYPES_MAX; i++)
+		if (r->type_bytes[i] > most) {
+			most = r->type_bytes[i];
+			r->out.main_tensor_type = i;
+		}
 }
 
 static inf_status read_tensors(struct reader *r)
@@ -486,6 +611,7 @@ static inf_status read_tensors(struct reader *r)
 			return st;
 	}
 	r->in.part = NULL;
+	find_main_type(r);
 	return INF_OK;
 }
 
@@ -503,7 +629,8 @@ static inf_status check_size(struct reader *r)
 	return INF_OK;
 }
 
-inf_status gr_gguf_read(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out, inf_error *err)
+inf_status gr_gguf_read_layers(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out,
+			       struct gr_gguf_layers *layers, inf_error *err)
 {
 	struct reader *r = malloc(sizeof *r);
 	if (!r)
@@ -513,6 +640,8 @@ inf_status gr_gguf_read(const struct gr_gguf_source *source, const char *name, s
 	r->alignment = ALIGNMENT_DEFAULT;
 	r->out.file_size = source->size;
 	r->out.file_type = -1;
+	r->out.main_tensor_type = -1;
+	r->layers = layers;
 	inf_status st = read_head(r);
 	if (st == INF_OK)
 		st = read_keys(r);
@@ -524,4 +653,9 @@ inf_status gr_gguf_read(const struct gr_gguf_source *source, const char *name, s
 		*out = r->out;
 	free(r);
 	return st;
+}
+
+inf_status gr_gguf_read(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out, inf_error *err)
+{
+	return gr_gguf_read_layers(source, name, out, NULL, err);
 }

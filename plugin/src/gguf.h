@@ -32,6 +32,7 @@ enum {
 	GR_GGUF_ITEMS_MAX = 1 << 24,		/* strings and inner arrays, in all arrays of the file together */
 	GR_GGUF_DEPTH_MAX = 4,			/* arrays in arrays */
 	GR_GGUF_DIMS_MAX = 4,			/* of a tensor, as in ggml */
+	GR_GGUF_LAYERS_MAX = 512,		/* layers that are told apart, as many as llama.cpp can load */
 };
 
 /*
@@ -68,6 +69,14 @@ struct gr_gguf_sampling {
 	int32_t top_k;
 };
 
+/* Bytes of tensors by where llama.cpp puts them. The layers are the rest of tensor_bytes. */
+struct gr_gguf_sizes {
+	uint64_t token_embedding;	/* token_embd.weight */
+	uint64_t input;			/* the other tensors that are looked up by token or position */
+	uint64_t output;		/* what is of no layer otherwise, output.weight included */
+	uint64_t experts;		/* of the layers, those of a mixture of experts; all of them, used at once or not */
+};
+
 /* 0 or "" = the file does not say, unless noted. Counts never exceed INT32_MAX. */
 struct gr_gguf {
 	uint32_t version;			/* 2 or 3 */
@@ -77,25 +86,62 @@ struct gr_gguf {
 						   unknown type */
 	uint64_t tensor_bytes;			/* all tensors of a known type, without padding */
 	uint64_t parameter_count;		/* elements of all tensors */
+	struct gr_gguf_sizes sizes;
+	bool has_output_weight;			/* else the token embedding is used a second time, for the output */
+	int32_t main_tensor_type;		/* the one with the most bytes; -1 = no tensor of a known type */
 
 	char architecture[64];			/* "llama", "qwen3"; not cut: a longer one is refused */
 	char name[128];
 	char type[32];				/* "model", "adapter", "mmproj" */
+	char size_label[32];			/* "8B", "8x7B" */
+	char license[64];			/* "apache-2.0" */
 	int32_t file_type;			/* LLAMA_FTYPE_*: 0 is F32; -1 = the file does not say */
 	uint32_t split_no, split_count;		/* shard split_no (from 0) of split_count; count 0 = not split */
 
-	/* <architecture>.*; the first element where the file has one for each layer */
+	/* <architecture>.*; the largest where the file has one for each layer */
 	uint32_t context_length;		/* tokens the model was trained for */
 	uint32_t block_count;
 	uint32_t embedding_length;
 	uint32_t feed_forward_length;
 	uint32_t head_count, head_count_kv;	/* without head_count_kv it is as head_count */
+	uint32_t key_length, value_length;	/* of one head; 0 = embedding_length / head_count */
+	uint32_t key_length_swa, value_length_swa;	/* in layers with a sliding window, if they differ */
+	uint32_t key_length_mla;		/* not 0: keys and values are cached compressed, as one row */
+	uint32_t sliding_window;		/* tokens */
+	uint32_t sliding_pattern;		/* one layer in so many attends to everything; see also gr_gguf_layers */
+	uint32_t shared_kv_layers;		/* so many of the last layers use the keys and values of others */
+	uint32_t predict_layers;		/* so many of the last layers only predict further tokens */
+	uint32_t expert_count, expert_used_count, expert_feed_forward_length;
+	uint32_t ssm_conv_kernel, ssm_inner_size, ssm_state_size, ssm_group_count;
+	uint32_t wkv_head_size, token_shift_count, shortconv_cache;
+	uint32_t pooling_type;			/* LLAMA_POOLING_TYPE_*; not 0: the model gives embeddings or ranks */
 
 	uint32_t vocab_size;			/* entries of the token list, else <architecture>.vocab_size */
 	char tokenizer_model[32];		/* "llama", "gpt2" */
 	enum gr_gguf_answer add_bos;
 	bool has_chat_template;
 	struct gr_gguf_sampling sampling;
+};
+
+enum {
+	GR_GGUF_LAYER_ATTENTION = 1u << 0,	/* has matrices for keys and values */
+	GR_GGUF_LAYER_LATENT = 1u << 1,		/* they give one compressed row */
+	GR_GGUF_LAYER_RECURRENT = 1u << 2,
+	GR_GGUF_LAYER_SLIDING = 1u << 3,	/* the file's pattern says so */
+};
+
+struct gr_gguf_layer {
+	uint64_t bytes, expert_bytes;	/* of its tensors; the experts are part of the bytes */
+	uint32_t key_width, value_width;	/* numbers that attn_k and attn_v give for a token; 0 = no such tensor */
+	uint32_t head_count_kv;		/* where has_head_counts */
+	uint32_t flags;			/* GR_GGUF_LAYER_* */
+};
+
+/* About 16 KiB: for the heap. Starts zeroed. */
+struct gr_gguf_layers {
+	uint32_t count;			/* the last layer with a tensor, and those before it */
+	bool has_head_counts, has_pattern;	/* the file has a value for each layer */
+	struct gr_gguf_layer at[GR_GGUF_LAYERS_MAX];
 };
 
 /*
@@ -109,5 +155,12 @@ struct gr_gguf {
  *   gguf_corrupt     contradicts itself, or says what no real file says
  */
 inf_status gr_gguf_read(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out, inf_error *err);
+
+/*
+ * As above, and add what the file holds to *layers, so that one object can take all parts of a split model. After a
+ * failure *layers is spoilt. A layer beyond GR_GGUF_LAYERS_MAX counts as output. layers may be NULL.
+ */
+inf_status gr_gguf_read_layers(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out,
+			       struct gr_gguf_layers *layers, inf_error *err);
 
 #endif

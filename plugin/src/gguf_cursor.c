@@ -178,6 +178,17 @@ static inf_status skip_array(struct gr_gguf_cursor *self, uint64_t type, uint64_
 	return st;
 }
 
+/* Takes the first numbers of an array off *count. */
+static inf_status keep_numbers(struct gr_gguf_cursor *self, struct gr_gguf_value *value, uint64_t *count)
+{
+	inf_status st = INF_OK;
+	size_t kept = *count < GR_GGUF_NUMBERS_KEPT ? (size_t)*count : GR_GGUF_NUMBERS_KEPT;
+	for (value->kept = 0; st == INF_OK && value->kept < kept; value->kept++)
+		st = gr_gguf_take_number(self, value_size[value->type], &value->numbers[value->kept]);
+	*count -= kept;
+	return st;
+}
+
 static inf_status read_array(struct gr_gguf_cursor *self, struct gr_gguf_value *value)
 {
 	uint64_t type, count;
@@ -186,10 +197,8 @@ static inf_status read_array(struct gr_gguf_cursor *self, struct gr_gguf_value *
 		return st;
 	value->type = (enum gr_gguf_type)type;
 	value->count = count;
-	if (count && type != GR_GGUF_STRING && type != GR_GGUF_ARRAY) {
-		st = gr_gguf_take_number(self, value_size[type], &value->bits);
-		count--;
-	}
+	if (type != GR_GGUF_STRING && type != GR_GGUF_ARRAY)
+		st = keep_numbers(self, value, &count);
 	return st == INF_OK ? skip_array(self, type, count, 1) : st;
 }
 
@@ -219,6 +228,7 @@ inf_status gr_gguf_take_value(struct gr_gguf_cursor *self, struct gr_gguf_value 
 	value->type = (enum gr_gguf_type)type;
 	value->is_array = type == GR_GGUF_ARRAY;
 	value->count = 0;
+	value->kept = 0;
 	if (type == GR_GGUF_ARRAY)
 		return read_array(self, value);
 	if (type == GR_GGUF_STRING)
@@ -231,32 +241,40 @@ bool gr_gguf_is_text(const struct gr_gguf_value *value)
 	return value->type == GR_GGUF_STRING && !value->is_array;
 }
 
-bool gr_gguf_as_integer(const struct gr_gguf_value *value, int64_t *number)
+static bool integer_of(enum gr_gguf_type type, uint64_t bits, int64_t *number)
 {
-	if (value->is_array && !value->count)
-		return false;
-	switch (value->type) {
+	switch (type) {
 	case GR_GGUF_U8: case GR_GGUF_U16: case GR_GGUF_U32:
-		*number = (int64_t)value->bits;
+		*number = (int64_t)bits;
 		return true;
 	case GR_GGUF_U64:
-		*number = value->bits > INT64_MAX ? INT64_MAX : (int64_t)value->bits;
+		*number = bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
 		return true;
 	case GR_GGUF_I8:
-		*number = (int8_t)value->bits;
+		*number = (int8_t)bits;
 		return true;
 	case GR_GGUF_I16:
-		*number = (int16_t)value->bits;
+		*number = (int16_t)bits;
 		return true;
 	case GR_GGUF_I32:
-		*number = (int32_t)value->bits;
+		*number = (int32_t)bits;
 		return true;
 	case GR_GGUF_I64:
-		*number = (int64_t)value->bits;
+		*number = (int64_t)bits;
 		return true;
 	default:
 		return false;
 	}
+}
+
+bool gr_gguf_as_integer(const struct gr_gguf_value *value, int64_t *number)
+{
+	return !value->is_array && integer_of(value->type, value->bits, number);
+}
+
+bool gr_gguf_item_as_integer(const struct gr_gguf_value *value, size_t i, int64_t *number)
+{
+	return integer_of(value->type, value->numbers[i], number);
 }
 
 bool gr_gguf_as_float(const struct gr_gguf_value *value, float *number)

@@ -23,14 +23,19 @@ enum gr_gguf_type {
 	GR_GGUF_TYPES
 };
 
-enum { GR_GGUF_TEXT_KEPT = 255 };	/* bytes of a string value that are kept */
+enum {
+	GR_GGUF_TEXT_KEPT = 255,		/* bytes of a string value that are kept */
+	GR_GGUF_NUMBERS_KEPT = GR_GGUF_LAYERS_MAX,	/* numbers of an array that are kept */
+};
 
-/* A value as far as it is kept: a scalar, or the shape and the first number of an array. */
+/* A value as far as it is kept: a scalar, or the shape and the first numbers of an array. */
 struct gr_gguf_value {
 	enum gr_gguf_type type;		/* of the elements, if it is an array */
 	bool is_array;
 	uint64_t count;			/* elements of the array */
-	uint64_t bits;			/* the number; of an array of numbers the first one, unless it is empty */
+	uint64_t bits;			/* the number, of a scalar */
+	size_t kept;			/* numbers of the array */
+	uint64_t numbers[GR_GGUF_NUMBERS_KEPT];	/* as bits is */
 	uint64_t text_len;		/* of the whole string, which text may hold only the beginning of */
 	char text[GR_GGUF_TEXT_KEPT];
 };
@@ -69,9 +74,11 @@ inf_status gr_gguf_refuse(const struct gr_gguf_cursor *self, inf_status code, co
 /* Refuse a file that ends before its header does. */
 inf_status gr_gguf_cut_off(const struct gr_gguf_cursor *self);
 
-/* What a value says, if it is of that kind. As an integer an array counts with its first element. */
+/* What a value says, if it is of that kind. */
 bool gr_gguf_is_text(const struct gr_gguf_value *value);
-bool gr_gguf_as_integer(const struct gr_gguf_value *value, int64_t *number);
+bool gr_gguf_as_integer(const struct gr_gguf_value *value, int64_t *number);	/* not of an array */
+/* Number i < kept of an array. */
+bool gr_gguf_item_as_integer(const struct gr_gguf_value *value, size_t i, int64_t *number);
 bool gr_gguf_as_float(const struct gr_gguf_value *value, float *number);	/* finite ones only */
 
 #endif

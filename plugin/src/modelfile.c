@@ -10,31 +10,12 @@
 #include <unistd.h>
 
 #include "fail.h"
-#include "utf8.h"
-
-enum { SHOWN_MAX = 220 };	/* bytes of the path in a message, which has to hold the cause as well */
+#include "pathtext.h"
 
 struct file {
 	int fd;
 	int error;		/* errno of the read that failed */
 };
-
-/* The path, or its end, as text that can stand in a message. */
-static void show_path(const char *path, char shown[SHOWN_MAX + 1])
-{
-	size_t len = strlen(path), from = 0;
-	if (len > SHOWN_MAX) {
-		from = len - (SHOWN_MAX - 3);
-		while (((unsigned char)path[from] & 0xc0) == 0x80 && from < len)
-			from++;
-	}
-	snprintf(shown, SHOWN_MAX + 1, "%s%s", from ? "..." : "", path + from);
-	if (gr_utf8_valid(shown, strlen(shown)))
-		return;
-	for (char *c = shown; *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-}
 
 static inf_status fail_missing(const char *path, const char *shown, int error, inf_error *err)
 {
@@ -88,7 +69,8 @@ static int64_t read_at(void *ctx, uint64_t offset, void *buf, size_t len)
 	return n;
 }
 
-static inf_status read_header(struct file *file, const char *shown, struct gr_gguf *out, inf_error *err)
+static inf_status read_header(struct file *file, const char *shown, struct gr_gguf *out, struct gr_gguf_layers *layers,
+			      inf_error *err)
 {
 	struct stat st;
 	if (fstat(file->fd, &st) != 0)
@@ -97,24 +79,29 @@ static inf_status read_header(struct file *file, const char *shown, struct gr_gg
 	if (status != INF_OK)
 		return status;
 	struct gr_gguf_source source = { .ctx = file, .read_at = read_at, .size = (uint64_t)st.st_size };
-	status = gr_gguf_read(&source, shown, out, err);
+	status = gr_gguf_read_layers(&source, shown, out, layers, err);
 	if (file->error)
 		return gr_fail_errno(err, INF_E_IO, file->error, "model_io", "%s: reading it failed", shown);
 	return status;
 }
 
-inf_status gr_modelfile_read(const char *path, struct gr_gguf *out, inf_error *err)
+inf_status gr_modelfile_read_layers(const char *path, struct gr_gguf *out, struct gr_gguf_layers *layers, inf_error *err)
 {
-	char shown[SHOWN_MAX + 1];
+	char shown[GR_PATHTEXT_MAX + 1];
 	struct file file = { .fd = -1 };
-	show_path(path, shown);
+	gr_pathtext(path, shown);
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. It changes nothing for a regular file. */
 	do {
 		file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	} while (file.fd < 0 && errno == EINTR);
 	if (file.fd < 0)
 		return fail_open(path, shown, errno, err);
-	inf_status status = read_header(&file, shown, out, err);
+	inf_status status = read_header(&file, shown, out, layers, err);
 	close(file.fd);
 	return status;
+}
+
+inf_status gr_modelfile_read(const char *path, struct gr_gguf *out, inf_error *err)
+{
+	return gr_modelfile_read_layers(path, out, NULL, err);
 }

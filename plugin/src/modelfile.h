@@ -24,4 +24,7 @@
  */
 inf_status gr_modelfile_read(const char *path, struct gr_gguf *out, inf_error *err);
 
+/* As above, and add what the file holds to *layers, as gr_gguf_read_layers() does. */
+inf_status gr_modelfile_read_layers(const char *path, struct gr_gguf *out, struct gr_gguf_layers *layers, inf_error *err);
+
 #endif

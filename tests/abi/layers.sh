@@ -20,6 +20,8 @@ only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-hos
 only '#include <json' 'plugin/src/wire\.c|sample-host/src/json\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
 only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
+only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
+	'plugin/src/(models|rundir|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/src
 only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|spawn)\.c|plugin/src/sysroot\.h' plugin/src host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
@@ -28,7 +30,8 @@ only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api 
 only '#include "(discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
-for module in sse gguf launch options diagnose stop utf8 chat sampling refusal gpu_mask gpu_select gpu_verify devlog; do
+for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
+	utf8 chat sampling refusal gpu_mask gpu_select gpu_verify devlog; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -45,7 +48,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='modelfile:gguf gguf:gguf_cursor gguf_cursor:gguf chat:wire
+edges='modelfile:gguf fit:gguf modelname:split chat:wire
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
@@ -53,10 +56,11 @@ edges='modelfile:gguf gguf:gguf_cursor gguf_cursor:gguf chat:wire
 for source in plugin/src/*.[ch]; do
 	name=$(basename -- "${source%.*}")
 	case $name in
-	entry | backend* | prompt | supervisor | launch | profile) continue ;;
+	entry | backend* | prompt | supervisor | launch | profile | models | modelset | modelreport) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
-		grep -vxE "$name|buf|fail|strv|utf8" || true)
+		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)
+	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
 	case $name in
 	sampling | options) continue ;;
 	esac

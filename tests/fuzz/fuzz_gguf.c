@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fit.h"
 #include "gguf.h"
 #include "utf8.h"
 
@@ -48,19 +49,49 @@ static void check_facts(const struct gr_gguf *g)
 	check_text(g->name, sizeof g->name);
 	check_text(g->type, sizeof g->type);
 	check_text(g->tokenizer_model, sizeof g->tokenizer_model);
+	check_text(g->size_label, sizeof g->size_label);
+	check_text(g->license, sizeof g->license);
 	if (g->expected_file_size > g->file_size || g->tensor_count > GR_GGUF_TENSORS_MAX ||
 	    g->kv_count > GR_GGUF_KEYS_MAX || g->vocab_size > INT32_MAX || g->context_length > INT32_MAX ||
 	    g->block_count > INT32_MAX || g->head_count_kv > INT32_MAX || g->add_bos > GR_GGUF_YES)
 		abort();
 }
 
+/* Every byte is counted once. */
+static void check_layers(const struct gr_gguf *g, const struct gr_gguf_layers *layers)
+{
+	uint64_t bytes = g->sizes.token_embedding + g->sizes.input + g->sizes.output, experts = 0;
+	if (layers->count > GR_GGUF_LAYERS_MAX)
+		abort();
+	for (uint32_t i = 0; i < layers->count; i++) {
+		bytes += layers->at[i].bytes;
+		experts += layers->at[i].expert_bytes;
+	}
+	if (bytes != g->tensor_bytes || experts != g->sizes.experts)
+		abort();
+}
+
+/* Whatever the facts are, the sums over them have to end. */
+static void check_fit(const struct gr_gguf *g, const struct gr_gguf_layers *layers)
+{
+	const struct gr_fit_model model = { g, layers };
+	const struct gr_fit_load load = { .context_len = 1 << 24, .slots = 256, .gpu_layers = -1 };
+	const struct gr_fit_device device = { UINT64_C(1) << 34, 1 << 29 };
+	struct gr_fit_plan plan;
+	if (gr_fit_choose(&model, &load, 0, &device, 1, "m.gguf", &plan, NULL) != INF_OK ||
+	    plan.total_bytes > plan.free_bytes)
+		abort();
+}
+
 static inf_status read_file(const uint8_t *data, size_t size, uint64_t claimed, size_t chunk, char facts[600])
 {
 	struct gr_gguf g;
+	static struct gr_gguf_layers layers;
 	struct file file = { data, size, chunk };
 	struct gr_gguf_source source = { &file, read_at, claimed };
 	inf_error err = { .struct_size = sizeof err };
-	inf_status st = gr_gguf_read(&source, "m.gguf", &g, &err);
+	memset(&layers, 0, sizeof layers);
+	inf_status st = gr_gguf_read_layers(&source, "m.gguf", &g, &layers, &err);
 	if (st != err.code || (st != INF_OK && (strncmp(err.reason, "gguf_", 5) != 0 || !err.message[0])))
 		abort();
 	if (st != INF_OK) {
@@ -68,7 +99,9 @@ static inf_status read_file(const uint8_t *data, size_t size, uint64_t claimed, 
 		return st;
 	}
 	check_facts(&g);
-	snprintf(facts, 600, "%s %s %s %s %d %u %u %u %u %u %u %u %llu %llu %llu %x %a %d", g.architecture, g.name,
+	check_layers(&g, &layers);
+	check_fit(&g, &layers);
+	snprintf(facts, 600, "%u %s %s %s %s %d %u %u %u %u %u %u %u %llu %llu %llu %x %a %d", layers.count, g.architecture, g.name,
 		 g.type, g.tokenizer_model, g.file_type, g.context_length, g.block_count, g.embedding_length,
 		 g.feed_forward_length, g.head_count, g.head_count_kv, g.vocab_size,
 		 (unsigned long long)g.expected_file_size, (unsigned long long)g.tensor_bytes,

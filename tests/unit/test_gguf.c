@@ -10,6 +10,8 @@
 #include "failmalloc.h"
 #include "gguf.h"
 #include "gguf_build.h"
+#include "gguf_kind.h"
+#include "gguf_type.h"
 #include "utf8.h"
 
 #ifndef GR_SAMPLE_MODEL
@@ -204,6 +206,23 @@ START_TEST(read_architecture_after_its_keys_resolves_them)
 	ck_assert_uint_eq(g.context_length, 4096);
 	ck_assert_uint_eq(g.block_count, 0);
 	ck_assert_uint_eq(g.vocab_size, 32000);
+}
+END_TEST
+
+START_TEST(read_architecture_before_its_keys_passes_over_others)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	char key[40];
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "a");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(key, sizeof key, "b%d.context_length", i);
+		gguf_build_u32(&b, key, 2);
+	}
+	gguf_build_u32(&b, "a.context_length", 1);
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.context_length, 1);
 }
 END_TEST
 
@@ -810,6 +829,300 @@ START_TEST(read_tensor_of_unknown_type_gives_up_the_size)
 }
 END_TEST
 
+/* ---- where tensors belong, and what layers are ---- */
+
+static struct gr_gguf_layers layers;
+
+static void clear_layers(void)
+{
+	layers = (struct gr_gguf_layers){ 0 };
+}
+
+static inf_status read_layers(const struct gguf_build *b, struct gr_gguf *out, inf_error *err)
+{
+	struct gguf_bytes bytes = { .data = b->data, .size = b->len };
+	struct gr_gguf_source source = gguf_bytes_source(&bytes);
+	return gr_gguf_read_layers(&source, "m.gguf", out, &layers, err);
+}
+
+static const struct {
+	const char *name;
+	struct gr_gguf_sizes sizes;
+	struct gr_gguf_layer layer;	/* of layer 1 */
+	uint32_t layers;
+} places[] = {
+	{ "token_embd.weight", { .token_embedding = 128 }, { 0 }, 0 },
+	{ "token_embd_norm.weight", { .input = 128 }, { 0 }, 0 },
+	{ "position_embd.weight", { .input = 128 }, { 0 }, 0 },
+	{ "token_types.weight", { .input = 128 }, { 0 }, 0 },
+	{ "per_layer_token_embd.weight", { .input = 128 }, { 0 }, 0 },
+	{ "output.weight", { .output = 128 }, { 0 }, 0 },
+	{ "output.bias", { .output = 128 }, { 0 }, 0 },
+	{ "output_norm.weight", { .output = 128 }, { 0 }, 0 },
+	{ "rope_freqs.weight", { .output = 128 }, { 0 }, 0 },
+	{ "", { .output = 128 }, { 0 }, 0 },
+	{ "blk", { .output = 128 }, { 0 }, 0 },
+	{ "blk.", { .output = 128 }, { 0 }, 0 },
+	{ "blk.1", { .output = 128 }, { 0 }, 0 },
+	{ "blk.x.attn_k.weight", { .output = 128 }, { 0 }, 0 },
+	{ "blk.-1.attn_k.weight", { .output = 128 }, { 0 }, 0 },
+	{ "blk.512.attn_k.weight", { .output = 128 }, { 0 }, 0 },
+	{ "blk.999999.attn_k.weight", { .output = 128 }, { 0 }, 0 },
+	{ "blk.4294967297.attn_k.weight", { .output = 128 }, { 0 }, 0 },
+	{ "blk.0.attn_k.weight", { 0 }, { 0 }, 1 },
+	{ "blk.511.attn_k.weight", { 0 }, { 0 }, 512 },
+	{ "blk.1.", { 0 }, { .bytes = 128 }, 2 },
+	{ "blk.1.attn_q.weight", { 0 }, { .bytes = 128 }, 2 },
+	{ "blk.1.attn_k.bias", { 0 }, { .bytes = 128 }, 2 },
+	{ "blk.1.attn_k.weight", { 0 }, { 128, 0, 4, 0, 0, GR_GGUF_LAYER_ATTENTION }, 2 },
+	{ "blk.001.attn_v.weight", { 0 }, { 128, 0, 0, 4, 0, 0 }, 2 },
+	{ "dec.blk.1.attn_k.weight", { 0 }, { 128, 0, 4, 0, 0, GR_GGUF_LAYER_ATTENTION }, 2 },
+	{ "blk.1.attn_qkv.weight", { 0 }, { 128, 0, 0, 0, 0, GR_GGUF_LAYER_ATTENTION }, 2 },
+	{ "blk.1.attn_kv_a_mqa.weight", { 0 }, { 128, 0, 0, 0, 0, GR_GGUF_LAYER_ATTENTION | GR_GGUF_LAYER_LATENT }, 2 },
+	{ "blk.1.ssm_conv1d.weight", { 0 }, { 128, 0, 0, 0, 0, GR_GGUF_LAYER_RECURRENT }, 2 },
+	{ "blk.1.shortconv.conv.weight", { 0 }, { 128, 0, 0, 0, 0, GR_GGUF_LAYER_RECURRENT }, 2 },
+	{ "blk.1.time_mix_key.weight", { 0 }, { 128, 0, 0, 0, 0, GR_GGUF_LAYER_RECURRENT }, 2 },
+	{ "blk.1.ffn_up_exps.weight", { .experts = 128 }, { 128, 128, 0, 0, 0, 0 }, 2 },
+	{ "blk.1.ffn_gate_up_exps.weight", { .experts = 128 }, { 128, 128, 0, 0, 0, 0 }, 2 },
+	{ "blk.1.ffn_down_chexps.weight", { .experts = 128 }, { 128, 128, 0, 0, 0, 0 }, 2 },
+	{ "blk.1.ffn_up_shexp.weight", { 0 }, { .bytes = 128 }, 2 },
+};
+
+START_TEST(read_tensor_is_counted_where_its_name_says)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	inf_error err = { .struct_size = sizeof err };
+	gguf_build_head(&b, 3);
+	gguf_build_tensor(&b, places[_i].name, 8, 4, 0, 0);
+	gguf_build_data(&b, 128);
+	ck_assert_int_eq(read_layers(&b, &g, &err), INF_OK);
+	ck_assert_mem_eq(&g.sizes, &places[_i].sizes, sizeof g.sizes);
+	ck_assert_uint_eq(layers.count, places[_i].layers);
+	ck_assert_mem_eq(&layers.at[1], &places[_i].layer, sizeof layers.at[1]);
+	ck_assert_int_eq(g.has_output_weight, !strcmp(places[_i].name, "output.weight"));
+	ck_assert_int_eq(g.main_tensor_type, 0);
+	expect_ok(&b, &g);	/* without layers */
+	ck_assert_mem_eq(&g.sizes, &places[_i].sizes, sizeof g.sizes);
+}
+END_TEST
+
+START_TEST(read_parts_add_up_in_the_layers)
+{
+	for (int part = 0; part < 3; part++) {
+		struct gguf_build b = GGUF_BUILD_INIT;
+		struct gr_gguf g;
+		char name[32];
+		inf_error err = { .struct_size = sizeof err };
+		gguf_build_head(&b, 3);
+		gguf_build_tensor(&b, "blk.1.ffn_up.weight", 8, 4, 0, 0);
+		snprintf(name, sizeof name, "blk.%d.attn_k.weight", part);
+		gguf_build_tensor(&b, name, 32, (uint64_t)part + 1, 8, 128);
+		gguf_build_data(&b, 1000);
+		ck_assert_int_eq(read_layers(&b, &g, &err), INF_OK);
+		gguf_build_release(&b);
+	}
+	ck_assert_uint_eq(layers.count, 3);
+	ck_assert_uint_eq(layers.at[0].bytes, 34);
+	ck_assert_uint_eq(layers.at[1].bytes, 3 * 128 + 2 * 34);
+	ck_assert_uint_eq(layers.at[2].bytes, 3 * 34);
+	ck_assert_uint_eq(layers.at[2].key_width, 3);
+}
+END_TEST
+
+static void build_list(struct gguf_build *b, const char *key, uint32_t type, size_t size, unsigned count)
+{
+	gguf_build_key(b, key, GGUF_ARRAY);
+	gguf_build_array(b, type, count);
+	for (unsigned i = 0; i < count; i++)
+		gguf_build_number(b, size, type == GGUF_BOOL ? i % 3 == 0 : i % 5);
+}
+
+/* The architecture before its keys, and after them; arrays of other models are none of ours. */
+START_TEST(read_list_gives_each_layer_its_number)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	inf_error err = { .struct_size = sizeof err };
+	gguf_build_head(&b, 3);
+	if (!_i)
+		gguf_build_text(&b, "general.architecture", "llama");
+	build_list(&b, "clip.attention.head_count_kv", GGUF_U32, 4, 40);
+	build_list(&b, "llama.attention.head_count_kv", GGUF_I32, 4, 30);
+	build_list(&b, "llama.attention.sliding_window_pattern", GGUF_BOOL, 1, 30);
+	build_list(&b, "llama.feed_forward_length", GGUF_U16, 2, 30);
+	if (_i)
+		gguf_build_text(&b, "general.architecture", "llama");
+	ck_assert_int_eq(read_layers(&b, &g, &err), INF_OK);
+	ck_assert_uint_eq(g.head_count_kv, 4);
+	ck_assert_uint_eq(g.feed_forward_length, 4);
+	ck_assert_uint_eq(g.sliding_pattern, 0);
+	ck_assert(layers.has_head_counts && layers.has_pattern);
+	for (unsigned i = 0; i < 40; i++) {
+		ck_assert_uint_eq(layers.at[i].head_count_kv, i < 30 ? i % 5 : 0);
+		ck_assert_uint_eq(layers.at[i].flags, i < 30 && i % 3 == 0 ? GR_GGUF_LAYER_SLIDING : 0);
+	}
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.head_count_kv, 4);
+}
+END_TEST
+
+START_TEST(read_lists_are_bounded)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	inf_error err = { .struct_size = sizeof err };
+	gguf_build_head(&b, 3);
+	build_list(&b, "llama.attention.head_count_kv", GGUF_U8, 1, GR_GGUF_LAYERS_MAX + 1);
+	for (int i = 0; i < 10; i++)
+		build_list(&b, "other.attention.head_count_kv", GGUF_U8, 1, 5000);
+	build_list(&b, "llama.attention.sliding_window_pattern", GGUF_BOOL, 1, 3);
+	gguf_build_text(&b, "general.architecture", "llama");
+	build_list(&b, "test.floats", GGUF_F32, 4, 5000);
+	ck_assert_int_eq(read_layers(&b, &g, &err), INF_OK);
+	ck_assert_uint_eq(layers.at[GR_GGUF_LAYERS_MAX - 1].head_count_kv, (GR_GGUF_LAYERS_MAX - 1) % 5);
+	ck_assert(!layers.has_pattern);
+	gguf_build_release(&b);
+}
+END_TEST
+
+START_TEST(read_scalar_is_no_list)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	inf_error err = { .struct_size = sizeof err };
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "gemma3");
+	gguf_build_u32(&b, "gemma3.attention.sliding_window_pattern", 6);
+	gguf_build_u32(&b, "gemma3.attention.head_count_kv", 4);
+	ck_assert_int_eq(read_layers(&b, &g, &err), INF_OK);
+	ck_assert_uint_eq(g.sliding_pattern, 6);
+	ck_assert(!layers.has_pattern && !layers.has_head_counts);
+	gguf_build_release(&b);
+}
+END_TEST
+
+START_TEST(read_list_with_a_bad_number_is_corrupt)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	gguf_build_head(&b, 3);
+	gguf_build_key(&b, "llama.attention.head_count_kv", GGUF_ARRAY);
+	gguf_build_array(&b, GGUF_I32, 2);
+	gguf_build_number(&b, 4, 8);
+	gguf_build_number(&b, 4, UINT32_MAX);
+	expect_refusal(&b, "gguf_corrupt", "m.gguf: key 0: .attention.head_count_kv is -1");
+}
+END_TEST
+
+#define OF(f) offsetof(struct gr_gguf, f)
+
+static const struct { const char *key; size_t offset; } counts[] = {
+	{ "attention.key_length", OF(key_length) }, { "attention.value_length", OF(value_length) },
+	{ "attention.key_length_swa", OF(key_length_swa) }, { "attention.value_length_swa", OF(value_length_swa) },
+	{ "attention.key_length_mla", OF(key_length_mla) }, { "attention.sliding_window", OF(sliding_window) },
+	{ "attention.shared_kv_layers", OF(shared_kv_layers) }, { "nextn_predict_layers", OF(predict_layers) },
+	{ "expert_count", OF(expert_count) }, { "expert_used_count", OF(expert_used_count) },
+	{ "expert_feed_forward_length", OF(expert_feed_forward_length) }, { "ssm.conv_kernel", OF(ssm_conv_kernel) },
+	{ "ssm.inner_size", OF(ssm_inner_size) }, { "ssm.state_size", OF(ssm_state_size) },
+	{ "ssm.group_count", OF(ssm_group_count) }, { "wkv.head_size", OF(wkv_head_size) },
+	{ "token_shift_count", OF(token_shift_count) }, { "shortconv.l_cache", OF(shortconv_cache) },
+	{ "pooling_type", OF(pooling_type) },
+};
+
+START_TEST(read_count_of_the_architecture_is_kept)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	char key[80];
+	uint32_t kept;
+	snprintf(key, sizeof key, "x.%s", counts[_i].key);
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "x");
+	gguf_build_u32(&b, key, 7);
+	snprintf(key, sizeof key, "y.%s", counts[_i].key);
+	gguf_build_u32(&b, key, 8);
+	expect_ok(&b, &g);
+	memcpy(&kept, (const char *)&g + counts[_i].offset, sizeof kept);
+	ck_assert_uint_eq(kept, 7);
+}
+END_TEST
+
+START_TEST(read_size_label_and_license_are_kept)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.size_label", "8x7B");
+	gguf_build_text(&b, "general.license", "apache-2.0");
+	expect_ok(&b, &g);
+	ck_assert_str_eq(g.size_label, "8x7B");
+	ck_assert_str_eq(g.license, "apache-2.0");
+}
+END_TEST
+
+static const struct {
+	const char *type, *architecture;
+	uint64_t tensors;
+	uint32_t split_count, pooling;
+	enum gr_gguf_kind kind;
+	const char *name;
+} kinds[] = {
+	{ "", "llama", 9, 0, 0, GR_GGUF_KIND_MODEL, "model" },
+	{ "model", "qwen3", 9, 0, 0, GR_GGUF_KIND_MODEL, "model" },
+	{ "model", "llama", 0, 3, 0, GR_GGUF_KIND_MODEL, "model" },
+	{ "model", "qwen3", 9, 0, 3, GR_GGUF_KIND_EMBEDDING, "embedding" },
+	{ "", "bert", 9, 0, 0, GR_GGUF_KIND_EMBEDDING, "embedding" },
+	{ "", "clip", 9, 0, 0, GR_GGUF_KIND_PROJECTOR, "projector" },
+	{ "mmproj", "clip", 9, 0, 0, GR_GGUF_KIND_PROJECTOR, "projector" },
+	{ "adapter", "llama", 9, 0, 0, GR_GGUF_KIND_ADAPTER, "adapter" },
+	{ "", "llama", 0, 0, 0, GR_GGUF_KIND_VOCABULARY, "vocabulary" },
+	{ "model", "", 0, 1, 0, GR_GGUF_KIND_VOCABULARY, "vocabulary" },
+	{ "imatrix", "", 9, 0, 0, GR_GGUF_KIND_OTHER, "other" },
+	{ "", "controlvector", 9, 0, 0, GR_GGUF_KIND_OTHER, "other" },
+};
+
+START_TEST(kind_follows_from_the_facts)
+{
+	struct gr_gguf g = { .tensor_count = kinds[_i].tensors, .split_count = kinds[_i].split_count,
+			     .pooling_type = kinds[_i].pooling };
+	strcpy(g.type, kinds[_i].type);
+	strcpy(g.architecture, kinds[_i].architecture);
+	ck_assert_int_eq(gr_gguf_kind(&g), kinds[_i].kind);
+	ck_assert_str_eq(gr_gguf_kind_name(kinds[_i].kind), kinds[_i].name);
+}
+END_TEST
+
+static const struct { int32_t file_type, main_type; const char *name; } quantisations[] = {
+	{ 15, 12, "Q4_K_M" }, { 0, 0, "F32" }, { 1, 1, "F16" }, { 7, -1, "Q8_0" }, { 38, 39, "MXFP4" }, { 32, 30, "BF16" },
+	{ -1, 12, "Q4_K" }, { 1024, 2, "Q4_0" }, { 4, 3, "Q4_1" }, { -1, -1, "" }, { INT32_MAX, 36, "" }, { INT32_MIN, 99, "" },
+};
+
+START_TEST(quantisation_is_the_file_types_name)
+{
+	struct gr_gguf g = { .file_type = quantisations[_i].file_type, .main_tensor_type = quantisations[_i].main_type };
+	ck_assert_str_eq(gr_gguf_quantisation(&g), quantisations[_i].name);
+}
+END_TEST
+
+START_TEST(read_main_type_is_the_one_with_most_bytes)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct gr_gguf g;
+	gguf_build_head(&b, 3);
+	gguf_build_tensor(&b, "a", 32, 1, 8, 0);	/* Q8_0, 34 bytes each */
+	gguf_build_tensor(&b, "b", 10, 1, 0, 64);	/* F32, 40 bytes */
+	gguf_build_tensor(&b, "c", 32, 1, 8, 128);
+	gguf_build_data(&b, 1000);
+	expect_ok(&b, &g);
+	ck_assert_int_eq(g.main_tensor_type, 8);
+	gguf_build_head(&b, 3);
+	gguf_build_tensor(&b, "a", 32, 1, 100000, 0);
+	gguf_build_data(&b, 0);
+	expect_ok(&b, &g);
+	ck_assert_int_eq(g.main_tensor_type, -1);
+}
+END_TEST
+
 /* ---- whole files, damaged ---- */
 
 START_TEST(read_file_cut_anywhere_is_truncated)
@@ -996,6 +1309,7 @@ static void add_facts(TCase *tc)
 	tcase_add_test(tc, read_version_2_equals_version_3);
 	tcase_add_test(tc, read_empty_header_says_nothing);
 	tcase_add_test(tc, read_architecture_after_its_keys_resolves_them);
+	tcase_add_test(tc, read_architecture_before_its_keys_passes_over_others);
 	tcase_add_loop_test(tc, read_very_many_prefixes_are_bounded, 0, 4);
 	tcase_add_loop_test(tc, read_count_of_any_integer_type_is_taken, 0, COUNT(integers));
 	tcase_add_loop_test(tc, read_count_out_of_range_is_corrupt, 0, COUNT(bad_counts));
@@ -1035,6 +1349,21 @@ static void add_refusals(TCase *tc)
 	tcase_add_test(tc, read_tensor_of_unknown_type_gives_up_the_size);
 }
 
+static void add_layers(TCase *tc)
+{
+	tcase_add_loop_test(tc, read_tensor_is_counted_where_its_name_says, 0, COUNT(places));
+	tcase_add_test(tc, read_parts_add_up_in_the_layers);
+	tcase_add_loop_test(tc, read_list_gives_each_layer_its_number, 0, 2);
+	tcase_add_test(tc, read_lists_are_bounded);
+	tcase_add_test(tc, read_scalar_is_no_list);
+	tcase_add_test(tc, read_list_with_a_bad_number_is_corrupt);
+	tcase_add_loop_test(tc, read_count_of_the_architecture_is_kept, 0, COUNT(counts));
+	tcase_add_test(tc, read_size_label_and_license_are_kept);
+	tcase_add_loop_test(tc, kind_follows_from_the_facts, 0, COUNT(kinds));
+	tcase_add_loop_test(tc, quantisation_is_the_file_types_name, 0, COUNT(quantisations));
+	tcase_add_test(tc, read_main_type_is_the_one_with_most_bytes);
+}
+
 static void add_files(TCase *tc)
 {
 	tcase_add_test(tc, read_file_cut_anywhere_is_truncated);
@@ -1052,9 +1381,11 @@ int main(void)
 	Suite *suite = suite_create("gguf");
 	TCase *tc = tcase_create("gguf");
 	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, clear_layers, NULL);
 	add_facts(tc);
 	add_caps(tc);
 	add_refusals(tc);
+	add_layers(tc);
 	add_files(tc);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

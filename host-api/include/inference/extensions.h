@@ -84,19 +84,90 @@ typedef struct inf_devices {          /* table, static                          
                               int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
 } inf_devices;
 
-/* ---- inf.diagnose/1: what a bug report should hold -----------------------------------------------------------
- * get_extension(instance, backend, NULL, INF_EXT_DIAGNOSE) */
-#define INF_EXT_DIAGNOSE "inf.diagnose/1"
+/* ---- inf.models/1: which models are there, and what a file holds -----------------------------------------------
+ * get_extension(instance, backend, NULL, INF_EXT_MODELS): after create(), whether or not the backend is available: nothing
+ * is started and no device is touched. All functions are [ts] and block as long as the file system does. Paths are
+ * absolute and the file system's own bytes. */
+#define INF_EXT_MODELS "inf.models/1"
 
-typedef struct inf_diagnose {         /* table, static                                                              */
+#define INF_MODEL_KIND_OTHER      0   /* unknown kinds of later minors: treat as this                               */
+#define INF_MODEL_KIND_MODEL      1   /* generates text                                                             */
+#define INF_MODEL_KIND_EMBEDDING  2   /* embeds or ranks text                                                       */
+#define INF_MODEL_KIND_PROJECTOR  3   /* images or sound for another model                                          */
+#define INF_MODEL_KIND_ADAPTER    4   /* for adapter_path of another model                                          */
+#define INF_MODEL_KIND_VOCABULARY 5   /* no weights                                                                 */
+
+#define INF_MODEL_FLAG_CHAT        1u /* flags of inf_model_file: has a chat template                               */
+#define INF_MODEL_FLAG_RECURRENT   2u /* keeps a state of fixed size for some of its layers                         */
+
+typedef struct inf_model_file {       /* report; 0 or "" = not known. Pointers die when the call or callback returns */
+  uint32_t    struct_size;
+  uint32_t    flags;                  /* INF_MODEL_FLAG_*                                                           */
+  int32_t     kind;                   /* INF_MODEL_KIND_*                                                           */
+  int32_t     code;                   /* INF_OK, else why the file cannot be used; then message and reason say more */
+                                      /* and only path, name and modified are filled in                             */
+  const char *path;                   /* to load it by; of the first part if it is split                            */
+  int64_t     modified;               /* seconds since 1970                                                         */
+  uint64_t    file_bytes;             /* of all parts                                                               */
+  uint64_t    parameter_count;
+  uint64_t    tensor_bytes;           /* of all tensors; of which:                                                  */
+  uint64_t    embedding_bytes;        /*   looked up by token, never offloaded                                      */
+  uint64_t    output_bytes;           /*   after the last layer                                                     */
+  uint64_t    layer_bytes;            /*   in layers, experts included                                              */
+  uint64_t    expert_bytes;
+  uint64_t    device_bytes;           /* what a load with all layers on a device takes there, context_len tokens,   */
+  uint64_t    host_bytes;             /* one slot and an f16 cache; and on the host besides                         */
+  int32_t     context_len;            /* that device_bytes is for                                                   */
+  int32_t     context_train;          /* tokens the model was trained for                                           */
+  int32_t     num_layers, hidden_size, feed_forward_size, vocab_size;
+  int32_t     head_count, head_count_kv, key_length, value_length;      /* the largest, where layers differ         */
+  int32_t     sliding_window;         /* tokens that some of its layers attend to                                   */
+  int32_t     expert_count, expert_used_count;
+  int32_t     part_count;             /* files it is split into; 1 = none                                           */
+  int32_t     file_type;              /* the format's own number, -1 = not known                                    */
+  int32_t     version;                /* of the format                                                              */
+  char        quantisation[16];       /* "Q4_K_M"                                                                   */
+  char        size_label[32];         /* "8B"                                                                       */
+  char        tokenizer[32];          /* "gpt2", "llama"                                                            */
+  char        architecture[64];
+  char        license[64];
+  char        title[128];             /* what the file calls itself                                                 */
+  char        name[256];              /* what resolve() knows it by: the file name without suffix and part          */
+  char        repository[256];        /* "org/name" of the cache it lies in; "" = none                              */
+  char        reason[32];             /* as in inf_error                                                            */
+  char        message[464];
+} inf_model_file;
+
+#define INF_MODELS_FLAG_BROKEN 1u     /* flags of list(): also files that cannot be used and directories that cannot
+                                         be read, with code, reason and message                                     */
+
+typedef struct inf_models {           /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* [ts] Calls on_fact for each fact: "verdict" first, then what it rests on. section, key and value are one line of
-   * text each, and hold no secret. Takes at most 5 s. */
-  inf_status (INF_CALL *run)(inf_instance *, const inf_backend *self, void *user,
-                             int32_t (INF_CALL *on_fact)(void *user, const char *section, const char *key,
-                                                         const char *value), inf_error *err);
-} inf_diagnose;
+  /* What lies below dirs, each model once, in the order of names. dirs NULL or dir_count 0: the usual places, which are
+   * $INF_MODELS, Hugging Face's cache and llama.cpp's. What is broken is left out or reported, never an error; a walk
+   * has limits of depth, number and time, and on_file gets what was found before one. on_file returns INF_CONTINUE to go
+   * on, anything else ends with INF_E_CANCELLED. Returns INF_OK, INVALID (a relative path), NO_MEMORY, CANCELLED. */
+  inf_status (INF_CALL *list)(inf_instance *, const inf_backend *self, const char *const *dirs, size_t dir_count,
+                              uint32_t flags, void *user,
+                              int32_t (INF_CALL *on_file)(void *user, const inf_model_file *file), inf_error *err);
+  /* One file in full, whatever its kind; any part of a split model stands for the whole. out->path is NULL: it is the
+   * caller's. Returns what load() would say about the file alone. */
+  inf_status (INF_CALL *inspect)(inf_instance *, const inf_backend *self, const char *path, inf_model_file *out,
+                                 inf_error *err);
+  /* The path to load for what a user wrote: an absolute path of a file or of a directory with one text model in it, or a
+   * name, "qwen2.5-0.5b" or "qwen2.5-0.5b:q4_k_m", which has to fit one text model in dirs (as in list()). path gets it,
+   * with its NUL. Returns NOT_FOUND, INVALID (more than one, the message lists them; or path_size is too small), or what
+   * is wrong with the only file that fits. */
+  inf_status (INF_CALL *resolve)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs,
+                                 size_t dir_count, char *path, size_t path_size, inf_error *err);
+} inf_models;
+
+/* As in plugin.h: what is laid out here stays so. */
+INF_SA(offsetof(inf_model_file, path) == 16 && offsetof(inf_model_file, context_len) == 104 &&
+       offsetof(inf_model_file, quantisation) == 168 && offsetof(inf_model_file, message) == 1048 &&
+       sizeof(inf_model_file) == 1512, "inf_model_file moved");
+INF_SA(sizeof(inf_models) == 32, "inf_models moved");
 
 #ifdef __cplusplus
 }
