@@ -11,7 +11,10 @@
 #include "diagnose.h"
 #include "fail.h"
 #include "launch.h"
+#include "gguf_kind.h"
 #include "modelfile.h"
+#include "models.h"
+#include "modelset.h"
 #include "wire.h"
 
 enum {
@@ -66,22 +69,36 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	return INF_OK;
 }
 
-static inf_status read_files(struct gr_gguf *model, const inf_load_params *params, inf_error *err)
+static inf_status check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
 {
-	inf_status st = gr_modelfile_read(params->path, model, err);
-	if (st != INF_OK)
-		return st;
-	if (model->type[0] && strcmp(model->type, "model") != 0)
-		return inf_fail(err, INF_E_BAD_MODEL, "not_a_model", "the file is of the kind \"%s\", not a model: %s",
-				model->type, params->path);
-	if (!model->tensor_count && model->split_count <= 1)
-		return inf_fail(err, INF_E_BAD_MODEL, "no_tensors", "the file holds no tensors, only a vocabulary: %s",
-				params->path);
-	if (!params->adapter_path)
+	enum gr_gguf_kind kind = gr_gguf_kind(facts);
+	if (kind == GR_GGUF_KIND_MODEL)
 		return INF_OK;
+	return inf_fail(err, INF_E_BAD_MODEL, kind == GR_GGUF_KIND_VOCABULARY ? "no_tensors" : "not_a_model",
+			"the file is of the kind \"%s\", not a model that generates text: %s", gr_gguf_kind_name(kind), path);
+}
+
+/* A directory stands for the only model in it, and any part of a split model for the whole. */
+static inf_status find_model(struct gr_modelset *set, const char *path, inf_error *err)
+{
+	struct gr_buf found = GR_BUF_INIT(PATH_MAX);
+	inf_status st = gr_models_resolve(path, NULL, &found, err);
+	if (st == INF_OK)
+		st = gr_modelset_read(gr_buf_text(&found), set, err);
+	gr_buf_release(&found);
+	return st;
+}
+
+static inf_status read_files(struct gr_modelset *set, const inf_load_params *params, inf_error *err)
+{
 	struct gr_gguf adapter;
+	inf_status st = find_model(set, params->path, err);
+	if (st == INF_OK)
+		st = check_kind(&set->facts, set->path, err);
+	if (st != INF_OK || !params->adapter_path)
+		return st;
 	st = gr_modelfile_read(params->adapter_path, &adapter, err);
-	if (st == INF_OK && strcmp(adapter.type, "adapter") != 0)
+	if (st == INF_OK && gr_gguf_kind(&adapter) != GR_GGUF_KIND_ADAPTER)
 		return inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "the file is not a LoRA adapter: %s",
 				params->adapter_path);
 	return st;
@@ -579,26 +596,45 @@ static inf_status run_server(inf_model *self, const inf_load_params *params, con
 	return st;
 }
 
+static inf_status prepare(inf_model *self, const struct gr_modelset *set, const inf_load_params *params,
+			  const struct gr_load_options *options, struct gr_launch_plan *plan,
+			  struct gr_server_facts *facts, inf_error *err)
+{
+	struct early early = { params, 0 };
+	self->file = set->facts;
+	inf_status st = gr_launch_plan(plan, params, options, &self->file, cpu_count(), gr_profile.gpu, err);
+	if (st == INF_OK)
+		st = gr_instance_server(self->instance, report_early, &early, facts, err);
+	if (st == INF_OK)
+		st = gr_slots_new(&self->slots, plan->slots, err);
+	if (st != INF_OK)
+		return st;
+	plan->model_path = set->path;
+	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
+	if (!self->token_kinds)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	return INF_OK;
+}
+
 static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
 {
 	struct gr_load_options options;
 	struct gr_server_facts facts;
 	struct gr_launch_plan plan;
-	struct early early = { params, 0 };
 	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), params->options,
 					      params->option_count, err);
+	if (st != INF_OK)
+		return st;
+	struct gr_modelset *set = malloc(sizeof *set);
+	if (!set)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model's facts");
+	st = read_files(set, params, err);
 	if (st == INF_OK)
-		st = read_files(&self->file, params, err);
+		st = prepare(self, set, params, &options, &plan, &facts, err);
 	if (st == INF_OK)
-		st = gr_launch_plan(&plan, params, &options, &self->file, cpu_count(), gr_profile.gpu, err);
-	if (st == INF_OK)
-		st = gr_instance_server(self->instance, report_early, &early, &facts, err);
-	if (st == INF_OK)
-		st = gr_slots_new(&self->slots, plan.slots, err);
-	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
-	if (st == INF_OK && !self->token_kinds)
-		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	return st == INF_OK ? run_server(self, params, &options, &plan, &facts, err) : st;
+		st = run_server(self, params, &options, &plan, &facts, err);
+	free(set);
+	return st;
 }
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err)

@@ -50,7 +50,8 @@ START_TEST(load_of_broken_files_gives_different_clear_errors)
 		{ scratch_write(&scratch, "cut.gguf", model, len / 2), INF_E_BAD_MODEL, "gguf_truncated", "cut.gguf" },
 		{ scratch_write(&scratch, "head.gguf", model, 100), INF_E_BAD_MODEL, "gguf_truncated", "head.gguf" },
 		{ scratch_write(&scratch, "text.gguf", "Dear diary", 10), INF_E_BAD_MODEL, "gguf_not_gguf", "GGUF" },
-		{ scratch_dir(&scratch, "folder", 0755), INF_E_BAD_MODEL, "model_is_directory", "folder" },
+		{ scratch_dir(&scratch, "folder", 0755), INF_E_NOT_FOUND, "model_missing", "folder" },
+		{ scratch_write(&scratch, "big-00001-of-00003.gguf", model, len), INF_E_BAD_MODEL, "split_mismatch", "big" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct outcome out = try_path(registry, cases[i].path);
@@ -58,6 +59,28 @@ START_TEST(load_of_broken_files_gives_different_clear_errors)
 		ck_assert_str_eq(out.err.reason, cases[i].reason);
 		ck_assert_msg(strstr(out.err.message, cases[i].word) != NULL, "%s", out.err.message);
 	}
+	free(model);
+	inf_registry_close(registry);
+	scratch_release(&scratch);
+}
+END_TEST
+
+START_TEST(load_of_a_directory_takes_its_only_model)
+{
+	struct scratch scratch;
+	size_t len;
+	scratch_init(&scratch);
+	inf_registry *registry = harness_registry();
+	char *model = scratch_read(harness_model(), &len);
+	const char *folder = scratch_dir(&scratch, "folder", 0755);
+	scratch_write(&scratch, "folder/notes.txt", "x", 1);
+	scratch_write(&scratch, "folder/one.gguf", model, len);
+	ck_assert_int_eq(try_path(registry, folder).status, INF_OK);
+	scratch_write(&scratch, "folder/two.gguf", model, len);
+	struct outcome out = try_path(registry, folder);
+	ck_assert_int_eq(out.status, INF_E_INVALID);
+	ck_assert_str_eq(out.err.reason, "model_ambiguous");
+	ck_assert_ptr_nonnull(strstr(out.err.message, "two"));
 	free(model);
 	inf_registry_close(registry);
 	scratch_release(&scratch);
@@ -288,7 +311,7 @@ START_TEST(backend_is_unavailable_without_a_working_server)
 }
 END_TEST
 
-RUN_SUITE("load", 60, load_of_broken_files_gives_different_clear_errors,
+RUN_SUITE("load", 60, load_of_broken_files_gives_different_clear_errors, load_of_a_directory_takes_its_only_model,
 	  load_of_what_only_the_server_can_refuse_quotes_it, load_of_bad_requests_names_the_field,
 	  load_with_a_compressed_cache_generates, load_with_an_adapter_changes_the_text, load_progress_never_goes_back_and_ends_ready,
 	  load_cancelled_from_progress_leaves_no_server, load_without_progress_fails_after_the_stall_limit,

@@ -156,6 +156,64 @@ START_TEST(bytes_of_a_dying_server_come_out_as_utf8)
 }
 END_TEST
 
+struct found {
+	inf_model_file file;
+	char path[4096];
+	int count;
+};
+
+static int32_t note_file(void *user, const inf_model_file *file)
+{
+	struct found *found = user;
+	found->file = *file;
+	snprintf(found->path, sizeof found->path, "%s", file->path);
+	found->count++;
+	return INF_CONTINUE;
+}
+
+START_TEST(models_are_listed_inspected_and_resolved_before_any_load)
+{
+	struct world w;
+	struct scratch scratch;
+	struct found found = { .count = 0 };
+	inf_model_file file = { .struct_size = sizeof file };
+	char path[4096];
+	size_t len;
+	scratch_init(&scratch);
+	open_world(&w, "/nonexistent/llama-server");	/* none is needed */
+	char *model = scratch_read(harness_model(), &len);
+	const char *one = scratch_write(&scratch, "Austen-2M-Q8_0.gguf", model, len), *dirs[] = { scratch.path };
+	scratch_write(&scratch, "broken.gguf", model, 1000);
+	free(model);
+
+	const inf_models *models = w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_MODELS);
+	ck_assert_ptr_nonnull(models);
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, 0, &found, note_file, &w.err), INF_OK);
+	ck_assert_int_eq(found.count, 1);
+	ck_assert_str_eq(found.path, one);
+	ck_assert_str_eq(found.file.architecture, "llama");
+	ck_assert_int_eq(found.file.kind, INF_MODEL_KIND_MODEL);
+	ck_assert_uint_eq(found.file.file_bytes, len);
+	found.count = 0;
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, INF_MODELS_FLAG_BROKEN, &found, note_file, &w.err),
+			 INF_OK);
+	ck_assert_int_eq(found.count, 2);
+
+	ck_assert_int_eq(models->inspect(w.instance, w.backend, one, &file, &w.err), INF_OK);
+	ck_assert_int_eq(file.num_layers, 4);
+	ck_assert_str_eq(file.quantisation, "Q8_0");
+	ck_assert_int_eq(models->resolve(w.instance, w.backend, "austen-2m", dirs, 1, path, sizeof path, &w.err), INF_OK);
+	ck_assert_str_eq(path, one);
+	ck_assert_int_eq(models->resolve(w.instance, w.backend, "nobody", dirs, 1, path, sizeof path, &w.err),
+			 INF_E_NOT_FOUND);
+	ck_assert_int_eq(models->resolve(w.instance, w.backend, "austen-2m", dirs, 1, path, 5, &w.err), INF_E_INVALID);
+	const char *relative[] = { "models" };
+	ck_assert_int_eq(models->list(w.instance, w.backend, relative, 1, 0, &found, note_file, &w.err), INF_E_INVALID);
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
 struct silence {
 	int64_t last_ms, longest_ms;
 };
@@ -199,4 +257,4 @@ END_TEST
 
 RUN_SUITE("vtable", 90, close_waits_until_every_call_has_left, load_stopped_at_ready_is_cancelled,
 	  result_is_written_when_a_call_fails_at_once, bytes_of_a_dying_server_come_out_as_utf8,
-	  load_reports_while_the_binary_is_looked_at)
+	  load_reports_while_the_binary_is_looked_at, models_are_listed_inspected_and_resolved_before_any_load)
