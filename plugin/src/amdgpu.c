@@ -20,7 +20,7 @@ struct look {
 /* "mode 0660, group render" for the cause, "render" for the remedy. A group often has no name inside a container. */
 struct owner {
 	char text[56];
-	char group[32];
+	char group[33];
 	bool named;
 };
 
@@ -30,7 +30,7 @@ static void find_owner(const struct gr_sysroot_ops *ops, const char *path, struc
 	*out = (struct owner){ .text = "", .group = "render", .named = true };
 	if (ops->stat_node(ops->ctx, path, &node) != 0)
 		return;
-	out->named = ops->group_name(ops->ctx, node.gid, out->group, sizeof out->group) == 0;
+	out->named = gr_sysroot_group(ops, node.gid, out->group, sizeof out->group);
 	if (!out->named)
 		snprintf(out->group, sizeof out->group, "%u", (unsigned)node.gid);
 	snprintf(out->text, sizeof out->text, " (mode %04o, group %s)", (unsigned)node.mode & 07777, out->group);
@@ -43,9 +43,10 @@ static void refuse_permission(struct look *self, const char *code, const char *p
 	find_owner(self->ops, path, &owner);
 	gr_refuse(refusal, code, "no permission for /%s%s%s", path, owner.text, consequence);
 	refusal->os_errno = EACCES;
-	if (self->scan->container || !owner.named)
-		gr_refusal_remedy(refusal, "give the process the group %s (in a container: --group-add %s)", owner.group,
-				  owner.group);
+	if (self->scan->container)
+		gr_refusal_remedy(refusal, "start the container with --group-add %s", owner.group);
+	else if (!owner.named)
+		gr_refusal_remedy(refusal, "give the process the group %s (in a container: --group-add)", owner.group);
 	else
 		gr_refusal_remedy(refusal, "add your user to the group %s and log in again", owner.group);
 }
@@ -185,7 +186,7 @@ static void describe(struct gr_amdgpu_scan *scan, const struct gr_sysroot_ops *o
 	for (size_t i = 0; i < scan->gpu_count; i++) {
 		gr_amdgpu_classify(&scan->gpus[i], ops);
 		gr_amdgpu_refresh(&scan->gpus[i], ops);
-		gr_amdgpu_name(&scan->gpus[i], ops);
+		gr_amdgpu_name(&scan->gpus[i], ops, scan->gpus, i);
 	}
 }
 

@@ -81,6 +81,7 @@ struct gr_amdgpu_gpu {
 	uint32_t ordinal;		/* what ROCR_VISIBLE_DEVICES counts */
 	uint32_t render_minor;
 	uint16_t device_id;
+	uint8_t revision;		/* 0 where sysfs does not say */
 	enum gr_amdgpu_kind kind;
 	enum gr_amdgpu_rule rule;
 	bool id_shared;			/* another node has the same unique_id */

@@ -8,12 +8,10 @@ enum { MI300A = 0x74a0, SENSORS_MAX = 8 };
 
 #define GIB (UINT64_C(1) << 30)
 
-/* What classification looks at. A number that could not be read is not present. */
+/* What classification looks at. */
 struct signs {
 	const struct gr_amdgpu_gpu *gpu;
 	const struct gr_sysroot_ops *ops;
-	uint64_t vram, gtt;
-	bool has_vram, has_gtt;
 };
 
 static const char *const integrated[] = {
@@ -101,18 +99,26 @@ static bool by_vram_vendor(const struct signs *self, enum gr_amdgpu_kind *out)
 	       gr_sysroot_text(self->ops, path, vendor, sizeof vendor) > 0 && strcmp(vendor, "unknown") != 0;
 }
 
+static bool total(const struct signs *self, const char *name, uint64_t *out)
+{
+	return gr_amdgpu_u64(self->gpu, self->ops, name, out) == 0;
+}
+
 static bool by_bank(const struct signs *self, enum gr_amdgpu_kind *out)
 {
-	uint64_t bank = self->gpu->bank_bytes;
+	uint64_t bank = self->gpu->bank_bytes, gtt, vram;
 	*out = GR_AMDGPU_INTEGRATED;
-	return bank && self->has_gtt && bank == self->gtt && !(self->has_vram && bank == self->vram);
+	if (!bank || !total(self, "mem_info_gtt_total", &gtt) || bank != gtt)
+		return false;
+	return !total(self, "mem_info_vram_total", &vram) || bank != vram;
 }
 
 static bool by_small_vram(const struct signs *self, enum gr_amdgpu_kind *out)
 {
+	uint64_t gtt, vram;
 	*out = GR_AMDGPU_INTEGRATED;
-	return self->has_vram && self->has_gtt && self->vram <= 4 * GIB && self->gtt >= 8 * GIB &&
-	       self->gtt / 4 >= self->vram;
+	return total(self, "mem_info_vram_total", &vram) && total(self, "mem_info_gtt_total", &gtt) && vram <= 4 * GIB &&
+	       gtt >= 8 * GIB && gtt / 4 >= vram;
 }
 
 static bool by_nothing(const struct signs *self, enum gr_amdgpu_kind *out)
@@ -139,9 +145,7 @@ static const struct {
 
 void gr_amdgpu_classify(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops)
 {
-	struct signs signs = { .gpu = gpu, .ops = ops };
-	signs.has_vram = gr_amdgpu_u64(gpu, ops, "mem_info_vram_total", &signs.vram) == 0;
-	signs.has_gtt = gr_amdgpu_u64(gpu, ops, "mem_info_gtt_total", &signs.gtt) == 0;
+	const struct signs signs = { .gpu = gpu, .ops = ops };
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
 		if (rules[i].decide(&signs, &gpu->kind)) {
 			gpu->rule = rules[i].rule;

@@ -9,8 +9,6 @@
 /* "device, revision, name" of libdrm, one line each. */
 #define NAMES "usr/share/libdrm/amdgpu.ids"
 
-enum { NAMES_CHUNK = 4096, NAMES_MAX = 256 * 1024 };
-
 /* ---- where its files are --------------------------------------------------------------------------------------- */
 /* GC 9.4.3 puts the number of the partition into the low bits, so function 0 is the die. */
 static void pci_of_location(uint64_t location, unsigned mask, char *out, size_t cap)
@@ -64,45 +62,18 @@ struct wanted {
 };
 
 /* "747E,\tC8,\tAMD Radeon RX 7800 XT" */
-static bool take_name(char *line, const struct wanted *wanted)
+static int take_name(char *line, void *user)
 {
+	const struct wanted *wanted = user;
 	char *end;
 	if (strtoul(line, &end, 16) != wanted->device || *end != ',')
-		return false;
+		return 0;
 	if (strtoul(end + 1, &end, 16) != wanted->revision || *end != ',')
-		return false;
+		return 0;
 	end += 1 + strspn(end + 1, " \t");
-	end[strcspn(end, "\r\n")] = '\0';
+	end[strcspn(end, "\r")] = '\0';
 	snprintf(wanted->out, wanted->cap, "%s", end);
-	return true;
-}
-
-/* Whole lines of one piece of the file; returns how many bytes they are, or SIZE_MAX when the name was found. */
-static size_t search_lines(char *text, size_t len, const struct wanted *wanted)
-{
-	size_t done = 0;
-	char *newline;
-	while ((newline = memchr(text + done, '\n', len - done))) {
-		*newline = '\0';
-		if (take_name(text + done, wanted))
-			return SIZE_MAX;
-		done = (size_t)(newline - text) + 1;
-	}
-	return done;
-}
-
-static void search_names(const struct wanted *wanted, const struct gr_sysroot_ops *ops)
-{
-	char text[NAMES_CHUNK];
-	for (uint64_t at = 0; at < NAMES_MAX;) {
-		ssize_t n = ops->read_file(ops->ctx, NAMES, at, text, sizeof text);
-		if (n <= 0)
-			return;
-		size_t done = search_lines(text, (size_t)n, wanted);
-		if (done == 0 || done == SIZE_MAX)
-			return;
-		at += done;
-	}
+	return 1;
 }
 
 static unsigned long read_hex(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, const char *name)
@@ -113,15 +84,31 @@ static unsigned long read_hex(const struct gr_amdgpu_gpu *gpu, const struct gr_s
 	return strtoul(text, NULL, 16);
 }
 
-void gr_amdgpu_name(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops)
+static bool take_from_others(struct gr_amdgpu_gpu *gpu, const struct gr_amdgpu_gpu *others, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (others[i].device_id != gpu->device_id || others[i].revision != gpu->revision)
+			continue;
+		memcpy(gpu->product, others[i].product, sizeof gpu->product);
+		return true;
+	}
+	return false;
+}
+
+void gr_amdgpu_name(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, const struct gr_amdgpu_gpu *others,
+		    size_t count)
 {
 	char path[GR_SYSROOT_PATH_MAX];
+	struct wanted wanted = { .device = gpu->device_id, .out = gpu->product, .cap = sizeof gpu->product };
 	gpu->product[0] = '\0';
+	gpu->revision = (uint8_t)read_hex(gpu, ops, "revision");
+	wanted.revision = gpu->revision;
+	if (take_from_others(gpu, others, count))
+		return;
 	if (gr_amdgpu_file(gpu, "product_name", path))	/* of cards that carry it in a chip: server parts */
 		gr_sysroot_text(ops, path, gpu->product, sizeof gpu->product);
 	if (!gpu->product[0])
-		search_names(&(struct wanted){ .device = gpu->device_id, .revision = read_hex(gpu, ops, "revision"),
-					       .out = gpu->product, .cap = sizeof gpu->product }, ops);
+		gr_sysroot_each_line(ops, NAMES, take_name, &wanted);
 	for (char *c = gpu->product; *c; c++)
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';

@@ -7,7 +7,7 @@
 
 #include "gpu_mask.h"
 
-enum { TOKEN_MAX = 64, LIST_TEXT_MAX = 72 };
+enum { TOKEN_MAX = 64, LIST_TEXT_MAX = 68 };
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -262,7 +262,12 @@ static void refuse_integrated(struct selection *self, const struct gr_amdgpu_gpu
 	else
 		gr_refuse(refusal, "only_igpu", "the only AMD GPU for this build is the integrated %s (%s)", gpu->gfx,
 			  gpu->pci);
-	gr_refusal_remedy(refusal, "use the CPU, or try it with " GR_GPU_DEVICES_OPTION "=%s", gpu->pci);
+	if (self->scan->unbound_count && !mask->variable)
+		gr_refusal_remedy(refusal, "the card at %s has %s%s: bind it to amdgpu", self->scan->unbound[0].pci,
+				  self->scan->unbound[0].driver[0] ? "the driver " : "no driver",
+				  self->scan->unbound[0].driver);
+	else
+		gr_refusal_remedy(refusal, "use the CPU, or try it with " GR_GPU_DEVICES_OPTION "=%s", gpu->pci);
 }
 
 static void check_kind(struct selection *self)
@@ -423,12 +428,22 @@ void gr_gpu_pin_env(const struct gr_gpu_choice *choice, struct gr_strv *out)
 	gr_strv_add_env(out, "GGML_VK_VISIBLE_DEVICES", "");
 }
 
+/* "gfx1032", or "gfx1032 run as gfx1030": an override outlives its reason, so it is shown wherever the card is. */
+static void gfx_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, size_t gpu, char out[48])
+{
+	const char *is = scan->gpus[gpu].gfx, *as = choice->gfx[gpu];
+	bool same = !*as || strcmp(is, as) == 0;
+	snprintf(out, 48, "%s%s%s", is, same ? "" : " run as ", same ? "" : as);
+}
+
 void gr_gpu_choice_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, char *out, size_t cap)
 {
+	char gfx[48];
 	uint64_t total = 0;
 	*out = '\0';
 	if (!choice->count)
 		return;
+	gfx_text(choice, scan, choice->gpus[0], gfx);
 	const struct gr_amdgpu_gpu *first = &scan->gpus[choice->gpus[0]];
 	for (size_t i = 0; i < choice->count; i++)
 		total += scan->gpus[choice->gpus[i]].memory.total_bytes;
@@ -436,8 +451,23 @@ void gr_gpu_choice_text(const struct gr_gpu_choice *choice, const struct gr_amdg
 	if (len < 0 || (size_t)len >= cap)
 		return;
 	snprintf(out + len, cap - (size_t)len, "%s%s%s at %s, %llu of %llu MiB free", first->product,
-		 first->product[0] ? " " : "", first->gfx, first->pci, (unsigned long long)(choice->free_bytes / MIB),
+		 first->product[0] ? " " : "", gfx, first->pci, (unsigned long long)(choice->free_bytes / MIB),
 		 (unsigned long long)(total / MIB));
+}
+
+void gr_gpu_device_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, size_t gpu, char *out,
+			size_t cap)
+{
+	const struct gr_amdgpu_gpu *at = &scan->gpus[gpu];
+	const struct gr_amdgpu_memory *memory = &at->memory;
+	char gfx[48];
+	gfx_text(choice, scan, gpu, gfx);
+	snprintf(out, cap, "%u: %s %s%s%s, %s by %s, %llu of %llu MiB free (total from %s, used from %s%s%s): %s", at->ordinal,
+		 at->pci, at->product, at->product[0] ? " " : "", gfx, gr_amdgpu_kind_name(at->kind),
+		 gr_amdgpu_rule_name(at->rule), (unsigned long long)(memory->free_bytes / MIB),
+		 (unsigned long long)(memory->total_bytes / MIB), gr_amdgpu_source_name(memory->total_from),
+		 gr_amdgpu_source_name(memory->used_from), memory->moving ? ", moving" : "",
+		 memory->host_limited ? ", as the host has no more" : "", gr_gpu_fate_text(choice->fates[gpu]));
 }
 
 const char *gr_gpu_fate_text(enum gr_gpu_fate fate)

@@ -79,6 +79,9 @@ void gr_gpu_pin_env(const struct gr_gpu_choice *choice, struct gr_strv *out);
 
 /* One line about the chosen: name, address, free of total memory. */
 void gr_gpu_choice_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, char *out, size_t cap);
+/* One line about any GPU of the scan, for logs: what it is, how that is known, and whether it was chosen or why not. */
+void gr_gpu_device_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, size_t gpu, char *out,
+			size_t cap);
 const char *gr_gpu_fate_text(enum gr_gpu_fate fate);
 
 /* What libhsakmt takes for HSA_OVERRIDE_GFX_VERSION, "10.3.0", as a name: false for anything else. */

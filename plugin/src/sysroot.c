@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,18 +32,11 @@ static ssize_t real_read_file(void *ctx, const char *path, uint64_t offset, char
 	int fd = open_regular(root_of(ctx), path);
 	if (fd < 0)
 		return fd;
-	size_t len = 0;
-	ssize_t result = 0;
-	while (len < cap) {
-		ssize_t n = pread(fd, buf + len, cap - len, (off_t)(offset + len));
-		if (n < 0)
-			result = -errno;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
+	ssize_t n = pread(fd, buf, cap, (off_t)offset);	/* of a regular file the whole, or all to its end */
+	if (n < 0)
+		n = -errno;
 	close(fd);
-	return result < 0 ? result : (ssize_t)len;
+	return n;
 }
 
 static int real_list_dir(void *ctx, const char *path, gr_sysroot_name_fn *fn, void *user)
@@ -91,17 +83,6 @@ static int real_stat_node(void *ctx, const char *path, struct gr_sysroot_node *o
 	return 0;
 }
 
-static int real_group_name(void *ctx, gid_t gid, char *buf, size_t cap)
-{
-	struct group group, *found = NULL;
-	char space[4096];
-	(void)ctx;
-	int error = getgrgid_r(gid, &group, space, sizeof space, &found);
-	if (!found)
-		return error ? -error : -ENOENT;
-	return (size_t)snprintf(buf, cap, "%s", group.gr_name) < cap ? 0 : -ENAMETOOLONG;
-}
-
 int gr_sysroot_open(struct gr_sysroot *self, const char *root)
 {
 	*self = (struct gr_sysroot)GR_SYSROOT_INIT;
@@ -110,7 +91,7 @@ int gr_sysroot_open(struct gr_sysroot *self, const char *root)
 		return -errno;
 	self->ops = (struct gr_sysroot_ops){
 		.ctx = self, .read_file = real_read_file, .list_dir = real_list_dir, .access_rw = real_access_rw,
-		.read_link = real_read_link, .stat_node = real_stat_node, .group_name = real_group_name,
+		.read_link = real_read_link, .stat_node = real_stat_node,
 	};
 	return 0;
 }
@@ -172,6 +153,58 @@ bool gr_sysroot_exists(const struct gr_sysroot_ops *ops, const char *path)
 {
 	struct gr_sysroot_node node;
 	return ops->stat_node(ops->ctx, path, &node) == 0;
+}
+
+/* Whole lines of a piece of a file: how many bytes they are, 0 if fn ended it or there is none. */
+static size_t lines_of(char *text, size_t len, gr_sysroot_line_fn *fn, void *user)
+{
+	size_t done = 0;
+	char *newline;
+	while ((newline = memchr(text + done, '\n', len - done))) {
+		*newline = '\0';
+		if (fn(text + done, user) != 0)
+			return 0;
+		done = (size_t)(newline - text) + 1;
+	}
+	return done;
+}
+
+void gr_sysroot_each_line(const struct gr_sysroot_ops *ops, const char *path, gr_sysroot_line_fn *fn, void *user)
+{
+	char text[GR_SYSROOT_LINE_MAX];
+	size_t done = 1;
+	for (uint64_t at = 0; done && at < GR_SYSROOT_LINES_MAX; at += done) {
+		ssize_t n = ops->read_file(ops->ctx, path, at, text, sizeof text);
+		done = n > 0 ? lines_of(text, (size_t)n, fn, user) : 0;
+	}
+}
+
+struct group_search {
+	gid_t gid;
+	char *out;
+	size_t cap;
+	bool found;
+};
+
+/* "render:x:992:user,other" */
+static int take_group(char *line, void *user)
+{
+	struct group_search *self = user;
+	uint64_t gid;
+	const char *name = strsep(&line, ":"), *number;
+	strsep(&line, ":");
+	number = strsep(&line, ":");
+	if (!number || !*name || !gr_parse_u64(number, &gid) || gid != self->gid)
+		return 0;
+	self->found = (size_t)snprintf(self->out, self->cap, "%s", name) < self->cap;
+	return 1;
+}
+
+bool gr_sysroot_group(const struct gr_sysroot_ops *ops, gid_t gid, char *out, size_t cap)
+{
+	struct group_search search = { .gid = gid, .out = out, .cap = cap };
+	gr_sysroot_each_line(ops, "etc/group", take_group, &search);
+	return search.found;
 }
 
 /* Take the first component off *rest. */

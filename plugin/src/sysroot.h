@@ -24,10 +24,13 @@ enum {
 	GR_SYSROOT_LIST_MAX = 8192,	/* names of one directory that are looked at */
 	GR_SYSROOT_LINKS_MAX = 40,	/* symbolic links in one path */
 	GR_SYSROOT_EINTR_MAX = 16,	/* times an interrupted read is begun again */
+	GR_SYSROOT_LINE_MAX = 4096,	/* a longer line ends each_line */
+	GR_SYSROOT_LINES_MAX = 256 * 1024,	/* bytes of a file that each_line looks at */
 };
 
 /* Return 0 to go on, any other value ends the list. */
 typedef int gr_sysroot_name_fn(const char *name, void *user);
+typedef int gr_sysroot_line_fn(char *line, void *user);
 
 struct gr_sysroot_node {
 	mode_t mode;
@@ -47,8 +50,6 @@ struct gr_sysroot_ops {
 	ssize_t (*read_link)(void *ctx, const char *path, char *buf, size_t cap);
 	/* What a path leads to, links followed. */
 	int (*stat_node)(void *ctx, const char *path, struct gr_sysroot_node *out);
-	/* The name of a group on this machine; -ENOENT if it has none. */
-	int (*group_name)(void *ctx, gid_t gid, char *buf, size_t cap);
 };
 
 /* The real one. fd is private. */
@@ -72,6 +73,11 @@ ssize_t gr_sysroot_text(const struct gr_sysroot_ops *ops, const char *path, char
 int gr_sysroot_u64(const struct gr_sysroot_ops *ops, const char *path, uint64_t *out);
 /* The path without symbolic links, "." and "..". Links cannot lead out of the root. */
 int gr_sysroot_real(const struct gr_sysroot_ops *ops, const char *path, char *out, size_t cap);
+/* Each whole line of a file, without its newline. The function may change it. */
+void gr_sysroot_each_line(const struct gr_sysroot_ops *ops, const char *path, gr_sysroot_line_fn *fn, void *user);
+/* The name of a group in etc/group, false if it has none there. Name services are not asked: they may wait for a network,
+ * and the groups of devices are local. */
+bool gr_sysroot_group(const struct gr_sysroot_ops *ops, gid_t gid, char *out, size_t cap);
 bool gr_sysroot_exists(const struct gr_sysroot_ops *ops, const char *path);
 
 /* Decimal digits and nothing else; false on overflow. */

@@ -78,7 +78,7 @@ static void open_registry(struct world *w, const char *server_option)
 		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
 		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = server_option ? 2 : 1,
 	};
-	ck_assert_msg(inf_registry_open(&params, &w->registry, &w->err) == INF_OK, "%s", w->err.message);
+	w->registry = harness_open(&params);
 }
 
 static void close_world(struct world *w)

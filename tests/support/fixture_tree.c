@@ -275,25 +275,16 @@ static int tree_stat_node(void *ctx, const char *path, struct gr_sysroot_node *o
 	return error;
 }
 
-static int tree_group_name(void *ctx, gid_t gid, char *buf, size_t cap)
-{
-	struct fixture_tree *self = ctx;
-	if (gid != FIXTURE_GROUP || !self->group_name)
-		return -ENOENT;
-	snprintf(buf, cap, "%s", self->group_name);
-	return 0;
-}
-
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 struct fixture_tree *fixture_tree_new(void)
 {
 	struct fixture_tree *self = calloc(1, sizeof *self);
 	ck_assert_ptr_nonnull(self);
-	self->group_name = "render";
 	self->ops = (struct gr_sysroot_ops){
 		.ctx = self, .read_file = tree_read_file, .list_dir = tree_list_dir, .access_rw = tree_access_rw,
-		.read_link = tree_read_link, .stat_node = tree_stat_node, .group_name = tree_group_name,
+		.read_link = tree_read_link, .stat_node = tree_stat_node,
 	};
+	fixture_tree_file(self, "etc/group", "root:x:0:\nvideo:x:44:user\nrender:x:992:\n");
 	return self;
 }
 

@@ -16,7 +16,8 @@
  *	errno PATH CODE		what opening or reading that path gives
  *
  * A test may add, change and remove entries, stand between the tree and the reader, and look at what was read. What
- * cannot be parsed fails the test. Files below dev/ are device nodes: they cannot be read.
+ * cannot be parsed fails the test. Files below dev/ are device nodes: they cannot be read, and belong to FIXTURE_GROUP, which
+ * etc/group calls render unless the test changes it.
  */
 enum { FIXTURE_GROUP = 992, FIXTURE_ENTRIES_MAX = 4096, FIXTURE_READS_MAX = 4096 };
 
@@ -35,7 +36,6 @@ struct fixture_tree {
 	struct fixture_entry entries[FIXTURE_ENTRIES_MAX];
 	size_t count;
 	struct gr_sysroot_ops ops;
-	const char *group_name;	/* of FIXTURE_GROUP, "render"; NULL = it has no name */
 	/* Looks at each call before it is answered, or answers it itself: true with *result set. May change the tree. */
 	bool (*fault)(struct fixture_tree *self, const char *operation, const char *path, char *buf, size_t cap,
 		      ssize_t *result);

@@ -21,6 +21,7 @@ const char *harness_model(void);
 const char *harness_server(void);
 const char *harness_plugins(void);
 
+inf_registry *harness_open(const inf_registry_params *params);
 inf_registry *harness_registry(void);
 /* As above with another server binary. */
 inf_registry *harness_registry_with(const char *server_path);

@@ -75,19 +75,25 @@ static void kfd_eacces(void)
 static void kfd_eacces_unnamed(void)
 {
 	kfd_eacces();
-	tree->group_name = NULL;
+	fixture_tree_remove(tree, "etc/group");
 }
 
 static void kfd_eacces_long(void)
 {
 	kfd_eacces();
-	tree->group_name = "a-group-name-of-31-letters-12345";
+	fixture_tree_file(tree, "etc/group", "a-group-name-of-32-letters-12345:x:992:\n");
 }
 
 static void kfd_eacces_docker(void)
 {
 	kfd_eacces();
 	fixture_tree_file(tree, ".dockerenv", "");
+}
+
+static void kfd_eacces_docker_long(void)
+{
+	kfd_eacces_docker();
+	fixture_tree_file(tree, "etc/group", "a-group-name-of-32-letters-12345:x:992:\n");
 }
 
 static void kfd_eperm(void)
@@ -148,6 +154,18 @@ static void render_eperm(void)
 	fixture_tree_errno(tree, "dev/dri/renderD128", EPERM);
 }
 
+static void accelerator(void)
+{
+	no_node();
+	put(CARD, "class", "0x120000\n");
+}
+
+static void sound_only(void)
+{
+	no_node();
+	put(CARD, "class", "0x040300\n");
+}
+
 static void foreign(void)
 {
 	fixture_tree_property(tree, NODES "/1/properties", "vendor_id", "4318");
@@ -167,9 +185,10 @@ static const struct {
 	{ no_kfd_docker, "kfd_dev_missing", "this container", "--device /dev/kfd --device /dev/dri" },
 	{ no_kfd_podman, "kfd_dev_missing", "this container", "--device /dev/kfd --device /dev/dri" },
 	{ kfd_eacces, "kfd_perm", "/dev/kfd (mode 0660, group render)", "add your user to the group render and log in again" },
-	{ kfd_eacces_unnamed, "kfd_perm", "group 992", "--group-add 992" },
-	{ kfd_eacces_long, "kfd_perm", "a-group-name-of-31-letters-1234", "a-group-name-of-31-letters-1234" },
+	{ kfd_eacces_unnamed, "kfd_perm", "group 992", "group 992 (in a container: --group-add)" },
+	{ kfd_eacces_long, "kfd_perm", "a-group-name-of-32-letters-12345", "a-group-name-of-32-letters-12345" },
 	{ kfd_eacces_docker, "kfd_perm", "group render", "--group-add render" },
+	{ kfd_eacces_docker_long, "kfd_perm", "a-group-name", "--group-add a-group-name-of-32-letters-12345" },
 	{ kfd_eperm, "kfd_cgroup", "denies /dev/kfd", "DeviceAllow" },
 	{ kfd_einval, "kfd_open_error", "Invalid argument", "dmesg" },
 	{ kfd_enxio, "kfd_open_error", "No such device", "dmesg" },
@@ -178,6 +197,8 @@ static const struct {
 	{ denied_properties, "kfd_cgroup", "every AMD GPU", "DeviceAllow" },
 	{ denied_alone, "kfd_cgroup", "every AMD GPU", "DeviceAllow" },
 	{ no_node, "kfd_no_gpu_node", "took no GPU", "PCIe atomics" },
+	{ accelerator, "kfd_no_gpu_node", "took no GPU", "dmesg" },
+	{ sound_only, "no_amd_gpu", "no AMD GPU", "another backend" },
 	{ foreign, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ render_eacces, "render_perm", "/dev/dri/renderD128 (mode 0660, group render): no GPU will work", "group render" },
 	{ render_eio, "render_open_error", "/dev/dri/renderD128", "Input/output error" },

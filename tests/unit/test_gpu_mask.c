@@ -82,6 +82,17 @@ START_TEST(mask_is_read_as_the_runtime_reads_it)
 }
 END_TEST
 
+START_TEST(mask_by_uuid_never_means_a_gpu_without_one)
+{
+	char blamed[64];
+	only_integrated("gfx1151");
+	struct gr_gpu_mask mask = mask_of("ROCR_VISIBLE_DEVICES=GPU-0000000000000000", blamed, sizeof blamed);
+	ck_assert_uint_eq(mask.count, 0);
+	mask = mask_of("HIP_VISIBLE_DEVICES=GPU-0000000000000000", blamed, sizeof blamed);
+	ck_assert_uint_eq(mask.count, 0);
+}
+END_TEST
+
 START_TEST(mask_for_cuda_is_nvidias_where_its_driver_is)
 {
 	char blamed[64];
@@ -126,6 +137,7 @@ int main(void)
 	TCase *tc = tcase_create("gpu_mask");
 	tcase_add_checked_fixture(tc, four_gpus, NULL);
 	tcase_add_loop_test(tc, mask_is_read_as_the_runtime_reads_it, 0, ROWS(masks));
+	tcase_add_test(tc, mask_by_uuid_never_means_a_gpu_without_one);
 	tcase_add_test(tc, mask_for_cuda_is_nvidias_where_its_driver_is);
 	tcase_add_test(tc, mask_counts_foreign_gpus_in_rocr_only);
 	tcase_add_test(tc, mask_with_endless_lists_ends);

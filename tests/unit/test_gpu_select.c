@@ -208,6 +208,22 @@ START_TEST(integrated_gpu_that_a_mask_left_is_not_taken)
 }
 END_TEST
 
+START_TEST(integrated_gpu_is_explained_by_the_card_that_another_driver_has)
+{
+	only_integrated("gfx1036");
+	scan.unbound[scan.unbound_count++] = (struct gr_amdgpu_unbound){ "0000:03:00.0", "vfio-pci" };
+	choose_text("auto", NULL);
+	ck_assert_str_eq(code(), "only_igpu");
+	assert_says("the card at 0000:03:00.0 has the driver vfio-pci: bind it to amdgpu");
+	scan.unbound[0] = (struct gr_amdgpu_unbound){ "10001:03:00.0", "a-driver-of-23-letters." };
+	choose_text("auto", NULL);
+	ck_assert_uint_lt(strlen(choice.refusal.remedy), sizeof choice.refusal.remedy - 1);
+	scan.unbound[0].driver[0] = '\0';
+	choose_text("auto", NULL);
+	assert_says("has no driver: bind it");
+}
+END_TEST
+
 START_TEST(datacenter_apu_counts_as_a_card)
 {
 	no_gpus();
@@ -242,6 +258,19 @@ START_TEST(unsupported_card_is_named_with_the_list_and_the_way_out)
 	assert_says("HSA_OVERRIDE_GFX_VERSION=10.3.0");
 	choose_text("0000:0e:00.0", NULL);
 	assert_says("no code for gfx1036");
+}
+END_TEST
+
+START_TEST(unsupported_card_with_a_long_list_still_fits)
+{
+	char names[GR_GPU_TARGETS_MAX * 20] = "";
+	for (int i = 0; i < GR_GPU_TARGETS_MAX; i++)
+		snprintf(names + strlen(names), 20, "gfx%d ", 1040 + i);
+	gr_gpu_support_parse(&support, names, GR_GPU_SUPPORT_TENSILE);
+	choose_text("auto", "HSA_OVERRIDE_GFX_VERSION=63.255.255");
+	ck_assert_str_eq(code(), "gfx_unsupported");
+	assert_says("no code for gfx63ffff");
+	assert_says("...); use");
 }
 END_TEST
 
@@ -328,6 +357,23 @@ START_TEST(pin_is_two_variables)
 }
 END_TEST
 
+START_TEST(text_of_each_gpu_says_what_it_is_and_why)
+{
+	char text[256];
+	scan.gpus[0].rule = GR_AMDGPU_RULE_BOARD_INFO;
+	scan.gpus[0].memory.total_from = scan.gpus[0].memory.used_from = GR_AMDGPU_FROM_VRAM;
+	scan.gpus[3].rule = GR_AMDGPU_RULE_GFX_TABLE;
+	scan.gpus[3].memory.host_limited = true;
+	choose_text("0", NULL);
+	gr_gpu_device_text(&choice, &scan, 0, text, sizeof text);
+	ck_assert_str_eq(text, "0: 0000:03:00.0 gfx1100, discrete by board_info, 20480 of 24576 MiB free (total from vram, used "
+			 "from vram): selected");
+	gr_gpu_device_text(&choice, &scan, 3, text, sizeof text);
+	ck_assert_str_eq(text, "3: 0000:0e:00.0 gfx1036, integrated by gfx table, 61440 of 24576 MiB free (total from nothing, "
+			 "used from nothing, as the host has no more): not named");
+}
+END_TEST
+
 START_TEST(text_names_the_card_and_its_memory)
 {
 	char text[208];
@@ -335,9 +381,9 @@ START_TEST(text_names_the_card_and_its_memory)
 	choose_text("auto", NULL);
 	gr_gpu_choice_text(&choice, &scan, text, sizeof text);
 	ck_assert_str_eq(text, "AMD Radeon RX 7900 XTX gfx1100 at 0000:09:00.0, 22528 of 24576 MiB free");
-	choose_text("2,1", NULL);
+	choose_text("2,1", "HSA_OVERRIDE_GFX_VERSION_3=10.3.0");
 	gr_gpu_choice_text(&choice, &scan, text, sizeof text);
-	ck_assert_str_eq(text, "2 GPUs, first gfx1032 at 0000:0a:00.0, 30720 of 49152 MiB free");
+	ck_assert_str_eq(text, "2 GPUs, first gfx1032 run as gfx1030 at 0000:0a:00.0, 30720 of 49152 MiB free");
 	for (size_t cap = 1; cap < sizeof text; cap++) {
 		gr_gpu_choice_text(&choice, &scan, text, cap);
 		ck_assert_uint_lt(strlen(text), cap);
@@ -367,15 +413,18 @@ int main(void)
 	tcase_add_loop_test(tc, integrated_gpu_alone_is_taken_only_where_it_is_good, 0, ROWS(alone));
 	tcase_add_test(tc, integrated_gpu_beside_a_card_is_never_taken_unless_named);
 	tcase_add_test(tc, integrated_gpu_that_a_mask_left_is_not_taken);
+	tcase_add_test(tc, integrated_gpu_is_explained_by_the_card_that_another_driver_has);
 	tcase_add_test(tc, datacenter_apu_counts_as_a_card);
 	tcase_add_test(tc, unsupported_cards_are_passed_over);
 	tcase_add_test(tc, unsupported_card_is_named_with_the_list_and_the_way_out);
+	tcase_add_test(tc, unsupported_card_with_a_long_list_still_fits);
 	tcase_add_test(tc, unsupported_card_beside_a_supported_processor_leaves_only_that);
 	tcase_add_loop_test(tc, override_has_exactly_one_form, 0, ROWS(override_values));
 	tcase_add_test(tc, override_of_one_node_comes_before_that_of_all);
 	tcase_add_test(tc, override_does_not_change_the_kind);
 	tcase_add_test(tc, refusal_of_the_scan_is_passed_on);
 	tcase_add_test(tc, pin_is_two_variables);
+	tcase_add_test(tc, text_of_each_gpu_says_what_it_is_and_why);
 	tcase_add_test(tc, text_names_the_card_and_its_memory);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

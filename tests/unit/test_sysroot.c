@@ -15,7 +15,7 @@
 #include "scratch.h"
 #include "sysroot.h"
 
-enum { NOBODY = 65534, UNKNOWN_GROUP = 54321 };
+enum { NOBODY = 65534 };
 
 #define ROWS(table) ((int)(sizeof (table) / sizeof (table)[0]))
 
@@ -134,19 +134,63 @@ START_TEST(link_gives_its_target_if_there_is_room)
 }
 END_TEST
 
-START_TEST(stat_and_group_name_who_owns_a_node)
+START_TEST(stat_says_who_owns_a_node)
 {
 	struct gr_sysroot_node node;
-	char name[64];
 	chmod(scratch_write(&scratch, "node", "", 0), 0640);
 	ck_assert_int_eq(root.ops.stat_node(root.ops.ctx, "node", &node), 0);
 	ck_assert_int_eq(node.mode & 07777, 0640);
 	ck_assert_uint_eq(node.uid, geteuid());
 	ck_assert_int_eq(root.ops.stat_node(root.ops.ctx, "none", &node), -ENOENT);
-	ck_assert_int_eq(root.ops.group_name(root.ops.ctx, 0, name, sizeof name), 0);
-	ck_assert_str_eq(name, "root");
-	ck_assert_int_eq(root.ops.group_name(root.ops.ctx, 0, name, 4), -ENAMETOOLONG);
-	ck_assert_int_eq(root.ops.group_name(root.ops.ctx, UNKNOWN_GROUP, name, sizeof name), -ENOENT);
+}
+END_TEST
+
+static const struct {
+	const char *file, *name;	/* of group 992; NULL = none */
+} groups[] = {
+	{ "root:x:0:\nrender:x:992:user,other\n", "render" }, { "render:x:992\n", "render" }, { "render::992:\n", "render" },
+	{ "render:x:992:", NULL }, { "render:x:9920:\n", NULL }, { "render:x:-992:\n", NULL }, { "render:x\n", NULL },
+	{ "render\n", NULL }, { ":x:992:\n", NULL }, { "a:x:992:\nb:x:992:\n", "a" }, { "", NULL }, { "\n\n", NULL },
+	{ "+::::\nrender:x:992:\n", "render" }, { "sixteen-letters-:x:992:\n", NULL }, { "fifteen-letters:x:992:\n",
+	  "fifteen-letters" },
+};
+
+START_TEST(group_is_named_by_the_local_file)
+{
+	char name[16];
+	scratch_dir(&scratch, "etc", 0755);
+	scratch_write(&scratch, "etc/group", groups[_i].file, strlen(groups[_i].file));
+	ck_assert_int_eq(gr_sysroot_group(&root.ops, 992, name, sizeof name), groups[_i].name != NULL);
+	if (groups[_i].name)
+		ck_assert_str_eq(name, groups[_i].name);
+}
+END_TEST
+
+START_TEST(group_without_a_file_has_no_name)
+{
+	char name[16];
+	ck_assert(!gr_sysroot_group(&root.ops, 0, name, sizeof name));
+}
+END_TEST
+
+static int count_lines(char *line, void *user)
+{
+	ck_assert_ptr_null(strchr(line, '\n'));
+	++*(int *)user;
+	return 0;
+}
+
+START_TEST(lines_end_where_one_is_too_long)
+{
+	static const size_t lengths[] = { 1, GR_SYSROOT_LINE_MAX - 1, GR_SYSROOT_LINE_MAX };
+	static const int seen[] = { 3, 3, 1 };
+	for (int i = 0; i < 3; i++) {
+		char text[2 * GR_SYSROOT_LINE_MAX];
+		int count = 0, n = snprintf(text, sizeof text, "a\n%*s\nc\nno newline", (int)lengths[i], "b");
+		scratch_write(&scratch, "lines", text, (size_t)n);
+		gr_sysroot_each_line(&root.ops, "lines", count_lines, &count);
+		ck_assert_int_eq(count, seen[i]);
+	}
 }
 END_TEST
 
@@ -314,7 +358,10 @@ int main(void)
 	tcase_add_test(tc, list_names_what_is_there_until_told_to_end);
 	tcase_add_loop_test(tc, access_asks_for_reading_and_writing_as_the_effective_user, 0, ROWS(modes));
 	tcase_add_test(tc, link_gives_its_target_if_there_is_room);
-	tcase_add_test(tc, stat_and_group_name_who_owns_a_node);
+	tcase_add_test(tc, stat_says_who_owns_a_node);
+	tcase_add_loop_test(tc, group_is_named_by_the_local_file, 0, ROWS(groups));
+	tcase_add_test(tc, group_without_a_file_has_no_name);
+	tcase_add_test(tc, lines_end_where_one_is_too_long);
 	tcase_add_test(tc, operations_leave_no_descriptor_behind);
 	tcase_add_loop_test(tc, number_is_plain_decimal_or_nothing, 0, ROWS(numbers));
 	tcase_add_test(tc, number_with_a_nul_in_it_is_refused);
