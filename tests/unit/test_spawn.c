@@ -126,7 +126,7 @@ static const char *find_line(const char *beginning)
 
 static bool has_line(const char *line)
 {
-	char whole[4200];
+	char whole[4300];
 	snprintf(whole, sizeof whole, "%s\n", line);
 	return find_line(whole) != NULL;
 }
