@@ -20,7 +20,7 @@ static bool is_space(char c)
 /* What is left of a content between the white space at its ends. */
 static struct gr_chat_piece core(const struct gr_wire_message *message)
 {
-	const char *begin = message->content, *end = begin + message->content_len;
+	const char *begin = message->content ? message->content : "", *end = begin + message->content_len;
 	while (begin < end && is_space(*begin))
 		begin++;
 	while (end > begin && is_space(end[-1]))

@@ -58,7 +58,7 @@ static inf_status search_path(struct gr_server_file *out, const char *path, char
 			if (check_file(out, candidate, "PATH", env, &why) == INF_OK)
 				return INF_OK;
 			if (strcmp(why.reason, "server_untrusted") == 0)
-				inf_write_struct(err, &why, sizeof why);
+				*err = why;
 		}
 		at += len + (at[len] == ':');
 	}

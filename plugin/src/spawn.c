@@ -25,7 +25,7 @@
 # define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
-enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100 };
+enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100, COLLECT_PER_WAKE = 32 };
 
 /* Where a child can fail between its birth and exec. */
 enum step { STEP_NONE, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
@@ -101,6 +101,11 @@ IN_CHILD static int child_main(void *arg)
 }
 
 /* ThreadSanitizer takes any clone() for a fork, and does its bookkeeping for the child in memory that is still ours. */
+#ifdef __has_feature
+# if __has_feature(thread_sanitizer)
+#  define __SANITIZE_THREAD__ 1
+# endif
+#endif
 #ifdef __SANITIZE_THREAD__
 int __clone(int (*main)(void *), void *stack, int flags, void *arg, ...);
 # define clone __clone
@@ -304,7 +309,7 @@ bool gr_child_activity(const struct gr_child *self, struct gr_activity *out)
 static bool collect(int fd, char *out, size_t cap, size_t *len)
 {
 	char chunk[4096];
-	for (;;) {
+	for (int i = 0; i < COLLECT_PER_WAKE; i++) {	/* a child that never stops talking must not hold up the deadline */
 		ssize_t n = read(fd, chunk, sizeof chunk);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -314,6 +319,7 @@ static bool collect(int fd, char *out, size_t cap, size_t *len)
 		memcpy(out + *len, chunk, take);
 		*len += take;
 	}
+	return true;
 }
 
 static int64_t now_ms(void)

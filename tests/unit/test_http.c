@@ -489,8 +489,8 @@ static void script_refuse(struct connection *c)
 	static const char body[] = "{\"error\":{\"code\":1}}";
 	while (read_request(c)) {
 		char head[256];
-		snprintf(head, sizeof head, "HTTP/1.1 %s\r\nLocation: /elsewhere\r\nContent-Length: %zu\r\n\r\n", refusal_status,
-			 sizeof body - 1);
+		snprintf(head, sizeof head, "HTTP/1.1 %s\r\nLocation: /elsewhere\r\nContent-Length: %zu\r\n\r\n",
+			 refusal_status, sizeof body - 1);
 		send_text(c, head);
 		send_text(c, body);
 	}

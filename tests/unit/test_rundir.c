@@ -111,8 +111,8 @@ static const struct {
 	size_t length;
 	bool used;
 } length_cases[] = {
-	{ BASE_MAX - 10, true }, { BASE_MAX - 1, true }, { BASE_MAX, true }, { BASE_MAX + 1, false }, { BASE_MAX + 2, false },
-	{ BASE_MAX + 80, false },
+	{ BASE_MAX - 10, true }, { BASE_MAX - 1, true }, { BASE_MAX, true },
+	{ BASE_MAX + 1, false }, { BASE_MAX + 2, false }, { BASE_MAX + 80, false },
 };
 
 START_TEST(make_uses_a_base_that_leaves_room_for_the_socket)

@@ -593,7 +593,7 @@ START_TEST(child_dies_with_a_killed_host)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	pid_t host = fork();
 	if (host == 0) {
-		struct gr_child child = start(SHELL("sleep 1000"));
+		struct gr_child child = start(SHELL("exec sleep 1000"));
 		ssize_t n = write(ends[1], &child.pid, sizeof child.pid);
 		for (;;)
 			n = pause();

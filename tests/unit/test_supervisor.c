@@ -525,7 +525,8 @@ END_TEST
 static const struct {
 	size_t length, pieces;
 } long_cases[] = {
-	{ GR_SUPERVISOR_LINE - 2, 1 }, { GR_SUPERVISOR_LINE - 1, 1 }, { GR_SUPERVISOR_LINE, 2 }, { GR_SUPERVISOR_LINE + 1, 2 },
+	{ GR_SUPERVISOR_LINE - 2, 1 }, { GR_SUPERVISOR_LINE - 1, 1 },
+	{ GR_SUPERVISOR_LINE, 2 }, { GR_SUPERVISOR_LINE + 1, 2 },
 	{ 2 * (GR_SUPERVISOR_LINE - 1), 2 }, { 2 * GR_SUPERVISOR_LINE, 3 }, { 40000, 10 },
 };
 

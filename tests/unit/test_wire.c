@@ -203,10 +203,11 @@ static struct gr_wire_completion full_completion(void)
 {
 	static const int32_t prompt[] = { 1, 2, 3 };
 	return (struct gr_wire_completion){
-		.prompt = prompt, .prompt_count = 3, .max_tokens = 17, .seed = UINT32_MAX - 1, .temperature = 0.7f, .top_k = 40,
-		.top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1.1f, .frequency_penalty = -0.5f, .presence_penalty = 0.25f,
-		.suppress_tokens = suppressed, .suppress_token_count = 3, .grammar = "root ::= \"a\\n\"", .ignore_eos = true,
-		.cache_prompt = true, .logprobs = true,
+		.prompt = prompt, .prompt_count = 3, .max_tokens = 17, .seed = UINT32_MAX - 1,
+		.temperature = 0.7f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f,
+		.repeat_penalty = 1.1f, .frequency_penalty = -0.5f, .presence_penalty = 0.25f,
+		.suppress_tokens = suppressed, .suppress_token_count = 3, .grammar = "root ::= \"a\\n\"",
+		.ignore_eos = true, .cache_prompt = true, .logprobs = true,
 	};
 }
 
@@ -410,7 +411,8 @@ static const struct {
 } no_objects[] = {
 	TEXT(""), TEXT(" "), TEXT("\n\n"), TEXT("true"), TEXT("123"), TEXT("-1e999"), TEXT("\"tokens\""), TEXT("[]"),
 	TEXT("[{\"tokens\":[1]}]"), TEXT("{"), TEXT("}"), TEXT("{]"), TEXT("{\"a\"}"), TEXT("{\"a\":}"), TEXT("{\"a\":1"),
-	TEXT("{\"a\":\"unfinished"), TEXT("{\"a\":\"\\"), TEXT("{\"a\":\"\\u12"), TEXT("{\"a\":\"\\x\"}"), TEXT("{\"a\":tru}"),
+	TEXT("{\"a\":\"unfinished"), TEXT("{\"a\":\"\\"), TEXT("{\"a\":\"\\u12"), TEXT("{\"a\":\"\\x\"}"),
+	TEXT("{\"a\":tru}"),
 	TEXT("{\"a\":1}garbage"), TEXT("{}{}"), TEXT("{\"a\":1}]"), TEXT("nul"), TEXT("nulll"), TEXT("NULL"), TEXT("\0"),
 	TEXT("\0{}"), TEXT("\xff\xfe{\0}\0"), TEXT("\xef\xbb\xbf{"), TEXT("<html><body>502 Bad Gateway</body></html>"),
 	TEXT("data: {}"),
@@ -663,8 +665,8 @@ static const struct {
 } error_cases[] = {
 	{ "{\"error\":{\"code\":503,\"message\":\"Loading model\",\"type\":\"unavailable_error\"}}", true,
 	  { 503, -1, -1, "unavailable_error", "Loading model" } },
-	{ "{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":2000,"
-	  "\"n_ctx\":1024}}", true, { 400, 2000, 1024, "exceed_context_size_error", "too long" } },
+	{ "{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\","
+	  "\"n_prompt_tokens\":2000,\"n_ctx\":1024}}", true, { 400, 2000, 1024, "exceed_context_size_error", "too long" } },
 	{ "{\"error\":{}}", true, { 0, -1, -1, "", "" } },
 	{ "{\"error\":{\"code\":\"400\",\"message\":{},\"type\":[],\"n_ctx\":null}}", true, { 0, -1, -1, "", "" } },
 	{ "{\"error\":{\"code\":1e300,\"n_prompt_tokens\":9223372036854775807}}", true, { 0, INT64_MAX, -1, "", "" } },
@@ -819,8 +821,8 @@ END_TEST
 
 START_TEST(event_error_beats_everything_else)
 {
-	struct gr_wire_event event = decode("{\"content\":\"x\",\"tokens\":[1],\"stop_type\":\"eos\",\"error\":{\"code\":500,"
-					    "\"message\":\"m\",\"type\":\"t\"}}");
+	struct gr_wire_event event = decode("{\"content\":\"x\",\"tokens\":[1],\"stop_type\":\"eos\","
+					    "\"error\":{\"code\":500,\"message\":\"m\",\"type\":\"t\"}}");
 	ck_assert_int_eq(event.kind, GR_WIRE_ERROR);
 	check_error(&event.error, &(struct gr_wire_error){ 500, -1, -1, "t", "m" });
 }
@@ -900,7 +902,9 @@ START_TEST(event_text_may_hold_nul)
 END_TEST
 
 /* An answer with such a text is refused, or its text is made good. */
-static const char *const bad_utf8[] = { "\xff", "a\x80", "\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80" };
+static const char *const bad_utf8[] = {
+	"\xff", "a\x80", "\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+};
 
 START_TEST(texts_that_come_out_are_utf8)
 {
@@ -928,7 +932,8 @@ START_TEST(event_after_a_bad_one_is_decoded)
 {
 	struct gr_wire_event event;
 	for (size_t i = 0; i < NO_OBJECTS; i++) {
-		ck_assert_int_ne(gr_wire_stream_decode(stream, no_objects[i].body, no_objects[i].len, &event, NULL), INF_OK);
+		ck_assert_int_ne(gr_wire_stream_decode(stream, no_objects[i].body, no_objects[i].len, &event, NULL),
+				 INF_OK);
 		ck_assert_int_eq(decode(TOKEN_EVENT).id, 19004);
 	}
 }
