@@ -166,6 +166,11 @@ static void sound_only(void)
 	put(CARD, "class", "0x040300\n");
 }
 
+static void no_units(void)
+{
+	fixture_tree_property(tree, NODES "/1/properties", "simd_count", "0");
+}
+
 static void foreign(void)
 {
 	fixture_tree_property(tree, NODES "/1/properties", "vendor_id", "4318");
@@ -199,6 +204,7 @@ static const struct {
 	{ no_node, "kfd_no_gpu_node", "took no GPU", "PCIe atomics" },
 	{ accelerator, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ sound_only, "no_amd_gpu", "no AMD GPU", "another backend" },
+	{ no_units, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ foreign, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ render_eacces, "render_perm", "/dev/dri/renderD128 (mode 0660, group render): no GPU will work", "group render" },
 	{ render_eio, "render_open_error", "/dev/dri/renderD128", "Input/output error" },
