@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "gpu_machine.h"
 
@@ -82,6 +83,12 @@ static void kfd_eacces_long(void)
 {
 	kfd_eacces();
 	fixture_tree_file(tree, "etc/group", "a-group-name-of-32-letters-12345:x:992:\n");
+}
+
+static void kfd_eacces_closed(void)
+{
+	kfd_eacces();
+	fixture_tree_find(tree, "dev/kfd")->mode = S_IFCHR | 0600;
 }
 
 static void kfd_eacces_docker(void)
@@ -192,6 +199,7 @@ static const struct {
 	{ kfd_eacces, "kfd_perm", "/dev/kfd (mode 0660, group render)", "add your user to the group render and log in again" },
 	{ kfd_eacces_unnamed, "kfd_perm", "group 992", "group 992 (in a container: --group-add)" },
 	{ kfd_eacces_long, "kfd_perm", "a-group-name-of-32-letters-12345", "a-group-name-of-32-letters-12345" },
+	{ kfd_eacces_closed, "kfd_perm", "/dev/kfd (mode 0600, group render)", "a udev rule" },
 	{ kfd_eacces_docker, "kfd_perm", "group render", "--group-add render" },
 	{ kfd_eacces_docker_long, "kfd_perm", "a-group-name", "--group-add a-group-name-of-32-letters-12345" },
 	{ kfd_eperm, "kfd_cgroup", "denies /dev/kfd", "DeviceAllow" },
