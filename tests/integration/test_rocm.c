@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rocm plugin without an AMD GPU: a fake machine, and a stand-in for llama-server that writes down what it was given,
- * refuses what a real one with ROCm would refuse, says about devices what a real one would say, and then runs the real one
- * on the CPU.
+ * The rocm plugin without an AMD GPU: a fake machine, and a stand-in for a llama-server with ROCm (support/rocm-server).
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fixture_tree.h"
@@ -18,11 +15,9 @@
 #define MACHINE TEST_FIXTURES "/01-7800xt-9950x-dgpu-first.tree"
 static const char UUID[] = "GPU-880ed6479d653a85";
 
-/* What a server with ROCm says about that card. */
-static const char says_gpu[] =
-	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 16368 MiB):\n"
-	"0.00.010.100 I   Device 0: AMD Radeon RX 7800 XT, gfx1101 (0x1101), VMM: no, Wave Size: 32, VRAM: 16368 MiB\n"
-	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
+/* What the runtime would find there. */
+static const char gpus[] = "GPU-880ed6479d653a85 gfx1101 16368 0000:03:00.0 AMD Radeon RX 7800 XT\n"
+			   "- gfx1036 61925 0000:0e:00.0 AMD Radeon Graphics\n";
 static const char says_other_gpu[] =
 	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 512 MiB):\n"
 	"0.00.010.100 I   Device 0: AMD Radeon Graphics, gfx1036 (0x1036), VMM: no, Wave Size: 32, VRAM: 512 MiB\n"
@@ -35,39 +30,17 @@ struct world {
 	inf_error err;
 };
 
-/* --device ROCm0 becomes --device none, all else goes through. */
-static const char script[] =
-	"#!/bin/sh\n"
-	"case $1 in --version|--help) exec '%s' \"$@\";; esac\n"
-	"here='%s'\n"
-	"printf '%%s\\n' \"$@\" > \"$here/argv\"\n"
-	"env > \"$here/env\"\n"
-	"pwd > \"$here/cwd\"\n"
-	"ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> /\\1 /p' > \"$here/fds\"\n"
-	"n=$#; i=0; device=\n"
-	"while [ $i -lt $n ]; do\n"
-	"  arg=$1; shift; i=$((i+1))\n"
-	"  if [ \"$device\" = next ]; then device=$arg; [ \"$arg\" = ROCm0 ] && arg=none; fi\n"
-	"  [ \"$arg\" = --device ] && device=next\n"
-	"  set -- \"$@\" \"$arg\"\n"
-	"done\n"
-	"[ \"$device\" = ROCm0 ] && cat \"$here/says\" >&2\n"
-	"case $device in ROCm0|none|\"\") ;; *) echo \"error: no device was asserted\" >&2; exit 1;; esac\n"
-	"exec '%s' \"$@\"\n";
-
 static void open_world(struct world *w)
 {
-	char text[16384];
 	memset(w, 0, sizeof *w);
 	w->err.struct_size = sizeof w->err;
 	scratch_init(&w->scratch);
 	struct fixture_tree *machine = fixture_tree_load(MACHINE);
 	fixture_tree_write(machine, w->scratch.path);
 	fixture_tree_free(machine);
-	scratch_write(&w->scratch, "says", says_gpu, sizeof says_gpu - 1);
-	snprintf(text, sizeof text, script, harness_server(), w->scratch.path, harness_server());
-	w->stand_in = scratch_write(&w->scratch, "llama-server", text, strlen(text));
-	ck_assert_int_eq(chmod(w->stand_in, 0755), 0);
+	scratch_write(&w->scratch, "gpus", gpus, sizeof gpus - 1);
+	scratch_write(&w->scratch, "real", harness_server(), strlen(harness_server()));
+	w->stand_in = scratch_link(&w->scratch, "llama-server", TEST_STAND_IN);
 }
 
 static void open_registry(struct world *w, const char *server_option)
@@ -287,6 +260,7 @@ START_TEST(rocm_load_that_ends_on_the_cpu_or_another_gpu_fails)
 	open_registry(&w, w.stand_in);
 	expect_refusal(&w, "", 0, "cpu_fallback");
 	expect_refusal(&w, says_other_gpu, sizeof says_other_gpu - 1, "pin_mismatch");
+	scratch_write(&w.scratch, "says", "", 0);
 	inf_load_params allowed = { .flags = INF_LOAD_FLAG_ALLOW_CPU };
 	inf_session *session = load_rocm(&w, &allowed);
 	inf_model_info info = { .struct_size = sizeof info };
