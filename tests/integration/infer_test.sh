@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # infer_test: what the tests of infer share. Source it after $infer, $tmp and $limit_s are set.
+# shellcheck disable=SC2154
 failures=0
 
 # run ARGUMENT...: leaves $code, $tmp/out and $tmp/err. Standard input is the caller's.

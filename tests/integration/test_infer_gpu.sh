@@ -34,12 +34,21 @@ fi
 # What the runtime would find there without a mask, for the stand-in. Written by hand: it is what a pin is judged by.
 gpus_of() {
 	case $1 in
-	01-*) echo 'GPU-880ed6479d653a85 gfx1101 16368 0000:03:00.0 AMD Radeon RX 7800 XT' && echo '- gfx1036 61925 0000:0e:00.0 iGPU' ;;
-	02-*) echo '- gfx1036 61925 0000:0e:00.0 iGPU' && echo 'GPU-880ed6479d653a85 gfx1101 16368 0000:05:00.0 AMD Radeon RX 7800 XT' ;;
-	05-*) echo 'GPU-b85e402c0fb3757f gfx1100 24560 0000:03:00.0 XTX' && echo 'GPU-398a3f843a146602 gfx1100 24560 0000:09:00.0 XTX' ;;
+	01-*)
+		echo 'GPU-880ed6479d653a85 gfx1101 16368 0000:03:00.0 AMD Radeon RX 7800 XT'
+		echo '- gfx1036 61925 0000:0e:00.0 AMD Radeon Graphics'
+		;;
+	02-*)
+		echo '- gfx1036 61925 0000:0e:00.0 AMD Radeon Graphics'
+		echo 'GPU-880ed6479d653a85 gfx1101 16368 0000:05:00.0 AMD Radeon RX 7800 XT'
+		;;
+	05-*)
+		echo 'GPU-b85e402c0fb3757f gfx1100 24560 0000:03:00.0 AMD Radeon RX 7900 XTX'
+		echo 'GPU-398a3f843a146602 gfx1100 24560 0000:09:00.0 AMD Radeon RX 7900 XTX'
+		;;
 	06-*) echo '- gfx1151 98304 0000:c3:00.0 Radeon 8060S Graphics' ;;
 	07-*) echo '- gfx1032 8176 0000:03:00.0 AMD Radeon RX 6600' ;;
-	13-*) echo 'GPU-398a3f843a146602 gfx1100 24560 0000:09:00.0 XTX' ;;
+	13-*) echo 'GPU-398a3f843a146602 gfx1100 24560 0000:09:00.0 AMD Radeon RX 7900 XTX' ;;
 	esac
 }
 
@@ -100,12 +109,15 @@ generates() {
 given() {
 	has_line env "ROCR_VISIBLE_DEVICES=$1" && has_line env 'GGML_VK_VISIBLE_DEVICES=' && has_pair --device "$2" &&
 		has_pair --fit off || return
-	! grep -E '^(HIP_VISIBLE|CUDA_VISIBLE|GPU_DEVICE_ORDINAL|GGML_CUDA|LLAMA_ARG)' "$at/env" || complain 'a mask got through' || return
+	! grep -E '^(HIP_VISIBLE|CUDA_VISIBLE|GPU_DEVICE_ORDINAL|GGML_CUDA|LLAMA_ARG)' "$at/env" ||
+		complain 'a mask got through' || return
 	(($(grep -c VISIBLE_DEVICES "$at/env") == 2)) || complain "$(grep VISIBLE "$at/env")"
 }
 
 has_line() { grep -qxF -- "$2" "$at/$1" || complain "$1 has no line $2"; }
-has_pair() { grep -xF -A 1 -- "$1" "$at/argv" | tail -n 1 | grep -qxF -- "$2" || complain "argv has no $1 $2"; }
+has_pair() {
+	grep -xF -A 1 -- "$1" "$at/argv" | tail -n 1 | grep -qxF -- "$2" || complain "argv has no $1 $2"
+}
 devices_used() { says err "^devices +$1\$"; }
 
 # ---- a card ----
@@ -114,7 +126,8 @@ card_beside_a_processors_gpu() {
 	machine 01 && usable gfx1101 0000:03:00.0 &&
 		lists 'assert chosen == ["0000:03:00.0"] and at["0000:0e:00.0"]["class"] == "integrated"
 assert at["0000:03:00.0"]["vram_total"] == 17163091968 and at["0000:03:00.0"]["vram_used"] == 1491832832' &&
-		generates && devices_used ROCm0 && given GPU-880ed6479d653a85 ROCm0 && has_pair --split-mode none && has_pair -ngl 999
+		generates && devices_used ROCm0 && given GPU-880ed6479d653a85 ROCm0 && has_pair --split-mode none &&
+		has_pair -ngl 999
 }
 
 card_streams_the_text_of_the_cpu() {
@@ -225,7 +238,8 @@ chip_without_code_is_named() {
 # ---- no GPU that can be used ----
 
 container_without_kfd() {
-	machine 08 && refuses kfd_dev_missing '/dev/kfd does not exist in this container; .*--device /dev/kfd' && no_devices kfd_dev_missing
+	machine 08 && refuses kfd_dev_missing '/dev/kfd does not exist in this container; .*--device /dev/kfd' &&
+		no_devices kfd_dev_missing
 }
 
 nvidia_only() { machine 09 && refuses no_amd_gpu 'no AMD GPU' && no_devices no_amd_gpu; }
@@ -258,17 +272,21 @@ silent_cpu_is_an_error() {
 
 cpu_that_is_allowed_is_none() {
 	machine 01 && : >"$at/says"
-	generates --allow-cpu && devices_used cpu && { ! grep -qxF -- --device "$at/argv" || complain 'a device was asserted'; }
+	generates --allow-cpu && devices_used cpu &&
+		{ ! grep -qxF -- --device "$at/argv" || complain 'a device was asserted'; }
 }
 
-no_layers_is_the_cpu() { machine 01 && : >"$at/says" && generates --gpu-layers 0 && devices_used cpu && has_pair --device none; }
+no_layers_is_the_cpu() {
+	machine 01 && : >"$at/says" && generates --gpu-layers 0 && devices_used cpu && has_pair --device none
+}
 
 # The mask of a wrapper: the runtime sees another card than the one that was chosen.
 other_card_is_an_error() {
 	machine 01 && sed -i '1s/gfx1101 16368/gfx1036 512/' "$at/gpus"
 	run generate "${here[@]}" --backend rocm -m "$model" hi
 	sed -i '1s/gfx1036 512/gfx1101 16368/' "$at/gpus"
-	refused 1 '.*ROCm0 of llama-server has the chip gfx1036, but gfx1101 was chosen' && says err '\[unavailable: pin_mismatch\]'
+	refused 1 '.*ROCm0 of llama-server has the chip gfx1036, but gfx1101 was chosen' &&
+		says err '\[unavailable: pin_mismatch\]'
 }
 
 server_without_rocm_is_an_error() {
