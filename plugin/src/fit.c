@@ -2,9 +2,10 @@
 #include "fit.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "inference/extensions.h"
 
 enum {
 	TYPE_ELEMENTS = 32,	/* the table of cache types counts bytes of so many numbers */
@@ -323,6 +324,17 @@ void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *loa
 		return;
 	out->host_weights = add(out->host_weights, facts->sizes.output);
 	out->host_compute = compute_bytes(facts, load, &cells);
+}
+
+/* The CPU has no runtime of its own besides. */
+uint64_t gr_fit_reserve(int32_t kind, bool headless)
+{
+	uint64_t mib = kind == INF_DEVICE_CPU ? 0 : GR_FIT_RUNTIME_ROCM_MIB;
+	if (kind == INF_DEVICE_CPU || kind == INF_DEVICE_INTEGRATED)
+		mib += GR_FIT_MARGIN_SHARED_MIB;
+	else
+		mib += headless ? GR_FIT_MARGIN_HEADLESS_MIB : GR_FIT_MARGIN_DISPLAY_MIB;
+	return mib << 20;
 }
 
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
