@@ -99,6 +99,10 @@ inf_status gr_fit_choose(const struct gr_fit_model *model, const struct gr_fit_l
 			 const struct gr_fit_device *devices, uint32_t device_count, const char *name,
 			 struct gr_fit_plan *out, inf_error *err);
 
+/* What a load takes of such devices together, reserves included. */
+uint64_t gr_fit_total(const struct gr_fit_model *model, const struct gr_fit_load *load,
+		      const struct gr_fit_device *devices, uint32_t device_count);
+
 /* Layers of the model as -ngl counts them: the repeating ones and the output. */
 uint32_t gr_fit_layer_count(const struct gr_fit_model *model);
 
