@@ -109,8 +109,13 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, 
 	self->device = "none";
 	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
 		return INF_OK;
+	if (plan->fit == GR_FIT_SERVER && !(load->facts->features & GR_FEATURE_FIT))
+		return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
+				"%s (%s) has no --fit of its own: use fit=auto, or a newer llama-server",
+				load->facts->file.path, load->facts->version);
 	choose_enough(self, load, plan);
 	if (self->devices.refusal.code) {
+		plan->gpu_layers = 0;
 		st = allow_cpu ? INF_OK : refuse(&self->devices.refusal, err);
 		gr_devices_release(self);
 		return st;
