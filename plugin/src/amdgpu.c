@@ -189,6 +189,7 @@ static void describe(struct gr_amdgpu_scan *scan, const struct gr_sysroot_ops *o
 {
 	for (size_t i = 0; i < scan->gpu_count; i++) {
 		gr_amdgpu_classify(&scan->gpus[i], ops);
+		gr_amdgpu_look_for_display(&scan->gpus[i], ops);
 		gr_amdgpu_refresh(&scan->gpus[i], ops);
 		gr_amdgpu_name(&scan->gpus[i], ops, scan->gpus, i);
 	}

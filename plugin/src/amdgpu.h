@@ -86,6 +86,7 @@ struct gr_amdgpu_gpu {
 	enum gr_amdgpu_rule rule;
 	bool id_shared;			/* another node has the same unique_id */
 	bool partition;			/* a part of a die: the files in sysfs are about the whole */
+	bool headless;			/* no display is connected to it, as far as is known */
 };
 
 /* An AMD device that the amdgpu driver does not have. */

@@ -6,6 +6,8 @@
 
 #include "amdgpu_part.h"
 
+enum { CONNECTORS_MAX = 64 };
+
 /* "device, revision, name" of libdrm, one line each. */
 #define NAMES "usr/share/libdrm/amdgpu.ids"
 
@@ -52,6 +54,51 @@ int gr_amdgpu_u64(const struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *
 {
 	char path[GR_SYSROOT_PATH_MAX];
 	return gr_amdgpu_file(gpu, name, path) ? gr_sysroot_u64(ops, path, out) : -ENOENT;
+}
+
+/* ---- does it drive a display ----------------------------------------------------------------------------------- */
+struct connectors {
+	const struct gr_amdgpu_gpu *gpu;
+	const struct gr_sysroot_ops *ops;
+	char card[24];			/* "card0" */
+	bool connected;
+	int seen;
+};
+
+/* The kernel prints what it knows: nothing is probed, nothing is woken. */
+static int look_at_connector(const char *name, void *user)
+{
+	struct connectors *self = user;
+	char file[GR_SYSROOT_PATH_MAX / 2], path[GR_SYSROOT_PATH_MAX], status[16];
+	size_t len = strlen(self->card);
+	if (strncmp(name, self->card, len) != 0 || name[len] != '-')
+		return 0;
+	snprintf(file, sizeof file, "drm/%s/%.64s/status", self->card, name);
+	self->connected = gr_amdgpu_file(self->gpu, file, path) &&
+			  gr_sysroot_text(self->ops, path, status, sizeof status) > 0 && strcmp(status, "connected") == 0;
+	return self->connected || ++self->seen == CONNECTORS_MAX;
+}
+
+static int take_card(const char *name, void *user)
+{
+	char *card = user;
+	if (strncmp(name, "card", 4) != 0)
+		return 0;
+	snprintf(card, sizeof ((struct connectors *)0)->card, "%s", name);
+	return 1;
+}
+
+void gr_amdgpu_look_for_display(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops)
+{
+	struct connectors self = { .gpu = gpu, .ops = ops };
+	char file[GR_SYSROOT_PATH_MAX / 2], path[GR_SYSROOT_PATH_MAX];
+	gpu->headless = gpu->partition;
+	if (gpu->partition || !gr_amdgpu_file(gpu, "drm", path) ||
+	    ops->list_dir(ops->ctx, path, take_card, self.card) != 0 || !self.card[0])
+		return;
+	snprintf(file, sizeof file, "drm/%s", self.card);
+	if (gr_amdgpu_file(gpu, file, path) && ops->list_dir(ops->ctx, path, look_at_connector, &self) == 0)
+		gpu->headless = !self.connected;
 }
 
 /* ---- what it is called ----------------------------------------------------------------------------------------- */

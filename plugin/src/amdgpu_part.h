@@ -38,6 +38,7 @@ void gr_amdgpu_join(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops,
 /* others: those that were named before. */
 void gr_amdgpu_name(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops, const struct gr_amdgpu_gpu *others,
 		    size_t count);
+void gr_amdgpu_look_for_display(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops);
 void gr_amdgpu_classify(struct gr_amdgpu_gpu *gpu, const struct gr_sysroot_ops *ops);
 /* A file in the GPU's directory: path of at most GR_SYSROOT_PATH_MAX bytes. False where it has no directory. */
 bool gr_amdgpu_file(const struct gr_amdgpu_gpu *gpu, const char *name, char *path);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "fail.h"
-#include "launch.h"
 
 enum { PROBE_MS = 1900, PROBE_OUTPUT = 256 * 1024, LOG_MAX = 2048 };
 
@@ -103,7 +102,7 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...)
 }
 
 /* ---- the server's own word ------------------------------------------------------------------------------------- */
-static int64_t now_ms(void)
+int64_t gr_now_ms(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -128,7 +127,7 @@ static inf_status ask_binary(const struct look *look, const char *argument, inf_
 	const char *path = look->file->path;
 	char *argv[] = { (char *)path, (char *)argument, NULL };
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
-	int64_t left = look->deadline_ms - now_ms();
+	int64_t left = look->deadline_ms - gr_now_ms();
 	gr_launch_env(&env, &place, look->instance->env.items, gr_profile.environment);
 	inf_status st = INF_E_NO_MEMORY;
 	if (!env.failed) {
@@ -176,7 +175,7 @@ static inf_status look_again(inf_instance *self, const struct gr_server_file *fi
 			     void *user, struct gr_server_facts *out, inf_error *err)
 {
 	struct gr_server_facts facts = { .file = *file, .error = { .struct_size = sizeof facts.error } };
-	struct look look = { self, file, now_ms() + PROBE_MS, on_wait, user, malloc(PROBE_OUTPUT) };
+	struct look look = { self, file, gr_now_ms() + PROBE_MS, on_wait, user, malloc(PROBE_OUTPUT) };
 	if (!look.output)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's help text");
 	facts.status = learn(&look, &facts, &facts.error);
@@ -218,7 +217,7 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
 static bool device_usable(const inf_instance *self, const char *server, inf_availability *report)
 {
 	struct gr_device_choice choice = GR_DEVICE_CHOICE_INIT;
-	const struct gr_device_query query = { &self->options, self->env.items, server, NULL };
+	const struct gr_device_query query = { .options = &self->options, .env = self->env.items, .server = server };
 	if (!gr_profile.devices.choose)
 		return true;
 	gr_profile.devices.choose(&query, &choice);
@@ -293,8 +292,7 @@ static inf_status check_model(const inf_model *model, inf_error *err)
 	return gr_instance_check(model->instance, err);
 }
 
-/* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
-static inf_status enter(inf_model *model, inf_error *err)
+inf_status gr_model_enter(inf_model *model, inf_error *err)
 {
 	inf_status st = check_model(model, err);
 	return st == INF_OK ? gr_slots_enter(model->slots, err) : st;
@@ -302,7 +300,7 @@ static inf_status enter(inf_model *model, inf_error *err)
 
 inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err)
 {
-	inf_status st = enter(model, err);
+	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
 	if (out)
@@ -331,7 +329,7 @@ static inf_status begin(inf_model *model, inf_gen_result *result, inf_error *err
 {
 	const inf_gen_result nothing = { .struct_size = sizeof nothing, .finish = INF_FINISH_ERROR };
 	inf_write_struct(result, &nothing, sizeof nothing);
-	return enter(model, err);
+	return gr_model_enter(model, err);
 }
 
 inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prompt_len, const inf_gen_params *params,
@@ -356,7 +354,7 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 
 inf_status gr_backend_err(inf_model *model, inf_error *out)
 {
-	inf_status st = enter(model, out);
+	inf_status st = gr_model_enter(model, out);
 	if (st != INF_OK)
 		return st;
 	pthread_mutex_lock(&model->lock);
@@ -373,24 +371,6 @@ inf_status gr_backend_close(inf_model *model, inf_error *err)
 	return st == INF_OK ? gr_model_close(model, err) : st;
 }
 
-static inf_status list_devices(inf_instance *self, const inf_backend *backend, void *user,
-			       int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
-{
-	(void)backend;
-	inf_status st = gr_instance_check(self, err);
-	if (st != INF_OK)
-		return st;
-	if (!on_device)
-		return inf_fail(err, INF_E_INVALID, "argument", "list: on_device is NULL");
-	struct gr_server_file file;
-	bool found = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
-				    NULL) == INF_OK;
-	const struct gr_device_query query = { &self->options, self->env.items, found ? file.path : NULL, NULL };
-	return gr_profile.devices.list(&query, user, on_device, err);
-}
-
-static const inf_devices devices_table = { .struct_size = sizeof devices_table, .list = list_devices };
-
 const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *self, inf_model *model, const char *id)
 {
 	(void)instance;
@@ -401,6 +381,6 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
 		return &gr_models_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
-		return &devices_table;
+		return &gr_devices_table;
 	return NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "gguf.h"
 #include "http.h"
+#include "launch.h"
 #include "options.h"
 #include "profile.h"
 #include "rundir.h"
@@ -23,8 +24,8 @@
  * backend: the vtable over the modules.
  *
  * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
- * backend_model.c a model from load to close, backend_request.c one generate or chat, backend_files.c the models on disk,
- * and prompt.c the way of a prompt to token ids.
+ * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_request.c one generate or chat,
+ * backend_files.c the models on disk, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -53,6 +54,8 @@ struct inf_model {
 	struct gr_http *http;
 	struct gr_slots *slots;
 	inf_model_info info;
+	struct gr_device_choice devices;	/* empty where no device was chosen */
+	const char *device;		/* value of --device, "none" for the CPU; NULL = whatever the server finds */
 	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
 	pthread_mutex_t lock;		/* last_error */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
@@ -77,15 +80,35 @@ inf_status gr_instance_check(const inf_instance *self, inf_error *err);
  * at least every GR_CHILD_WAIT_MS while that takes; anything but 0 ends it with INF_E_CANCELLED. */
 inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), void *user, struct gr_server_facts *out,
 			      inf_error *err);
+int64_t gr_now_ms(void);		/* CLOCK_MONOTONIC */
 void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
+/* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
+inf_status gr_model_enter(inf_model *model, inf_error *err);
 /* INF_E_BACKEND_DIED and why, INF_OK while the server runs. */
 inf_status gr_model_check_alive(inf_model *self, inf_error *err);
 /* After a connection broke: the same, with notice_ms for its end to be seen. A server that runs on but does not even
  * take connections (unreachable) is killed: nothing else will end it. */
 inf_status gr_model_check_lost(inf_model *self, bool unreachable, int notice_ms, inf_error *err);
+
+/* What a load says about devices and memory. */
+struct gr_devices_load {
+	const inf_load_params *params;
+	struct gr_fit_model model;
+	uint64_t adapter_bytes;
+	const struct gr_server_facts *facts;
+};
+
+/* ---- backend_devices.c ---- */
+extern const inf_devices gr_devices_table;
+/* Choose the devices for a load, and make the plan fit into their memory. */
+inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan,
+			   inf_error *err);
+/* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
+inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_error *err);
+void gr_devices_release(inf_model *self);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			     inf_gen_result *result, inf_error *err);

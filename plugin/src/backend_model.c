@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "backend.h"
 #include "diagnose.h"
 #include "fail.h"
-#include "launch.h"
 #include "gguf_kind.h"
 #include "modelfile.h"
 #include "models.h"
@@ -22,20 +20,12 @@ enum {
 	HEALTH_TIMEOUT_MS = 2000,
 	PROPS_TIMEOUT_MS = 10000,
 	PROPS_MAX = 8 << 20,
-	LOG_LATE_MS = 1000,		/* longest wait for the line that ends the log of a load */
 	/* How often a loading server is asked: at first it is nearly ready each time, later a few per cent of the time
 	 * passed are precise enough. */
 	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
 	REPORT_MS = 100,		/* between two progress reports; the contract asks for 250 at most */
 	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int cpu_count(void)
 {
@@ -89,9 +79,11 @@ static inf_status find_model(struct gr_modelset *set, const char *path, inf_erro
 	return st;
 }
 
-static inf_status read_files(struct gr_modelset *set, const inf_load_params *params, inf_error *err)
+static inf_status read_files(struct gr_modelset *set, uint64_t *adapter_bytes, const inf_load_params *params,
+			     inf_error *err)
 {
 	struct gr_gguf adapter;
+	*adapter_bytes = 0;
 	inf_status st = find_model(set, params->path, err);
 	if (st == INF_OK)
 		st = check_kind(&set->facts, set->path, err);
@@ -101,6 +93,8 @@ static inf_status read_files(struct gr_modelset *set, const inf_load_params *par
 	if (st == INF_OK && gr_gguf_kind(&adapter) != GR_GGUF_KIND_ADAPTER)
 		return inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "the file is not a LoRA adapter: %s",
 				params->adapter_path);
+	if (st == INF_OK)
+		*adapter_bytes = adapter.tensor_bytes;
 	return st;
 }
 
@@ -133,7 +127,7 @@ static void cache_home(const inf_instance *instance, struct gr_buf *out)
 }
 
 static inf_status start_server(inf_model *self, const struct gr_launch_plan *plan, const struct gr_server_facts *facts,
-			       const char *device, char *const *device_env, inf_error *err)
+			       inf_error *err)
 {
 	char key[2 * KEY_BYTES + 1];
 	struct gr_strv argv = GR_STRV_INIT, env = GR_STRV_INIT;
@@ -153,8 +147,8 @@ static inf_status start_server(inf_model *self, const struct gr_launch_plan *pla
 		.home = self->rundir.home,
 		.cache_home = cache.data,
 		.api_key = key,
-		.device = device,
-		.extra_env = device_env,
+		.device = self->device,
+		.extra_env = self->devices.env.items,
 		.features = facts->features,
 	};
 	gr_launch_argv(&argv, plan, &place);
@@ -277,7 +271,7 @@ static bool report(struct loading *l)
 static int tick(void *user)
 {
 	struct loading *l = user;
-	int64_t now = now_ms();
+	int64_t now = gr_now_ms();
 	if (now - l->reported_ms >= REPORT_MS) {
 		l->reported_ms = now;
 		notice_movement(l, now);
@@ -369,7 +363,7 @@ static inf_status read_props(struct loading *l, struct gr_wire_props *out, inf_e
 
 static int pause_for(const struct loading *l)
 {
-	int64_t share = (now_ms() - l->started_ms) / ASK_SHARE;
+	int64_t share = (gr_now_ms() - l->started_ms) / ASK_SHARE;
 	return share < ASK_MIN_MS ? ASK_MIN_MS : share > ASK_MAX_MS ? ASK_MAX_MS : (int)share;
 }
 
@@ -380,7 +374,7 @@ static inf_status wait_ready(inf_model *self, const inf_load_params *params, int
 		.model = self, .params = params, .stall_timeout_ms = stall_timeout_ms, .fraction = -1,
 	};
 	int code = 0;
-	l.started_ms = l.moved_ms = now_ms();
+	l.started_ms = l.moved_ms = gr_now_ms();
 	for (;;) {
 		if (tick(&l))
 			return explain_wait(&l, err);
@@ -444,120 +438,11 @@ static int report_early(void *user)
 {
 	struct early *early = user;
 	const inf_progress progress = { .struct_size = sizeof progress, .stage = INF_STAGE_START, .fraction = -1 };
-	int64_t now = now_ms();
+	int64_t now = gr_now_ms();
 	if (!early->params->on_progress || now - early->reported_ms < REPORT_MS)
 		return 0;
 	early->reported_ms = now;
 	return early->params->on_progress(early->params->user, &progress) != INF_CONTINUE;
-}
-
-/* ---- devices --------------------------------------------------------------------------------------------------- */
-/* "none" for the CPU, NULL for whatever the server finds. */
-static inf_status choose_devices(const inf_instance *instance, const inf_load_params *params,
-				 const struct gr_launch_plan *plan, const struct gr_server_facts *facts,
-				 struct gr_device_choice *choice, const char **out_argument, inf_error *err)
-{
-	const struct gr_device_query query = { &instance->options, instance->env.items, facts->file.path,
-					       params->devices };
-	char text[GR_REFUSAL_TEXT_MAX];
-	*out_argument = "none";
-	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
-		return INF_OK;
-	gr_profile.devices.choose(&query, choice);
-	if (choice->refusal.code && params->flags & INF_LOAD_FLAG_ALLOW_CPU)
-		return INF_OK;
-	if (choice->refusal.code) {
-		gr_refusal_text(&choice->refusal, text);
-		return inf_fail(err, gr_refusal_status(&choice->refusal), choice->refusal.code, "%s", text);
-	}
-	if (choice->env.failed)
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
-	gr_log(instance, INF_LOG_INFO, "%s", choice->text);
-	*out_argument = params->flags & INF_LOAD_FLAG_ALLOW_CPU ? NULL : choice->argument;
-	return INF_OK;
-}
-
-/* Weights that the server says are in the host's memory. */
-static uint64_t host_bytes(const struct gr_devlog *log)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < log->count; i++)
-		if (strncmp(log->devices[i].id, "CPU", 3) == 0)
-			sum += log->devices[i].model_bytes;
-	return sum;
-}
-
-static void add_device(char *list, size_t cap, const char *id)
-{
-	size_t len = strlen(list);
-	snprintf(list + len, cap - len, "%s%s", len ? "," : "", id);
-}
-
-/* What the log proves. The server says "offloaded 5/5 layers to GPU" without any GPU too, so memory is what counts. */
-static void note_devices(inf_model *self, const struct gr_devlog *log)
-{
-	inf_model_info *info = &self->info;
-	info->device_memory_bytes = gr_devlog_device_bytes(log);
-	info->gpu_layers = info->device_memory_bytes ? log->offloaded : host_bytes(log) ? 0 : -1;
-	info->devices[0] = '\0';
-	for (size_t i = 0; i < log->count; i++)
-		if (log->devices[i].model_bytes && strncmp(log->devices[i].id, "CPU", 3) != 0 &&
-		    !strstr(log->devices[i].id, "_Host"))
-			add_device(info->devices, sizeof info->devices, log->devices[i].id);
-	if (!info->devices[0] && host_bytes(log))
-		add_device(info->devices, sizeof info->devices, "cpu");
-}
-
-/* The server's log may come later than its answer: it writes it from a thread of its own. */
-static bool read_log(inf_model *self, struct gr_devlog *log)
-{
-	char *output = malloc(GR_SUPERVISOR_RING + 1);
-	int64_t deadline = now_ms() + LOG_LATE_MS;
-	if (!output)
-		return false;
-	size_t len;
-	do
-		len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
-	while (!strstr(output, "listening on") && now_ms() < deadline &&
-	       gr_supervisor_wait_end(self->server, ASK_MIN_MS) <= GR_STATE_UP);
-	gr_devlog_init(log);
-	gr_devlog_feed(log, output, len);
-	free(output);
-	return true;
-}
-
-static inf_status prove_devices(inf_model *self, const inf_load_params *params, const struct gr_device_choice *choice,
-				const char *argument, inf_error *err)
-{
-	struct gr_refusal refusal = { .code = NULL };
-	char text[GR_REFUSAL_TEXT_MAX];
-	inf_status st = INF_OK;
-	if (argument && strcmp(argument, "none") == 0) {
-		snprintf(self->info.devices, sizeof self->info.devices, "cpu");
-		return INF_OK;
-	}
-	struct gr_devlog *log = calloc(1, sizeof *log);
-	if (!log || !read_log(self, log)) {
-		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
-		goto out;
-	}
-	note_devices(self, log);
-	if (params->flags & INF_LOAD_FLAG_ALLOW_CPU)
-		goto out;
-	if (!self->info.device_memory_bytes && host_bytes(log)) {
-		st = inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
-			      "llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
-			      "llama-server", argument);
-		goto out;
-	}
-	gr_profile.devices.verify(choice, log, &refusal);
-	if (refusal.code) {
-		gr_refusal_text(&refusal, text);
-		st = inf_fail(err, INF_E_UNAVAILABLE, refusal.code, "%s", text);
-	}
-out:
-	free(log);
-	return st;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
@@ -569,31 +454,25 @@ static inf_status release(inf_model *self, inf_error *err)
 	gr_http_free(self->http);
 	gr_slots_free(self->slots);
 	gr_rundir_remove(&self->rundir);
+	gr_devices_release(self);
 	free(self->token_kinds);
 	pthread_mutex_destroy(&self->lock);
 	free(self);
 	return st;
 }
 
-/* Start it on the devices and wait until it has proved that it uses them. */
+/* Start it and wait until it has proved that it uses its devices. */
 static inf_status run_server(inf_model *self, const inf_load_params *params, const struct gr_load_options *options,
 			     const struct gr_launch_plan *plan, const struct gr_server_facts *facts, inf_error *err)
 {
-	struct gr_device_choice choice = GR_DEVICE_CHOICE_INIT;
 	struct gr_wire_props props;
-	const char *argument = NULL;
-	inf_status st = choose_devices(self->instance, params, plan, facts, &choice, &argument, err);
-	if (st == INF_OK)
-		st = start_server(self, plan, facts, argument, choice.env.items, err);
+	inf_status st = start_server(self, plan, facts, err);
 	if (st == INF_OK)
 		st = wait_ready(self, params, options->stall_timeout_ms, &props, err);
-	if (st == INF_OK) {
-		fill_info(self, plan, &props);
-		st = prove_devices(self, params, &choice, argument, err);
-	}
-	if (gr_profile.devices.release)
-		gr_profile.devices.release(&choice);
-	return st;
+	if (st != INF_OK)
+		return st;
+	fill_info(self, plan, &props);
+	return gr_devices_prove(self, params, err);
 }
 
 static inf_status prepare(inf_model *self, const struct gr_modelset *set, const inf_load_params *params,
@@ -616,25 +495,25 @@ static inf_status prepare(inf_model *self, const struct gr_modelset *set, const 
 	return INF_OK;
 }
 
-static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
+static inf_status bring_up(inf_model *self, struct gr_modelset *set, const inf_load_params *params, inf_error *err)
 {
 	struct gr_load_options options;
 	struct gr_server_facts facts;
 	struct gr_launch_plan plan;
+	uint64_t adapter_bytes;
 	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), params->options,
 					      params->option_count, err);
-	if (st != INF_OK)
-		return st;
-	struct gr_modelset *set = malloc(sizeof *set);
-	if (!set)
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model's facts");
-	st = read_files(set, params, err);
+	if (st == INF_OK)
+		st = read_files(set, &adapter_bytes, params, err);
 	if (st == INF_OK)
 		st = prepare(self, set, params, &options, &plan, &facts, err);
-	if (st == INF_OK)
-		st = run_server(self, params, &options, &plan, &facts, err);
-	free(set);
-	return st;
+	if (st != INF_OK)
+		return st;
+	const struct gr_devices_load load = {
+		.params = params, .model = { &set->facts, &set->layers }, .adapter_bytes = adapter_bytes, .facts = &facts,
+	};
+	st = gr_devices_plan(self, &load, &plan, err);
+	return st == INF_OK ? run_server(self, params, &options, &plan, &facts, err) : st;
 }
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err)
@@ -644,12 +523,17 @@ inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, 
 	if (st != INF_OK)
 		return st;
 	inf_model *self = calloc(1, sizeof *self);
-	if (!self)
+	struct gr_modelset *set = malloc(sizeof *set);
+	if (!self || !set) {
+		free(self);
+		free(set);
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	}
 	self->instance = instance;
 	self->last_error.struct_size = sizeof self->last_error;
 	pthread_mutex_init(&self->lock, NULL);
-	st = bring_up(self, &checked, err);
+	st = bring_up(self, set, &checked, err);
+	free(set);
 	if (st != INF_OK) {
 		release(self, NULL);
 		return st;

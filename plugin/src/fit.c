@@ -2,9 +2,10 @@
 #include "fit.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "inference/extensions.h"
 
 enum {
 	TYPE_ELEMENTS = 32,	/* the table of cache types counts bytes of so many numbers */
@@ -325,6 +326,17 @@ void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *loa
 	out->host_compute = compute_bytes(facts, load, &cells);
 }
 
+/* The CPU has no runtime of its own besides. */
+uint64_t gr_fit_reserve(int32_t kind, bool headless)
+{
+	uint64_t mib = kind == INF_DEVICE_CPU ? 0 : GR_FIT_RUNTIME_ROCM_MIB;
+	if (kind == INF_DEVICE_CPU || kind == INF_DEVICE_INTEGRATED)
+		mib += GR_FIT_MARGIN_SHARED_MIB;
+	else
+		mib += headless ? GR_FIT_MARGIN_HEADLESS_MIB : GR_FIT_MARGIN_DISPLAY_MIB;
+	return mib << 20;
+}
+
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
 struct search {
 	const struct gr_fit_model *model;
@@ -357,6 +369,15 @@ static uint64_t total_bytes(const struct search *s, const struct gr_fit_need *ne
 	for (uint32_t i = 0; i < s->device_count; i++)
 		bytes = add(bytes, reserved_bytes(s, i));
 	return bytes;
+}
+
+uint64_t gr_fit_total(const struct gr_fit_model *model, const struct gr_fit_load *load,
+		      const struct gr_fit_device *devices, uint32_t device_count)
+{
+	const struct search s = { .model = model, .devices = devices, .device_count = device_count };
+	struct gr_fit_need need;
+	gr_fit_need(model, load, &need);
+	return load->gpu_layers ? total_bytes(&s, &need) : 0;
 }
 
 static bool fits(const struct search *s, const struct gr_fit_load *load, struct gr_fit_plan *plan)

@@ -2,6 +2,7 @@
 #ifndef GR_FIT_H
 #define GR_FIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "inference/plugin.h"
@@ -22,11 +23,11 @@ enum {
 	GR_FIT_CONTEXT_MIN = 512,	/* tokens per slot, below which a load is of no use */
 	GR_FIT_CONTEXT_KEPT = 4096,	/* tokens per slot: layers go to the CPU before the context gets shorter than this */
 
-	/* For gr_fit_device.reserve_bytes. What the HIP runtime takes was not measured: it is what Ollama sets aside. */
+	/* Of gr_fit_reserve(). What the HIP runtime takes was not measured: it is what Ollama sets aside. */
 	GR_FIT_RUNTIME_ROCM_MIB = 460,
 	GR_FIT_MARGIN_DISPLAY_MIB = 1024,	/* a discrete card that drives a display */
 	GR_FIT_MARGIN_HEADLESS_MIB = 512,
-	GR_FIT_MARGIN_APU_MIB = 2048,		/* memory that the rest of the machine needs as well */
+	GR_FIT_MARGIN_SHARED_MIB = 2048,	/* memory that the rest of the machine needs as well */
 };
 
 struct gr_fit_model {
@@ -63,6 +64,10 @@ struct gr_fit_device {
 	uint64_t reserve_bytes;		/* what the runtime takes besides, and the margin that shall stay free */
 };
 
+/* For gr_fit_device.reserve_bytes. kind: INF_DEVICE_*, one that is not known as a discrete card; headless: it drives no
+ * display. */
+uint64_t gr_fit_reserve(int32_t kind, bool headless);
+
 enum {
 	GR_FIT_CONTEXT_FIXED = 1u << 0,		/* refuse rather than make the context shorter */
 	GR_FIT_LAYERS_FIXED = 1u << 1,		/* refuse rather than put fewer layers on the devices */
@@ -93,6 +98,10 @@ struct gr_fit_plan {
 inf_status gr_fit_choose(const struct gr_fit_model *model, const struct gr_fit_load *wanted, uint32_t fixed,
 			 const struct gr_fit_device *devices, uint32_t device_count, const char *name,
 			 struct gr_fit_plan *out, inf_error *err);
+
+/* What a load takes of such devices together, reserves included. */
+uint64_t gr_fit_total(const struct gr_fit_model *model, const struct gr_fit_load *load,
+		      const struct gr_fit_device *devices, uint32_t device_count);
 
 /* Layers of the model as -ngl counts them: the repeating ones and the output. */
 uint32_t gr_fit_layer_count(const struct gr_fit_model *model);

@@ -324,34 +324,35 @@ static void drop_all(struct selection *self)
 }
 
 /* A model is split only between equals: the smallest number of GPUs of one gfx, beginning with the largest. */
-static void choose_enough(struct selection *self, size_t first)
+static bool choose_group(struct selection *self, size_t first)
 {
 	const char *gfx = self->out->gfx[self->items[first]];
+	drop_all(self);
 	for (size_t i = first; i < self->count; i++) {
 		if (strcmp(self->out->gfx[self->items[i]], gfx) != 0)
 			continue;
 		choose(self, i);
 		if (self->out->free_bytes >= self->wish->need_bytes)
-			return;
+			return true;
 	}
-	drop_all(self);
+	return false;
 }
 
-static void refuse_memory(struct selection *self, uint64_t most)
-{
-	struct gr_refusal *refusal = &self->out->refusal;
-	gr_refuse(refusal, "vram_too_small", "%llu MiB of GPU memory are needed, %llu MiB are free",
-		  (unsigned long long)(self->wish->need_bytes / MIB), (unsigned long long)(most / MIB));
-	gr_refusal_remedy(refusal, "use a smaller model or context, fewer gpu_layers, or free the memory");
-}
-
+/* Where no group is enough, the one that has most: the load may do with less. */
 static void choose_auto(struct selection *self)
 {
+	size_t best = 0;
+	uint64_t most = 0;
 	sort_by_free(self);
-	for (size_t i = 0; i < self->count && !self->out->count; i++)
-		choose_enough(self, i);
-	if (!self->out->count)
-		refuse_memory(self, free_of(self, 0));
+	for (size_t i = 0; i < self->count; i++) {
+		if (choose_group(self, i))
+			return;
+		if (self->out->free_bytes > most) {
+			most = self->out->free_bytes;
+			best = i;
+		}
+	}
+	choose_group(self, best);
 }
 
 static void choose_every(struct selection *self)
@@ -360,11 +361,6 @@ static void choose_every(struct selection *self)
 		sort_by_free(self);
 	for (size_t i = 0; i < self->count; i++)
 		choose(self, i);
-	if (self->out->free_bytes >= self->wish->need_bytes)
-		return;
-	uint64_t most = self->out->free_bytes;
-	drop_all(self);
-	refuse_memory(self, most);
 }
 
 static void rank(struct selection *self)

@@ -38,7 +38,7 @@ enum {
 struct gr_gpu_wish {
 	enum gr_gpu_policy policy;
 	const char *list;		/* GR_GPU_LISTED: comma list of UUIDs, PCI addresses and ordinals; borrowed */
-	uint64_t need_bytes;		/* free memory that is needed; 0 = any */
+	uint64_t need_bytes;		/* GR_GPU_AUTO: take as many as have so much free memory, or the most there are */
 	uint32_t flags;			/* GR_GPU_* */
 };
 
@@ -69,7 +69,7 @@ struct gr_gpu_wish gr_gpu_wish_of(const char *text);
 
 /*
  * Choose. env: "NAME=value" of the host, for the masks and HSA_OVERRIDE_GFX_VERSION. Always fills *out; the refusal is
- * that of the scan, or bad_override, masked_by_env, device_unknown, gfx_unsupported, only_igpu or vram_too_small.
+ * that of the scan, or bad_override, masked_by_env, device_unknown, gfx_unsupported or only_igpu.
  */
 void gr_gpu_select(struct gr_gpu_choice *out, const struct gr_amdgpu_scan *scan, const struct gr_gpu_support *support,
 		   const struct gr_gpu_wish *wish, char *const *env);

@@ -16,6 +16,7 @@ static const struct {
 	{ GR_FEATURE_THREADS_HTTP, "--threads-http" },
 	{ GR_FEATURE_LOG_COLORS, "--log-colors" },
 	{ GR_FEATURE_VERBOSITY, "-lv," },
+	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -45,6 +46,10 @@ static inf_status plan_context(struct gr_launch_plan *plan, const inf_load_param
 				"context_len is %d, but the model was trained for %d tokens: ask for no more than that",
 				params->context_len, train);
 	plan->context_len = params->context_len;
+	if (plan->context_len)
+		plan->fixed |= GR_FIT_CONTEXT_FIXED;
+	if (!plan->context_len && plan->fit == GR_FIT_SERVER)
+		return INF_OK;
 	if (!plan->context_len)
 		plan->context_len = train && train < GR_LAUNCH_CONTEXT_DEFAULT ? train : GR_LAUNCH_CONTEXT_DEFAULT;
 	if ((int64_t)plan->context_len * plan->slots > GR_LAUNCH_CONTEXT_MAX)
@@ -68,13 +73,20 @@ static inf_status plan_cache(struct gr_launch_plan *plan, const char *mode, inf_
 	return INF_OK;
 }
 
-/* One CPU is left to the host and the server's HTTP threads: a compute thread that has to share its CPU holds up all
- * the others at every barrier. */
-static int32_t default_threads(int cpu_count, int all_on_gpu)
+static inf_status plan_layers(struct gr_launch_plan *plan, const inf_load_params *params, int gpu, inf_error *err)
 {
-	if (all_on_gpu || cpu_count < 2)
-		return 1;
-	return cpu_count - 1;
+	plan->layers_given = params->set & INF_LOAD_SET_GPU_LAYERS;
+	if (plan->layers_given && params->gpu_layers < -1)
+		return inf_fail(err, INF_E_INVALID, "gpu_layers", "gpu_layers is %d, it must be -1 or more",
+				params->gpu_layers);
+	if (plan->layers_given && !gpu && params->gpu_layers > 0)
+		return inf_fail(err, INF_E_UNSUPPORTED, "gpu_layers",
+				"gpu_layers is %d, but this backend computes on the CPU: use 0 or a GPU backend",
+				params->gpu_layers);
+	if (plan->layers_given || !(params->flags & INF_LOAD_FLAG_ALLOW_CPU))
+		plan->fixed |= GR_FIT_LAYERS_FIXED;
+	plan->gpu_layers = !gpu ? 0 : plan->layers_given ? params->gpu_layers : -1;
+	return INF_OK;
 }
 
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
@@ -84,30 +96,50 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 		.model_path = params->path,
 		.adapter_path = params->adapter_path,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
-		.gpu_layers = gpu ? -1 : 0,
 		.batch_size = options->batch_size,
+		.threads = options->threads,
+		.cpu_count = cpu_count,
+		.fit = (enum gr_fit_mode)options->fit,
 	};
 	if (plan.slots < 1 || plan.slots > GR_LAUNCH_SLOTS_MAX)
 		return inf_fail(err, INF_E_INVALID, "parallel_slots", "parallel_slots is %d, it must be 1..%d",
 				params->parallel_slots, GR_LAUNCH_SLOTS_MAX);
-	if (params->set & INF_LOAD_SET_GPU_LAYERS) {
-		if (params->gpu_layers < -1)
-			return inf_fail(err, INF_E_INVALID, "gpu_layers", "gpu_layers is %d, it must be -1 or more",
-					params->gpu_layers);
-		if (!gpu && params->gpu_layers > 0)
-			return inf_fail(err, INF_E_UNSUPPORTED, "gpu_layers",
-					"gpu_layers is %d, but this backend computes on the CPU: use 0 or a GPU backend",
-					params->gpu_layers);
-		plan.gpu_layers = gpu ? params->gpu_layers : 0;
-	}
-	inf_status st = plan_context(&plan, params, model, err);
+	inf_status st = plan_layers(&plan, params, gpu, err);
+	if (st == INF_OK)
+		st = plan_context(&plan, params, model, err);
 	if (st == INF_OK)
 		st = plan_cache(&plan, params->cache_mode, err);
 	if (st != INF_OK)
 		return st;
-	plan.threads = options->threads ? options->threads : default_threads(cpu_count, plan.gpu_layers == -1);
 	*out = plan;
 	return INF_OK;
+}
+
+struct gr_fit_load gr_launch_memory(const struct gr_launch_plan *plan)
+{
+	return (struct gr_fit_load){
+		.context_len = (uint32_t)plan->context_len,
+		.slots = (uint32_t)plan->slots,
+		.batch_size = (uint32_t)plan->batch_size,
+		.gpu_layers = plan->gpu_layers,
+		.cache_type_k = plan->cache_type,
+		.cache_type_v = plan->cache_type,
+	};
+}
+
+void gr_launch_shrink(struct gr_launch_plan *plan, const struct gr_fit_plan *fits)
+{
+	plan->context_len = (int32_t)fits->context_len;
+	plan->gpu_layers = fits->gpu_layers;
+}
+
+/* One CPU is left to the host and the server's HTTP threads: a compute thread that has to share its CPU holds up all
+ * the others at every barrier. */
+int32_t gr_launch_threads(const struct gr_launch_plan *plan)
+{
+	if (plan->threads)
+		return plan->threads;
+	return plan->gpu_layers == -1 || plan->cpu_count < 2 ? 1 : plan->cpu_count - 1;
 }
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
@@ -138,12 +170,15 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 		if (strcmp(device, "none") != 0 && !strchr(device, ','))
 			add_pair(out, "--split-mode", "none");
 	}
-	add_number(out, "-ngl", plan->gpu_layers < 0 ? 999 : plan->gpu_layers);
+	/* The server's own fit changes only what is not given. */
+	if (plan->fit != GR_FIT_SERVER || plan->layers_given || plan->gpu_layers == 0)
+		add_number(out, "-ngl", plan->gpu_layers < 0 ? 999 : plan->gpu_layers);
 	/* Without an explicit number the server makes four slots that share one KV cache. */
 	add_number(out, "-np", plan->slots);
-	add_number(out, "-c", plan->context_len * plan->slots);
+	if (plan->context_len)
+		add_number(out, "-c", plan->context_len * plan->slots);
 	add_number(out, "-b", plan->batch_size);
-	add_number(out, "-t", plan->threads);
+	add_number(out, "-t", gr_launch_threads(plan));
 }
 
 static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
@@ -156,7 +191,9 @@ static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, 
 	if (has & GR_FEATURE_CORS_ORIGINS)
 		add_pair(out, "--cors-origins", "http://x.invalid");
 	if (has & GR_FEATURE_FIT)
-		add_pair(out, "--fit", "off");
+		add_pair(out, "--fit", plan->fit == GR_FIT_SERVER ? "on" : "off");
+	if (has & GR_FEATURE_FIT_TARGET && plan->fit == GR_FIT_SERVER && plan->fit_target_bytes)
+		add_number(out, "--fit-target", (int32_t)(plan->fit_target_bytes >> 20));
 	if (has & GR_FEATURE_LOG_COLORS)
 		add_pair(out, "--log-colors", "off");
 	if (has & GR_FEATURE_VERBOSITY)

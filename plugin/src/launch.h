@@ -4,6 +4,7 @@
 
 #include "inference/plugin.h"
 
+#include "fit.h"
 #include "gguf.h"
 #include "options.h"
 #include "strv.h"
@@ -35,6 +36,7 @@ enum {
 	GR_FEATURE_THREADS_HTTP = 1u << 6,
 	GR_FEATURE_LOG_COLORS = 1u << 7,
 	GR_FEATURE_VERBOSITY = 1u << 8,
+	GR_FEATURE_FIT_TARGET = 1u << 9,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -44,19 +46,32 @@ struct gr_launch_plan {
 	const char *model_path;
 	const char *adapter_path;	/* NULL = none */
 	const char *cache_type;		/* of K and V; NULL = the server's default */
-	int32_t context_len;		/* per slot */
+	int32_t context_len;		/* per slot; 0 = the server's choice */
 	int32_t slots;
 	int32_t gpu_layers;		/* -1 all */
-	int32_t threads;
+	int32_t threads;		/* 0 = what suits the layers */
 	int32_t batch_size;
+	int cpu_count;
+	enum gr_fit_mode fit;
+	uint32_t fixed;			/* GR_FIT_*_FIXED: may not become less */
+	bool layers_given;		/* by the request */
+	uint64_t fit_target_bytes;	/* that the server's own fit leaves free; 0 = its default */
 };
 
 /*
  * Check a request against the model and fill in what it leaves open. cpu_count: CPUs this process may use. gpu: the
- * profile offloads. Pointers of the plan are those of the request.
+ * profile offloads. Pointers of the plan are those of the request. All layers have to be on the GPU, unless the request
+ * names a number or allows the CPU.
  */
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
+
+/* What of the plan takes memory. */
+struct gr_fit_load gr_launch_memory(const struct gr_launch_plan *plan);
+/* Make of the plan what was found to fit. */
+void gr_launch_shrink(struct gr_launch_plan *plan, const struct gr_fit_plan *fits);
+/* CPU threads of the server. */
+int32_t gr_launch_threads(const struct gr_launch_plan *plan);
 
 /* Where the server runs. */
 struct gr_launch_place {

@@ -32,8 +32,12 @@ OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192",
 OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms", "1000..86400000", "60000",
        "a load in which nothing moves for so long fails; milliseconds");
 
+OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "auto",
+       "who makes a load fit into GPU memory: auto = context and layers are computed here, server = llama-server's own "
+       "--fit, none = nobody");
+
 static const inf_option *const rocm_items[] = {
-	&server_path, &sysroot, &devices, &allow_integrated, &targets, &threads, &batch_size, &stall_timeout_ms,
+	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, &threads, &batch_size, &stall_timeout_ms,
 };
 static const inf_option *const llama_cpp_items[] = { &server_path, &threads, &batch_size, &stall_timeout_ms };
 
@@ -146,6 +150,30 @@ static inf_status parse_bool(const inf_option *option, const char *value, int32_
 	return INF_OK;
 }
 
+/* The position of the value among "a|b|c". */
+static inf_status parse_enum(const inf_option *option, const char *value, int32_t *out, inf_error *err)
+{
+	const char *at = option->values;
+	for (int32_t n = 0; *at; n++) {
+		size_t len = strcspn(at, "|");
+		if (strlen(value) == len && strncmp(value, at, len) == 0) {
+			*out = n;
+			return INF_OK;
+		}
+		at += len + (at[len] == '|');
+	}
+	return inf_fail(err, INF_E_INVALID, "option_value", "option %s: \"%.64s\" is not one of %s", option->key, value,
+			option->values);
+}
+
+static inf_status parse_number(const inf_option *option, const char *value, int32_t *out, inf_error *err)
+{
+	if (option->type == INF_OPTION_BOOL)
+		return parse_bool(option, value, out, err);
+	return option->type == INF_OPTION_ENUM ? parse_enum(option, value, out, err) :
+						 parse_int(option, value, out, err);
+}
+
 /* Where a key's value goes. */
 struct slot {
 	const inf_option *option;
@@ -160,8 +188,7 @@ static inf_status assign(const struct slot *slots, size_t slot_count, const inf_
 		if (slots[i].option != option)
 			continue;
 		if (slots[i].number)
-			return option->type == INF_OPTION_BOOL ? parse_bool(option, value, slots[i].number, err) :
-			       parse_int(option, value, slots[i].number, err);
+			return parse_number(option, value, slots[i].number, err);
 		if (!*value || strlen(value) > GR_OPTION_TEXT_MAX)
 			return inf_fail(err, INF_E_INVALID, "option_value", "option %s: the value is %s", option->key,
 					*value ? "too long" : "empty");
@@ -227,6 +254,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 				 size_t count, inf_error *err)
 {
 	const struct slot slots[] = {
+		{ &fit, NULL, &out->fit },
 		{ &threads, NULL, &out->threads },
 		{ &batch_size, NULL, &out->batch_size },
 		{ &stall_timeout_ms, NULL, &out->stall_timeout_ms },

@@ -27,7 +27,11 @@ struct gr_instance_options {
 	const char *targets;		/* rocm.targets; NULL = found out */
 };
 
+/* Who sees to it that a load fits into the memory of its devices; in the order of the option's values. */
+enum gr_fit_mode { GR_FIT_AUTO, GR_FIT_SERVER, GR_FIT_NONE };
+
 struct gr_load_options {
+	int32_t fit;			/* enum gr_fit_mode */
 	int32_t threads;		/* CPU threads of the server; 0 = chosen */
 	int32_t batch_size;		/* prompt tokens in one step of prefill */
 	int32_t stall_timeout_ms;	/* longest time without a sign of progress while loading */

@@ -7,6 +7,7 @@
 #include "inference/extensions.h"
 
 #include "devlog.h"
+#include "fit.h"
 #include "options.h"
 #include "refusal.h"
 #include "strv.h"
@@ -16,14 +17,19 @@
  *
  * Each plugin links the engine, one file with its profile, and entry.c.
  */
-enum { GR_DEVICE_ARGUMENT = 512 };	/* bytes of a --device value, NUL included */
+enum {
+	GR_DEVICE_ARGUMENT = 512,	/* bytes of a --device value, NUL included */
+	GR_DEVICES_MAX = 64,		/* that one load can use */
+};
 
 /* What is asked about the devices of this machine. */
 struct gr_device_query {
 	const struct gr_instance_options *options;
 	char *const *env;		/* "NAME=value", the host's */
 	const char *server;		/* path of the llama-server; NULL = not known yet */
+	const struct gr_devlog *listed;	/* what it says to --list-devices; NULL = it was not asked */
 	const char *wish;		/* devices that a load asks for; NULL = as the options say */
+	uint64_t need_bytes;		/* where the choice is free: as many as have so much free memory; 0 = one */
 };
 
 /* The answer: the devices that a load would use, or why there are none. Starts from GR_DEVICE_CHOICE_INIT. */
@@ -32,6 +38,9 @@ struct gr_device_choice {
 	char text[GR_REFUSAL_TEXT_MAX];	/* one line about what was chosen */
 	char argument[GR_DEVICE_ARGUMENT];	/* value of --device */
 	struct gr_strv env;		/* what the child's environment needs for it */
+	struct gr_fit_device memory[GR_DEVICES_MAX];	/* of each device */
+	uint32_t memory_count;		/* 0 = not known */
+	uint64_t unseen_bytes;		/* in use on one of them, but free to what the server itself asks */
 	void *finding;			/* the profile's own, freed by release() */
 };
 
@@ -44,6 +53,9 @@ struct gr_device_ops {
 	void (*verify)(const struct gr_device_choice *choice, const struct gr_devlog *log, struct gr_refusal *out);
 	inf_status (*list)(const struct gr_device_query *query, void *user,
 			   int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
+	/* The devices of a choice, with their memory as it is now and as it was then. */
+	inf_status (*report)(const struct gr_device_query *query, const struct gr_device_choice *choice, void *user,
+			     int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
 	void (*release)(struct gr_device_choice *choice);
 };
 

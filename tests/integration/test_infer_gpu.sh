@@ -118,7 +118,7 @@ has_line() { grep -qxF -- "$2" "$at/$1" || complain "$1 has no line $2"; }
 has_pair() {
 	grep -xF -A 1 -- "$1" "$at/argv" | tail -n 1 | grep -qxF -- "$2" || complain "argv has no $1 $2"
 }
-devices_used() { says err "^devices +$1\$"; }
+devices_used() { says err "^devices +$1(, [0-9]+ of [0-9]+ layers, [0-9]+ MiB)?\$"; }
 
 # ---- a card ----
 

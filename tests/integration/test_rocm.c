@@ -1,87 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rocm plugin without an AMD GPU: a fake machine, and a stand-in for a llama-server with ROCm (support/rocm-server).
+ * The rocm plugin on a fake machine: what is chosen, what the server gets, what is believed.
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "fixture_tree.h"
-#include "harness.h"
+#include "amd_world.h"
 #include "process.h"
-#include "scratch.h"
 #include "suite.h"
 
-#define MACHINE TEST_FIXTURES "/01-7800xt-9950x-dgpu-first.tree"
-static const char UUID[] = "GPU-880ed6479d653a85";
-
-/* What the runtime would find there. */
-static const char gpus[] = "GPU-880ed6479d653a85 gfx1101 16368 0000:03:00.0 AMD Radeon RX 7800 XT\n"
-			   "- gfx1036 61925 0000:0e:00.0 AMD Radeon Graphics\n";
 static const char says_other_gpu[] =
 	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 512 MiB):\n"
 	"0.00.010.100 I   Device 0: AMD Radeon Graphics, gfx1036 (0x1036), VMM: no, Wave Size: 32, VRAM: 512 MiB\n"
 	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
-
-struct world {
-	struct scratch scratch;
-	const char *stand_in;
-	inf_registry *registry;
-	inf_error err;
-};
-
-static void open_world(struct world *w)
-{
-	memset(w, 0, sizeof *w);
-	w->err.struct_size = sizeof w->err;
-	scratch_init(&w->scratch);
-	struct fixture_tree *machine = fixture_tree_load(MACHINE);
-	fixture_tree_write(machine, w->scratch.path);
-	fixture_tree_free(machine);
-	scratch_write(&w->scratch, "gpus", gpus, sizeof gpus - 1);
-	scratch_write(&w->scratch, "real", harness_server(), strlen(harness_server()));
-	w->stand_in = scratch_link(&w->scratch, "llama-server", TEST_STAND_IN);
-}
-
-static void open_registry(struct world *w, const char *server_option)
-{
-	const char *dirs[] = { harness_plugins() };
-	const inf_kv options[] = { { "rocm.sysroot", w->scratch.path }, { "llama-server.path", server_option } };
-	const inf_registry_params params = {
-		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
-		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = server_option ? 2 : 1,
-	};
-	w->registry = harness_open(&params);
-}
-
-static void close_world(struct world *w)
-{
-	inf_registry_close(w->registry);
-	scratch_release(&w->scratch);
-}
-
-static inf_session *load_rocm(struct world *w, inf_load_params *params)
-{
-	inf_session *session = NULL;
-	params->struct_size = sizeof *params;
-	params->path = harness_model();
-	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), params, &session, &w->err);
-	ck_assert_msg(st == INF_OK, "%s", w->err.message);
-	return session;
-}
-
-static char *report(struct world *w, const char *name)
-{
-	size_t len;
-	return scratch_read(scratch_at(&w->scratch, name), &len);
-}
-
-static bool has_line(const char *text, const char *line)
-{
-	char with_newlines[512];
-	snprintf(with_newlines, sizeof with_newlines, "\n%s\n", line);
-	return strncmp(text, line, strlen(line)) == 0 || strstr(text, with_newlines);
-}
 
 START_TEST(rocm_is_selected_before_the_cpu_where_a_device_is)
 {
@@ -176,7 +109,7 @@ START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
 	ck_assert(has_line(argv, "-np\n2"));
 	ck_assert(has_line(argv, "-c\n1024"));
 	char pin[64];
-	snprintf(pin, sizeof pin, "ROCR_VISIBLE_DEVICES=%s", UUID);
+	snprintf(pin, sizeof pin, "ROCR_VISIBLE_DEVICES=%s", WORLD_UUID);
 	ck_assert(has_line(env, pin));
 	ck_assert(has_line(argv, "--split-mode\nnone"));
 	ck_assert(has_line(env, "GGML_NO_BACKTRACE=1"));
@@ -231,36 +164,25 @@ END_TEST
 START_TEST(rocm_server_without_the_device_fails_instead_of_using_the_cpu)
 {
 	struct world w;
-	inf_session *session = NULL;
+	inf_load_params params = { 0 };
 	open_world(&w);
 	open_registry(&w, harness_server());	/* has no ROCm */
-	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
-	inf_status st = inf_session_load(w.registry, harness_backend(w.registry, "rocm"), &params, &session, &w.err);
-	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
-	ck_assert_str_eq(w.err.reason, "device_missing");
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "device_missing");
 	ck_assert_ptr_nonnull(strstr(w.err.message, "ROCm0"));
 	close_world(&w);
 }
 END_TEST
-
-static void expect_refusal(struct world *w, const char *says, size_t len, const char *reason)
-{
-	inf_session *session = NULL;
-	scratch_write(&w->scratch, "says", says, len);
-	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
-	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), &params, &session, &w->err);
-	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
-	ck_assert_str_eq(w->err.reason, reason);
-}
 
 START_TEST(rocm_load_that_ends_on_the_cpu_or_another_gpu_fails)
 {
 	struct world w;
 	open_world(&w);
 	open_registry(&w, w.stand_in);
-	expect_refusal(&w, "", 0, "cpu_fallback");
-	expect_refusal(&w, says_other_gpu, sizeof says_other_gpu - 1, "pin_mismatch");
-	scratch_write(&w.scratch, "says", "", 0);
+	inf_load_params params = { 0 };
+	world_says(&w, "");
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "cpu_fallback");
+	world_says(&w, says_other_gpu);
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "pin_mismatch");
 	inf_load_params allowed = { .flags = INF_LOAD_FLAG_ALLOW_CPU };
 	inf_session *session = load_rocm(&w, &allowed);
 	inf_model_info info = { .struct_size = sizeof info };
@@ -294,7 +216,7 @@ START_TEST(rocm_devices_are_listed_before_any_load)
 	ck_assert_int_eq(inf_registry_list_devices(w.registry, rocm, &listing, note_device, &w.err), INF_OK);
 	ck_assert_int_eq(listing.count, 2);
 	ck_assert_str_eq(listing.devices[0].pci, "0000:03:00.0");
-	ck_assert_str_eq(listing.devices[0].uuid, UUID);
+	ck_assert_str_eq(listing.devices[0].uuid, WORLD_UUID);
 	ck_assert_str_eq(listing.devices[0].gfx, "gfx1101");
 	ck_assert_str_eq(listing.devices[0].name, "ROCm0");
 	ck_assert_int_eq(listing.devices[0].kind, INF_DEVICE_DISCRETE);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inference/extensions.h"
+
 #include "fit.h"
 #include "model_shapes.h"
 
@@ -541,6 +543,25 @@ START_TEST(need_of_absurd_facts_stays_at_the_top)
 }
 END_TEST
 
+static const struct reserve_case {
+	int32_t kind;
+	bool headless;
+	uint64_t mib;
+} reserves[] = {
+	{ INF_DEVICE_DISCRETE, false, 460 + 1024 }, { INF_DEVICE_DISCRETE, true, 460 + 512 },
+	{ INF_DEVICE_PARTITION, false, 460 + 1024 }, { INF_DEVICE_PARTITION, true, 460 + 512 },
+	{ INF_DEVICE_INTEGRATED, false, 460 + 2048 }, { INF_DEVICE_INTEGRATED, true, 460 + 2048 },
+	{ INF_DEVICE_CPU, false, 2048 }, { INF_DEVICE_CPU, true, 2048 },
+	{ 0, false, 460 + 1024 }, { 99, true, 460 + 512 },
+};
+
+START_TEST(reserve_is_what_the_kind_of_device_needs)
+{
+	const struct reserve_case *c = &reserves[_i];
+	ck_assert_uint_eq(gr_fit_reserve(c->kind, c->headless), c->mib * MIB);
+}
+END_TEST
+
 static void add_needs(TCase *tc)
 {
 	tcase_add_loop_test(tc, need_of_a_measured_load_agrees, 0, COUNT(measured));
@@ -555,6 +576,7 @@ static void add_needs(TCase *tc)
 	tcase_add_test(tc, kv_of_a_pattern_in_the_file_follows_it);
 	tcase_add_test(tc, kv_of_a_period_in_the_file_follows_it);
 	tcase_add_test(tc, kv_without_known_tensors_takes_every_layer_for_attention);
+	tcase_add_loop_test(tc, reserve_is_what_the_kind_of_device_needs, 0, COUNT(reserves));
 	tcase_add_loop_test(tc, need_of_absurd_facts_stays_at_the_top, 0, 8);
 }
 

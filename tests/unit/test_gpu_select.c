@@ -123,23 +123,34 @@ END_TEST
 static const struct {
 	const char *wish;
 	uint64_t need;
-	const char *chosen;	/* NULL = too small */
+	const char *chosen;
 } needs[] = {
 	{ "auto", 0, "1" }, { "auto", 22 * GIB, "1" }, { "auto", 22 * GIB + 1, "1,0" }, { "auto", 42 * GIB, "1,0" },
-	{ "auto", 42 * GIB + 1, NULL },		/* the third card is another gfx */
-	{ "all", 50 * GIB, "1,0,2" }, { "all", 50 * GIB + 1, NULL },
-	{ "2", 8 * GIB, "2" }, { "2", 8 * GIB + 1, NULL }, { "2,1", 30 * GIB, "2,1" }, { "auto", UINT64_MAX, NULL },
+	{ "auto", 42 * GIB + 1, "1,0" },	/* the third card is another gfx */
+	{ "all", 50 * GIB, "1,0,2" }, { "all", 50 * GIB + 1, "1,0,2" },
+	{ "2", 8 * GIB, "2" }, { "2", 8 * GIB + 1, "2" }, { "2,1", 30 * GIB, "2,1" }, { "auto", UINT64_MAX, "1,0" },
 };
 
-START_TEST(need_takes_more_cards_of_one_kind_and_then_refuses)
+START_TEST(need_takes_cards_of_one_kind_until_it_is_met)
 {
 	struct gr_gpu_wish wish = gr_gpu_wish_of(needs[_i].wish);
 	wish.need_bytes = needs[_i].need;
 	choose(&wish, NULL);
-	ck_assert_str_eq(code(), needs[_i].chosen ? "ok" : "vram_too_small");
-	ck_assert_str_eq(ordinals(choice.gpus, choice.count), needs[_i].chosen ? needs[_i].chosen : "");
-	if (!needs[_i].chosen)
-		ck_assert_int_eq(gr_refusal_status(&choice.refusal), INF_E_NO_VRAM);
+	ck_assert_str_eq(code(), "ok");
+	ck_assert_str_eq(ordinals(choice.gpus, choice.count), needs[_i].chosen);
+}
+END_TEST
+
+START_TEST(need_that_nothing_meets_gets_the_group_with_most_memory)
+{
+	struct gr_gpu_wish wish = gr_gpu_wish_of("auto");
+	wish.need_bytes = 60 * GIB;
+	snprintf(scan.gpus[1].gfx, sizeof scan.gpus[1].gfx, "gfx1201");	/* 22 GiB, the largest alone */
+	snprintf(scan.gpus[2].gfx, sizeof scan.gpus[2].gfx, "gfx1100");	/* 8 + 20 GiB */
+	choose(&wish, NULL);
+	ck_assert_str_eq(ordinals(choice.gpus, choice.count), "0,2");
+	ck_assert_uint_eq(choice.free_bytes, 28 * GIB);
+	ck_assert_int_eq(choice.fates[1], GR_GPU_OUTRANKED);
 }
 END_TEST
 
@@ -408,7 +419,8 @@ int main(void)
 	tcase_add_loop_test(tc, choice_of_an_unknown_name_is_refused, 0, ROWS(unknown_names));
 	tcase_add_test(tc, choice_of_a_shared_uuid_is_refused_but_a_number_is_not);
 	tcase_add_test(tc, choice_of_everything_fits_its_buffers);
-	tcase_add_loop_test(tc, need_takes_more_cards_of_one_kind_and_then_refuses, 0, ROWS(needs));
+	tcase_add_loop_test(tc, need_takes_cards_of_one_kind_until_it_is_met, 0, ROWS(needs));
+	tcase_add_test(tc, need_that_nothing_meets_gets_the_group_with_most_memory);
 	tcase_add_test(tc, need_that_one_card_of_another_gfx_meets_is_met);
 	tcase_add_loop_test(tc, integrated_gpu_alone_is_taken_only_where_it_is_good, 0, ROWS(alone));
 	tcase_add_test(tc, integrated_gpu_beside_a_card_is_never_taken_unless_named);

@@ -57,6 +57,7 @@ typedef struct inf_options {          /* table, static                          
 #define INF_DEVICE_FLAG_SELECTED 1u   /* a load that names no device would use it                                   */
 #define INF_DEVICE_FLAG_TOTAL    2u   /* memory_total is known                                                      */
 #define INF_DEVICE_FLAG_USED     4u   /* memory_used and memory_free are known                                      */
+#define INF_DEVICE_FLAG_BEFORE   8u   /* memory_used_before is known                                                */
 typedef struct inf_device {           /* report                                                                     */
   uint32_t struct_size;
   uint32_t flags;                     /* INF_DEVICE_FLAG_*                                                          */
@@ -73,6 +74,7 @@ typedef struct inf_device {           /* report                                 
   char     memory_source[32];         /* where the numbers come from: "sysfs", "kfd", "llama-server"                */
   char     reason[32];                /* machine code why it would not be selected; "" if it would                  */
   char     message[208];              /* the same as a sentence                                                     */
+  uint64_t memory_used_before;        /* of_model(): by everybody, just before the model was loaded                 */
 } inf_device;
 
 typedef struct inf_devices {          /* table, static                                                              */
@@ -82,6 +84,10 @@ typedef struct inf_devices {          /* table, static                          
    * with INF_OK. Same limits of time as available(). UNAVAILABLE: none, and why. */
   inf_status (INF_CALL *list)(inf_instance *, const inf_backend *self, void *user,
                               int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
+  /* [ts] The same for the devices that were chosen for a loaded model, with their memory as it is now. UNAVAILABLE: it
+   * runs on the CPU. */
+  inf_status (INF_CALL *of_model)(inf_model *, void *user,
+                                  int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
 } inf_devices;
 
 /* ---- inf.models/1: which models are there, and what a file holds -----------------------------------------------
@@ -164,6 +170,9 @@ typedef struct inf_models {           /* table, static                          
 } inf_models;
 
 /* As in plugin.h: what is laid out here stays so. */
+INF_SA(offsetof(inf_device, name) == 40 && offsetof(inf_device, message) == 304 && sizeof(inf_device) == 520,
+       "inf_device moved");
+INF_SA(sizeof(inf_devices) == 24, "inf_devices moved");
 INF_SA(offsetof(inf_model_file, path) == 16 && offsetof(inf_model_file, context_len) == 104 &&
        offsetof(inf_model_file, quantisation) == 168 && offsetof(inf_model_file, message) == 1048 &&
        sizeof(inf_model_file) == 1512, "inf_model_file moved");

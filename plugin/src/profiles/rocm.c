@@ -34,6 +34,7 @@ struct finding {
 static void look(struct finding *out, const struct gr_sysroot_ops *ops, const struct gr_device_query *query)
 {
 	struct gr_gpu_wish wish = gr_gpu_wish_of(query->wish ? query->wish : query->options->devices);
+	wish.need_bytes = query->need_bytes;
 	if (query->options->allow_integrated)
 		wish.flags |= GR_GPU_ALLOW_INTEGRATED;
 	gr_amdgpu_scan(&out->scan, ops, query->env);
@@ -63,6 +64,31 @@ static struct finding *find(const struct gr_device_query *query, struct gr_refus
 	return finding;
 }
 
+static int32_t kind_of(const struct gr_amdgpu_gpu *gpu)
+{
+	if (gpu->partition)
+		return INF_DEVICE_PARTITION;
+	return gpu->kind == GR_AMDGPU_DISCRETE ? INF_DEVICE_DISCRETE : INF_DEVICE_INTEGRATED;
+}
+
+/* What the desktop and games have on a card, the runtime takes for free. */
+static void take_memory(const struct finding *finding, struct gr_device_choice *out)
+{
+	for (size_t i = 0; i < finding->choice.count; i++) {
+		const struct gr_amdgpu_gpu *gpu = &finding->scan.gpus[finding->choice.gpus[i]];
+		if (gpu->memory.total_from == GR_AMDGPU_FROM_NOTHING) {
+			out->memory_count = 0;
+			return;
+		}
+		out->memory[out->memory_count++] = (struct gr_fit_device){
+			.free_bytes = gpu->memory.free_bytes,
+			.reserve_bytes = gr_fit_reserve(kind_of(gpu), gpu->headless),
+		};
+		if (gpu->memory.used_bytes > out->unseen_bytes)
+			out->unseen_bytes = gpu->memory.used_bytes;
+	}
+}
+
 static void choose(const struct gr_device_query *query, struct gr_device_choice *out)
 {
 	struct finding *finding = find(query, &out->refusal);
@@ -75,6 +101,7 @@ static void choose(const struct gr_device_query *query, struct gr_device_choice 
 	gr_gpu_choice_text(&finding->choice, &finding->scan, out->text, sizeof out->text);
 	snprintf(out->argument, sizeof out->argument, "%s", finding->choice.devices);
 	gr_gpu_pin_env(&finding->choice, &out->env);
+	take_memory(finding, out);
 }
 
 static void verify(const struct gr_device_choice *choice, const struct gr_devlog *log, struct gr_refusal *out)
@@ -91,13 +118,6 @@ static void release(struct gr_device_choice *choice)
 }
 
 /* ---- inf.devices/1 --------------------------------------------------------------------------------------------- */
-static int32_t kind_of(const struct gr_amdgpu_gpu *gpu)
-{
-	if (gpu->partition)
-		return INF_DEVICE_PARTITION;
-	return gpu->kind == GR_AMDGPU_DISCRETE ? INF_DEVICE_DISCRETE : INF_DEVICE_INTEGRATED;
-}
-
 static const char *fate_code(enum gr_gpu_fate fate)
 {
 	static const char *const codes[] = {
@@ -164,6 +184,36 @@ static inf_status list(const struct gr_device_query *query, void *user,
 	return st;
 }
 
+static inf_status report(const struct gr_device_query *query, const struct gr_device_choice *choice, void *user,
+			 int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	struct gr_sysroot root = GR_SYSROOT_INIT;
+	struct finding *now = malloc(sizeof *now);
+	int error = now ? gr_sysroot_open(&root, query->options->sysroot) : ENOMEM;
+	inf_status st = INF_OK;
+	if (!now)
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the list of devices");
+	else if (error)
+		st = inf_fail(err, INF_E_UNAVAILABLE, "sysroot", "%s cannot be looked into: %s", query->options->sysroot,
+			      strerrordesc_np(-error));
+	if (st == INF_OK)
+		*now = *(const struct finding *)choice->finding;
+	for (size_t i = 0; st == INF_OK && i < now->choice.count; i++) {
+		size_t gpu = now->choice.gpus[i];
+		uint64_t before = now->scan.gpus[gpu].memory.used_bytes;
+		gr_amdgpu_refresh(&now->scan.gpus[gpu], &root.ops);
+		inf_device device = describe(now, gpu);
+		device.memory_used_before = before;
+		if (device.flags & INF_DEVICE_FLAG_USED)
+			device.flags |= INF_DEVICE_FLAG_BEFORE;
+		if (on_device(user, &device) != INF_CONTINUE)
+			break;
+	}
+	gr_sysroot_release(&root);
+	free(now);
+	return st;
+}
+
 const struct gr_profile gr_profile = {
 	.name = "rocm",
 	.server_variable = "ROCM_LLAMA_SERVER_PATH",
@@ -171,7 +221,7 @@ const struct gr_profile gr_profile = {
 	.selectors = selectors,
 	.score = 600,
 	.gpu = true,
-	.devices = { choose, verify, list, release },
+	.devices = { choose, verify, list, report, release },
 };
 
 GR_DEFINE_PLUGIN("io.github.go-rocm.rocm", "rocm", "AMD GPUs, through llama-server with ROCm");

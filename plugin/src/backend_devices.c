@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* What a model runs on: the devices of a load, what of it they can hold, and the proof that it is there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "fail.h"
+
+enum {
+	LOG_LATE_MS = 1000,		/* longest wait for the line that ends the log of a load */
+	LOG_ASK_MS = 2,
+};
+
+static const uint64_t server_fit_margin = UINT64_C(1) << 30;	/* llama-server's own default for a device */
+
+/* ---- the choice ------------------------------------------------------------------------------------------------ */
+void gr_devices_release(inf_model *self)
+{
+	if (gr_profile.devices.release)
+		gr_profile.devices.release(&self->devices);
+	self->devices = (struct gr_device_choice)GR_DEVICE_CHOICE_INIT;
+}
+
+static struct gr_device_query query_of(const inf_instance *instance, const char *server, const char *wish)
+{
+	return (struct gr_device_query){ .options = &instance->options, .env = instance->env.items, .server = server,
+					 .wish = wish };
+}
+
+static void choose(inf_model *self, const struct gr_devices_load *load, uint64_t need_bytes)
+{
+	struct gr_device_query query = query_of(self->instance, load->facts->file.path, load->params->devices);
+	query.need_bytes = need_bytes;
+	gr_devices_release(self);
+	gr_profile.devices.choose(&query, &self->devices);
+	if (self->devices.memory_count)
+		self->devices.memory[0].reserve_bytes += load->adapter_bytes;
+}
+
+static uint64_t free_bytes(const struct gr_device_choice *choice)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < choice->memory_count; i++)
+		if (__builtin_add_overflow(sum, choice->memory[i].free_bytes, &sum))
+			return UINT64_MAX;
+	return sum;
+}
+
+/* Each device more has a price of its own, so what a load needs is known only for devices that were chosen. */
+static void choose_enough(inf_model *self, const struct gr_devices_load *load, const struct gr_launch_plan *plan)
+{
+	const struct gr_fit_load memory = gr_launch_memory(plan);
+	const struct gr_fit_device ideal = { 0, 0 };
+	uint64_t need = plan->fit == GR_FIT_AUTO ? gr_fit_total(&load->model, &memory, &ideal, 1) : 0;
+	for (uint32_t before = 0;;) {
+		const struct gr_device_choice *choice = &self->devices;
+		choose(self, load, need);
+		if (plan->fit != GR_FIT_AUTO || choice->refusal.code || choice->memory_count <= before)
+			return;
+		before = choice->memory_count;
+		need = gr_fit_total(&load->model, &memory, choice->memory, choice->memory_count);
+		if (need <= free_bytes(choice))
+			return;
+	}
+}
+
+static inf_status refuse(const struct gr_refusal *refusal, inf_error *err)
+{
+	char text[GR_REFUSAL_TEXT_MAX];
+	gr_refusal_text(refusal, text);
+	return inf_fail(err, gr_refusal_status(refusal), refusal->code, "%s", text);
+}
+
+/* ---- the memory ------------------------------------------------------------------------------------------------ */
+static void tell(const inf_model *self, const struct gr_launch_plan *plan, const struct gr_fit_plan *fits)
+{
+	if (fits->limit == GR_FIT_LIMIT_LAYERS)
+		gr_log(self->instance, INF_LOG_WARN,
+		       "only %d layers of the model fit into device memory: the CPU takes the rest", fits->gpu_layers);
+	if (fits->context_len < (uint32_t)plan->context_len)
+		gr_log(self->instance, INF_LOG_WARN, "context of %u tokens instead of %d: more does not fit into device memory",
+		       fits->context_len, plan->context_len);
+}
+
+static inf_status fit(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan, inf_error *err)
+{
+	const struct gr_device_choice *choice = &self->devices;
+	const struct gr_fit_load wanted = gr_launch_memory(plan);
+	struct gr_fit_plan fits;
+	if (!choice->memory_count) {
+		gr_log(self->instance, INF_LOG_WARN, "how much device memory is free is not known: nothing is fitted to it");
+		return INF_OK;
+	}
+	inf_status st = gr_fit_choose(&load->model, &wanted, plan->fixed, choice->memory, choice->memory_count,
+				      load->params->path, &fits, err);
+	if (st != INF_OK)
+		return st;
+	tell(self, plan, &fits);
+	gr_launch_shrink(plan, &fits);
+	return INF_OK;
+}
+
+inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan,
+			   inf_error *err)
+{
+	bool allow_cpu = load->params->flags & INF_LOAD_FLAG_ALLOW_CPU;
+	inf_status st = INF_OK;
+	self->device = "none";
+	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
+		return INF_OK;
+	if (plan->fit == GR_FIT_SERVER && !(load->facts->features & GR_FEATURE_FIT))
+		return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
+				"%s (%s) has no --fit of its own: use fit=auto, or a newer llama-server",
+				load->facts->file.path, load->facts->version);
+	choose_enough(self, load, plan);
+	if (self->devices.refusal.code) {
+		plan->gpu_layers = 0;
+		st = allow_cpu ? INF_OK : refuse(&self->devices.refusal, err);
+		gr_devices_release(self);
+		return st;
+	}
+	if (self->devices.env.failed)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
+	gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
+	if (plan->fit == GR_FIT_AUTO)
+		st = fit(self, load, plan, err);
+	if (st == INF_OK && plan->gpu_layers == 0)	/* only where the CPU is allowed */
+		gr_devices_release(self);
+	else
+		self->device = allow_cpu ? NULL : self->devices.argument;
+	if (self->devices.unseen_bytes)
+		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
+	return st;
+}
+
+/* ---- the proof ------------------------------------------------------------------------------------------------- */
+/* Weights that the server says are in the host's memory. */
+static uint64_t host_bytes(const struct gr_devlog *log)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < log->count; i++)
+		if (strncmp(log->devices[i].id, "CPU", 3) == 0)
+			sum += log->devices[i].model_bytes;
+	return sum;
+}
+
+static void add_device(char *list, size_t cap, const char *id)
+{
+	size_t len = strlen(list);
+	snprintf(list + len, cap - len, "%s%s", len ? "," : "", id);
+}
+
+/* What the log proves. The server says "offloaded 5/5 layers to GPU" without any GPU too, so memory is what counts. */
+static void note_devices(inf_model *self, const struct gr_devlog *log)
+{
+	inf_model_info *info = &self->info;
+	info->device_memory_bytes = gr_devlog_device_bytes(log);
+	info->gpu_layers = info->device_memory_bytes ? log->offloaded : host_bytes(log) ? 0 : -1;
+	info->devices[0] = '\0';
+	for (size_t i = 0; i < log->count; i++)
+		if (log->devices[i].model_bytes && strncmp(log->devices[i].id, "CPU", 3) != 0 &&
+		    !strstr(log->devices[i].id, "_Host"))
+			add_device(info->devices, sizeof info->devices, log->devices[i].id);
+	if (!info->devices[0] && host_bytes(log))
+		add_device(info->devices, sizeof info->devices, "cpu");
+}
+
+/* The server's log may come later than its answer: it writes it from a thread of its own. */
+static bool read_log(inf_model *self, struct gr_devlog *log)
+{
+	char *output = malloc(GR_SUPERVISOR_RING + 1);
+	int64_t deadline = gr_now_ms() + LOG_LATE_MS;
+	if (!output)
+		return false;
+	size_t len;
+	do
+		len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
+	while (!strstr(output, "listening on") && gr_now_ms() < deadline &&
+	       gr_supervisor_wait_end(self->server, LOG_ASK_MS) <= GR_STATE_UP);
+	gr_devlog_init(log);
+	gr_devlog_feed(log, output, len);
+	free(output);
+	return true;
+}
+
+static inf_status judge(inf_model *self, const struct gr_devlog *log, inf_error *err)
+{
+	struct gr_refusal refusal = { .code = NULL };
+	char text[GR_REFUSAL_TEXT_MAX];
+	if (!self->info.device_memory_bytes && host_bytes(log))
+		return inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
+				"llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
+				"llama-server", self->device);
+	gr_profile.devices.verify(&self->devices, log, &refusal);
+	if (!refusal.code)
+		return INF_OK;
+	gr_refusal_text(&refusal, text);
+	return inf_fail(err, INF_E_UNAVAILABLE, refusal.code, "%s", text);
+}
+
+inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_error *err)
+{
+	inf_status st = INF_OK;
+	if (self->device && strcmp(self->device, "none") == 0) {
+		snprintf(self->info.devices, sizeof self->info.devices, "cpu");
+		return INF_OK;
+	}
+	struct gr_devlog *log = calloc(1, sizeof *log);
+	if (!log || !read_log(self, log)) {
+		free(log);
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
+	}
+	note_devices(self, log);
+	if (!(params->flags & INF_LOAD_FLAG_ALLOW_CPU))
+		st = judge(self, log, err);
+	free(log);
+	return st;
+}
+
+/* ---- inf.devices/1 --------------------------------------------------------------------------------------------- */
+static inf_status list(inf_instance *self, const inf_backend *backend, void *user,
+		       int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	(void)backend;
+	inf_status st = gr_instance_check(self, err);
+	if (st != INF_OK)
+		return st;
+	if (!on_device)
+		return inf_fail(err, INF_E_INVALID, "argument", "list: on_device is NULL");
+	struct gr_server_file file;
+	bool found = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
+				    NULL) == INF_OK;
+	const struct gr_device_query query = query_of(self, found ? file.path : NULL, NULL);
+	return gr_profile.devices.list(&query, user, on_device, err);
+}
+
+static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(void *user, const inf_device *device),
+			   inf_error *err)
+{
+	inf_status st = gr_model_enter(model, err);
+	if (st != INF_OK)
+		return st;
+	const struct gr_device_query query = query_of(model->instance, NULL, NULL);
+	if (!on_device)
+		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
+	else if (!model->devices.argument[0])
+		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
+	else
+		st = gr_profile.devices.report(&query, &model->devices, user, on_device, err);
+	gr_slots_leave(model->slots);
+	return st;
+}
+
+const inf_devices gr_devices_table = { .struct_size = sizeof gr_devices_table, .list = list, .of_model = of_model };
