@@ -154,11 +154,16 @@ static inf_device describe(const struct finding *finding, size_t index)
 	describe_memory(&out, &gpu->memory);
 	snprintf(out.product, sizeof out.product, "%s", gpu->product[0] ? gpu->product : "AMD GPU");
 	snprintf(out.gfx, sizeof out.gfx, "%s", gpu->gfx);
-	if (gpu->unique_id)
+	if (gpu->unique_id && !gpu->id_shared)	/* one of a card's partitions cannot be named by it */
 		snprintf(out.uuid, sizeof out.uuid, "GPU-%016llx", (unsigned long long)gpu->unique_id);
 	snprintf(out.pci, sizeof out.pci, "%.15s", gpu->pci);
-	snprintf(out.reason, sizeof out.reason, "%s", fate_code(fate));
-	snprintf(out.message, sizeof out.message, "%s", gr_gpu_fate_text(fate));
+	if (fate == GR_GPU_NOT_LOOKED_AT && finding->choice.refusal.code) {
+		snprintf(out.reason, sizeof out.reason, "%s", finding->choice.refusal.code);
+		gr_refusal_text(&finding->choice.refusal, out.message);
+	} else {
+		snprintf(out.reason, sizeof out.reason, "%s", fate_code(fate));
+		snprintf(out.message, sizeof out.message, "%s", gr_gpu_fate_text(fate));
+	}
 	return out;
 }
 
