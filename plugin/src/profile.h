@@ -7,6 +7,7 @@
 #include "inference/extensions.h"
 
 #include "devlog.h"
+#include "finding.h"
 #include "options.h"
 #include "refusal.h"
 #include "strv.h"
@@ -45,6 +46,8 @@ struct gr_device_ops {
 	inf_status (*list)(const struct gr_device_query *query, void *user,
 			   int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
 	void (*release)(struct gr_device_choice *choice);
+	/* For people: what the choice, or that there is none, rests on. */
+	void (*diagnose)(const struct gr_device_query *query, struct gr_findings *out);
 };
 
 struct gr_profile {
