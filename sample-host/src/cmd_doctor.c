@@ -116,12 +116,12 @@ static void add_backends(const struct page *page, const inf_registry *registry)
 		text_printf(page->out, "%c %-*s  %-*s  ", candidate == page->diagnosis->selected ? '*' : ' ', (int)name,
 			    candidate->backend, (int)state, inf_state_name(candidate->state));
 		if (candidate->state == INF_STATE_AVAILABLE)
-			text_printf(page->out, "%3d  ", (int)candidate->score);
+			text_printf(page->out, "score %d", (int)candidate->score);
 		else
-			text_puts(page->out, "  -  ");
-		text_printf(page->out, "%-7s  ", candidate->version);
+			text_printf(page->out, "[%s]", candidate->reason);
+		text_printf(page->out, "%s%s\n    ", candidate->version[0] ? "  version " : "", candidate->version);
 		terminal_add_visible(page->out, path ? path : "", path ? strlen(path) : 0, "");
-		text_printf(page->out, candidate->reason[0] ? "  [%s]\n" : "%s\n", candidate->reason);
+		text_puts(page->out, "\n");
 		free(path);
 	}
 }
