@@ -525,7 +525,9 @@ doctor_of_a_server_without_the_device_says_that_a_load_would_fail() {
 doctor_of_one_backend_asks_no_other() {
 	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty" --backend rocm
 	exits 3 && silent err && head -n 1 -- "$tmp/out" | grep -q '^rocm cannot be used \[no_amd_gpu\]: ' &&
-		says_not out '\(llama_cpp\)'
+		says_not out '^- llama_cpp' || return 1
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty" --backend rocm --json
+	exits 3 && json 'assert {b for f in last["findings"] for b in f["backends"]} == {"rocm"}'
 }
 
 doctor_without_plugins_exits_3() {
