@@ -85,6 +85,12 @@ static void print(struct object *self, struct text *out)
 	json_object_put(self->json);
 }
 
+static void add_object(struct object *self, const char *key, struct object *value)
+{
+	self->failed |= value->failed;
+	add(self, key, value->json);
+}
+
 void json_add_token(struct text *out, const inf_token *token)
 {
 	struct object line = object_new();
@@ -132,8 +138,7 @@ void json_add_failure(struct text *out, const struct failure *failure)
 	add_string(&error, "status", failure_status(failure));
 	add_string(&error, "reason", failure->error.reason);
 	add_string(&error, "message", failure->error.message);
-	line.failed |= error.failed;
-	add(&line, "error", error.json);
+	add_object(&line, "error", &error);
 	print(&line, out);
 }
 
@@ -153,22 +158,92 @@ static json_object *candidate_json(const inf_candidate *candidate)
 	return NULL;
 }
 
+/* The list takes the entry over. */
+static void append(struct object *owner, json_object *list, json_object *entry)
+{
+	if (!entry || json_object_array_add(list, entry)) {
+		json_object_put(entry);
+		owner->failed = true;
+	}
+}
+
+static void add_candidates(struct object *self, const inf_registry *registry, const struct scrub *scrub)
+{
+	json_object *list = json_object_new_array();
+	for (size_t i = 0; list && i < inf_registry_count(registry); i++) {
+		inf_candidate candidate = *inf_registry_candidate(registry, i);
+		char *path = scrub_copy(scrub, candidate.path), *message = scrub_copy(scrub, candidate.message);
+		candidate.path = path;
+		candidate.message = message;
+		append(self, list, path && message ? candidate_json(&candidate) : NULL);
+		free(path);
+		free(message);
+	}
+	add(self, "candidates", list);
+}
+
+static void add_selected(struct object *self, const char *key, const inf_candidate *selected)
+{
+	if (selected)
+		add_string(self, key, selected->backend);
+	else if (!self->failed)
+		json_object_object_add(self->json, key, NULL);
+}
+
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected)
+{
+	static const struct scrub nothing = { NULL, NULL };
+	struct object line = object_new();
+	add_candidates(&line, registry, &nothing);
+	add_selected(&line, "selected", selected);
+	print(&line, out);
+}
+
+static json_object *finding_json(const struct diagnosis *diagnosis, const struct diagnosis_line *line)
+{
+	struct object entry = object_new();
+	json_object *backends = json_object_new_array();
+	add_string(&entry, "severity", diagnosis_severity(line->severity));
+	add_string(&entry, "section", line->section);
+	add_string(&entry, "key", line->key);
+	add_string(&entry, "value", line->value);
+	add_string(&entry, "reason", line->reason);
+	add_string(&entry, "remedy", line->remedy);
+	for (size_t i = 0; backends && i < diagnosis->backend_count; i++)
+		if (line->backends >> i & 1)
+			append(&entry, backends, json_object_new_string(diagnosis->backends[i]));
+	add(&entry, "backends", backends);
+	if (!entry.failed)
+		return entry.json;
+	json_object_put(entry.json);
+	return NULL;
+}
+
+static void add_verdict(struct object *self, const struct diagnosis *diagnosis, const inf_error *why)
+{
+	const struct diagnosis_line *cause = diagnosis->cause;
+	struct object verdict = object_new();
+	const char *message = diagnosis->selected ? diagnosis->selected->message : why->message;
+	char *shown = scrub_copy(&diagnosis->scrub, message);
+	add(&verdict, "usable", json_object_new_boolean(diagnosis->selected != NULL));
+	add_selected(&verdict, "backend", diagnosis->selected);
+	add_string(&verdict, "reason", cause ? cause->reason : diagnosis->selected ? "" : why->reason);
+	add_string(&verdict, "message", cause ? cause->value : shown ? shown : "");
+	add_string(&verdict, "remedy", cause ? cause->remedy : "");
+	free(shown);
+	add_object(self, "verdict", &verdict);
+}
+
+void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
+			const inf_error *why)
 {
 	struct object line = object_new();
 	json_object *list = json_object_new_array();
-	for (size_t i = 0; list && i < inf_registry_count(registry); i++) {
-		json_object *entry = candidate_json(inf_registry_candidate(registry, i));
-		if (!entry || json_object_array_add(list, entry)) {
-			json_object_put(entry);
-			line.failed = true;
-		}
-	}
-	add(&line, "candidates", list);
-	if (selected)
-		add_string(&line, "selected", selected->backend);
-	else if (!line.failed)
-		json_object_object_add(line.json, "selected", NULL);
+	add_verdict(&line, diagnosis, why);
+	add_candidates(&line, registry, &diagnosis->scrub);
+	for (size_t i = 0; list && i < diagnosis->count; i++)
+		append(&line, list, finding_json(diagnosis, &diagnosis->lines[i]));
+	add(&line, "findings", list);
 	print(&line, out);
 }
 

@@ -2,6 +2,7 @@
 #ifndef INFER_JSON_H
 #define INFER_JSON_H
 
+#include "diagnosis.h"
 #include "outcome.h"
 #include "text.h"
 
@@ -14,6 +15,9 @@ void json_add_token(struct text *out, const inf_token *token);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
 void json_add_failure(struct text *out, const struct failure *failure);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
+/* why: what the selection said, if it found nothing. */
+void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
+			const inf_error *why);
 
 /* One object with all devices: add them, then finish, which frees the list. new gives NULL when memory is short. */
 struct device_list;

@@ -11,7 +11,7 @@
 
 enum { NEAR_TEXT_MAX = 512 };
 
-#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | RUNS)
+#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | RUNS)
 #define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
 #define AT(field) .offset = offsetof(struct options, field)
@@ -24,6 +24,9 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
 		"A number or UUID shown here is what --set rocm.device= takes.\n" },
+	[COMMAND_DOCTOR] = { "doctor", "", "find out what keeps a backend from working, for a bug report",
+		"Verdict and remedy first, then what they rest on. Neither names of users nor\n"
+		"secrets are shown. Exit status 0 when a backend can be used, 3 when none can.\n" },
 	[COMMAND_GENERATE] = { "generate", " [PROMPT...]", "continue a text",
 		"The text is PROMPT, or the file given with -f, or standard input when that is\n"
 		"no terminal; one newline at the end of a file or of standard input does not\n"
@@ -312,7 +315,7 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, generate, chat and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, generate, chat and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;

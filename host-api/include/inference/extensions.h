@@ -169,6 +169,37 @@ typedef struct inf_models {           /* table, static                          
                                  size_t dir_count, char *path, size_t path_size, inf_error *err);
 } inf_models;
 
+/* ---- inf.diagnose/1: what a backend finds on this machine, for people and bug reports --------------------------
+ * get_extension(instance, backend, NULL, INF_EXT_DIAGNOSE): after create(), whether or not the backend is available. */
+#define INF_EXT_DIAGNOSE "inf.diagnose/1"
+
+#define INF_FINDING_FACT    0         /* as it should be, or of no consequence alone                                */
+#define INF_FINDING_NOTE    1         /* worth a look: unusual, or a reason that this machine cannot change         */
+#define INF_FINDING_PROBLEM 2         /* in the way; reason and remedy say more                                     */
+
+typedef struct inf_finding {          /* report; pointers are never NULL and die when the callback returns          */
+  uint32_t    struct_size;
+  int32_t     severity;               /* INF_FINDING_*; unknown ones of later minors: a note                        */
+  const char *section;                /* "verdict", "system", "process", "environment", "options", "driver", "gpu", */
+                                      /* "server"; more may come. Those of one section follow each other            */
+  const char *key;                    /* what it is about, unique within its section: "kernel", "/dev/kfd"          */
+  const char *value;                  /* one line                                                                   */
+  const char *reason;                 /* machine code, as in inf_error; "" for a fact                               */
+  const char *remedy;                 /* what to do, one sentence; "" = nothing is known, or needed                 */
+} inf_finding;
+
+typedef struct inf_diagnose {         /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* [ts] Look at everything that decides whether the backend can work here, and call on_finding for each finding, on this
+   * thread; anything but INF_CONTINUE ends it with INF_OK. The first finding is the verdict: section "verdict", key the
+   * backend's name. Loads no model and starts nothing but short runs of a program that the backend depends on, which may
+   * initialise the devices; blocks at most 10 s. Values of variables that look like secrets are left out; paths are
+   * shown as they are. Returns INF_OK, INVALID, NO_MEMORY. */
+  inf_status (INF_CALL *run)(inf_instance *, const inf_backend *self, void *user,
+                             int32_t (INF_CALL *on_finding)(void *user, const inf_finding *finding), inf_error *err);
+} inf_diagnose;
+
 /* As in plugin.h: what is laid out here stays so. */
 INF_SA(offsetof(inf_device, name) == 40 && offsetof(inf_device, message) == 304 && sizeof(inf_device) == 520,
        "inf_device moved");
@@ -177,6 +208,9 @@ INF_SA(offsetof(inf_model_file, path) == 16 && offsetof(inf_model_file, context_
        offsetof(inf_model_file, quantisation) == 168 && offsetof(inf_model_file, message) == 1048 &&
        sizeof(inf_model_file) == 1512, "inf_model_file moved");
 INF_SA(sizeof(inf_models) == 32, "inf_models moved");
+INF_SA(offsetof(inf_finding, section) == 8 && offsetof(inf_finding, remedy) == 40 && sizeof(inf_finding) == 48,
+       "inf_finding moved");
+INF_SA(offsetof(inf_diagnose, run) == 8 && sizeof(inf_diagnose) == 16, "inf_diagnose moved");
 
 #ifdef __cplusplus
 }

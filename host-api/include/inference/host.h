@@ -118,6 +118,14 @@ INF_API inf_status inf_registry_list_devices(const inf_registry *self, const inf
                                              int32_t (*on_device)(void *user, const inf_device *device),
                                              inf_error *err);
 
+/* [ts] What a candidate's backend finds on this machine (inf.diagnose/1), through the callback, on this thread.
+ * INF_E_UNSUPPORTED where the backend does not tell, or has no instance; else as inf_diagnose.run. */
+INF_API inf_status inf_registry_diagnose(const inf_registry *self, const inf_candidate *candidate, void *user,
+                                         int32_t (*on_finding)(void *user, const inf_finding *finding),
+                                         inf_error *err);
+
+/* The version of this library, "0.1.0"; [pure] */
+INF_API const char *inf_library_version(void);
 /* "available", "unavailable", "shadowed", "disabled", "untrusted", "incompatible", "crashed", "timed-out",
  * "not-a-plugin"; [pure] */
 INF_API const char *inf_state_name(int32_t state);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "amdgpu.h"
+#include "gpu_report.h"
 #include "gpu_select.h"
 #include "gpu_support.h"
 #include "gpu_verify.h"
@@ -219,6 +220,19 @@ static inf_status report(const struct gr_device_query *query, const struct gr_de
 	return st;
 }
 
+/* ---- inf.diagnose/1 -------------------------------------------------------------------------------------------- */
+static void diagnose(const struct gr_device_query *query, struct gr_findings *out)
+{
+	struct gr_sysroot root = GR_SYSROOT_INIT;
+	struct finding *finding = calloc(1, sizeof *finding);
+	if (finding && gr_sysroot_open(&root, query->options->sysroot) == 0) {
+		look(finding, &root.ops, query);
+		gr_gpu_report(out, &root.ops, &finding->scan, &finding->support, &finding->choice, query->env);
+	}
+	gr_sysroot_release(&root);
+	free(finding);
+}
+
 const struct gr_profile gr_profile = {
 	.name = "rocm",
 	.server_variable = "ROCM_LLAMA_SERVER_PATH",
@@ -226,7 +240,7 @@ const struct gr_profile gr_profile = {
 	.selectors = selectors,
 	.score = 600,
 	.gpu = true,
-	.devices = { choose, verify, list, report, release },
+	.devices = { choose, verify, list, report, release, diagnose },
 };
 
 GR_DEFINE_PLUGIN("io.github.go-rocm.rocm", "rocm", "AMD GPUs, through llama-server with ROCm");
