@@ -81,6 +81,8 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
+/* INF_E_BAD_MODEL for a file that generates no text. */
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err);
 /* INF_E_BACKEND_DIED and why, INF_OK while the server runs. */
 inf_status gr_model_check_alive(inf_model *self, inf_error *err);
 /* After a connection broke: the same, with notice_ms for its end to be seen. A server that runs on but does not even

@@ -69,7 +69,7 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	return INF_OK;
 }
 
-static inf_status check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
 {
 	enum gr_gguf_kind kind = gr_gguf_kind(facts);
 	if (kind == GR_GGUF_KIND_MODEL)
@@ -94,7 +94,7 @@ static inf_status read_files(struct gr_modelset *set, const inf_load_params *par
 	struct gr_gguf adapter;
 	inf_status st = find_model(set, params->path, err);
 	if (st == INF_OK)
-		st = check_kind(&set->facts, set->path, err);
+		st = gr_model_check_kind(&set->facts, set->path, err);
 	if (st != INF_OK || !params->adapter_path)
 		return st;
 	st = gr_modelfile_read(params->adapter_path, &adapter, err);
