@@ -164,8 +164,16 @@ void table_add(struct text *out, const inf_registry *registry, const inf_candida
 	}
 }
 
+void table_add_indented(struct text *out, const char *sentence, size_t indent, const struct terminal *terminal)
+{
+	size_t columns = terminal_columns(terminal);
+	size_t width = columns > indent + DETAIL_MIN ? columns - indent : DETAIL_MIN;
+	const struct layout layout = { .indent = indent, .width = terminal->is_tty ? width : SIZE_MAX };
+	text_repeat(out, ' ', indent);
+	add_wrapped(out, &layout, sentence);
+}
+
 void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal)
 {
-	const struct layout layout = { .width = terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX };
-	add_wrapped(out, &layout, sentence);
+	table_add_indented(out, sentence, 0, terminal);
 }
