@@ -560,3 +560,18 @@ inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *ca
 	*out = (struct ih_usable){ detail->file->instance, detail->backend };
 	return INF_OK;
 }
+
+const void *ih_registry_extension(const inf_registry *self, const inf_candidate *candidate, const char *id,
+				  struct ih_usable *out)
+{
+	for (size_t i = 0; i < self->candidate_count; i++) {
+		const struct detail *detail = &self->details[i];
+		if ((candidate && candidate != &self->candidates[i]) || !detail->backend || !detail->file->instance)
+			continue;
+		*out = (struct ih_usable){ detail->file->instance, detail->backend };
+		const void *table = detail->backend->get_extension(out->instance, out->backend, NULL, id);
+		if (table)
+			return table;
+	}
+	return NULL;
+}

@@ -123,6 +123,8 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
+/* INF_E_BAD_MODEL for a file that generates no text. */
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */

@@ -164,7 +164,15 @@ void table_add(struct text *out, const inf_registry *registry, const inf_candida
 	}
 }
 
+void table_add_indented(struct text *out, const char *sentence, size_t indent, const struct terminal *terminal)
+{
+	size_t columns = terminal_columns(terminal);
+	size_t width = columns > indent + DETAIL_MIN ? columns - indent : DETAIL_MIN;
+	text_repeat(out, ' ', indent);
+	table_add_wrapped(out, sentence, indent, terminal->is_tty ? width : SIZE_MAX);
+}
+
 void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal)
 {
-	table_add_wrapped(out, sentence, 0, terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX);
+	table_add_indented(out, sentence, 0, terminal);
 }

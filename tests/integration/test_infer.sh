@@ -7,7 +7,6 @@ set -u -o pipefail
 
 (($# == 4)) || { echo "usage: test_infer.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL" >&2 && exit 2; }
 infer=$(realpath -- "$1") plugins=$(realpath -- "$2") server=$(realpath -s -- "$3") model=$(realpath -s -- "$4") || exit 2
-limit_s=60	# of one run of infer; none comes near it
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
@@ -19,10 +18,8 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
 here=(--plugin-dir "$plugins" --set "llama-server.path=$server")
 ready=("${here[@]}" --backend llama_cpp -m "$model" --temperature 0)
 
-# ---- running and judging ----
-
-# shellcheck source-path=SCRIPTDIR source=infer_test.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/infer_test.sh"
+# shellcheck source-path=SCRIPTDIR source=infer.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/infer.bash"
 
 # ---- help and usage ----
 
@@ -30,7 +27,7 @@ help_is_on_stdout() { run help && exits 0 && silent err && says out '^  generate
 
 help_of_command_lists_options() {
 	run help generate
-	exits 0 && says out '-m, --model FILE' && says out '--stop-token ID'
+	exits 0 && says out '-m, --model FILE.NAME' && says out '--stop-token ID'
 }
 
 help_option_is_help() { run chat --help && exits 0 && says out '--system TEXT' && says_not out '--parse-special'; }
@@ -405,29 +402,7 @@ long=(generate "${ready[@]}" --json -n 1500 'Mr. Darcy')
 # An empty machine, and one with a card and an integrated GPU beside it.
 mkdir -- "$tmp/machine"
 machine=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
-python3 - "$machine" "$tmp/machine" <<'PYTHON'
-import os, sys
-content = {}
-for line in open(sys.argv[1], encoding="utf-8").read().splitlines():
-    word, _, rest = line.partition(" ")
-    if word == "|":
-        content[path].append(rest)
-        continue
-    if word not in ("file", "link", "dir"):
-        continue
-    name, _, target = rest.partition(" -> ")
-    path = os.path.join(sys.argv[2], name.lstrip("/"))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if word == "link":
-        os.symlink(target, path)
-    elif word == "dir":
-        os.makedirs(path, exist_ok=True)
-    else:
-        content[path] = []
-for path, lines in content.items():
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
-PYTHON
+python3 "$(dirname -- "${BASH_SOURCE[0]}")/plant_machine.py" "$machine" "$tmp/machine"
 
 devices_of_a_machine_without_any() {
 	run devices "${here[@]}" --set "rocm.sysroot=$tmp/empty"
@@ -569,7 +544,4 @@ dumb_terminal_gets_no_escapes() { TERM=dumb drive plain "$infer" generate "${rea
 
 # ---- all of them ----
 
-while read -r name; do
-	[[ $name == drive ]] || check "$name"
-done < <(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "${BASH_SOURCE[0]}")
-((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }
+check_all "${BASH_SOURCE[0]}"

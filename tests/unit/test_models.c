@@ -118,8 +118,9 @@ static int collect(const struct gr_models_entry *entry, void *user)
 		path += strlen(scratch.path) + (path[strlen(scratch.path)] == '/');
 	if (l->len < sizeof l->text)
 		l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%s %s\n", path,
-					   entry->error ? entry->error->reason : gr_gguf_kind_name(entry->kind));
-	ck_assert_int_eq(entry->set == NULL, entry->error != NULL);
+					   entry->error ? entry->error->reason :
+					   entry->set ? gr_gguf_kind_name(entry->kind) : "directory");
+	ck_assert(!entry->set || !entry->error);
 	l->count++;
 	return l->stop_at && l->count >= l->stop_at ? 0 : INF_CONTINUE;
 }
@@ -150,6 +151,28 @@ START_TEST(list_goes_down_in_the_order_of_names)
 	write_bytes("m.gguf.part", "x", 1);
 	expect_list(0, "a/x/y/z.gguf model\nb.gguf model\nc/m.gguf model\n");
 	expect_list(GR_MODELS_BROKEN, "a/x/y/z.gguf model\nb.gguf model\nc/m.gguf model\n");
+}
+END_TEST
+
+START_TEST(list_gives_directories_on_request_before_what_is_in_them)
+{
+	write_model("b.gguf");
+	write_model("a/x/z.gguf");
+	make_parents(in_scratch("empty/none"));
+	make_link("same", "a");
+	expect_list(GR_MODELS_DIRECTORIES,
+		    " directory\na directory\na/x directory\na/x/z.gguf model\nb.gguf model\nempty directory\n");
+}
+END_TEST
+
+START_TEST(list_stops_at_a_directory_when_told_to)
+{
+	static struct listing l;
+	const char *const dirs[] = { scratch.path, NULL };
+	make_parents(in_scratch("a/b/c/none"));
+	l = (struct listing){ .stop_at = 2 };
+	ck_assert_int_eq(gr_models_list(dirs, GR_MODELS_DIRECTORIES, collect, &l, NULL, &err), INF_E_CANCELLED);
+	ck_assert_str_eq(l.text, " directory\na directory\n");
 }
 END_TEST
 
@@ -541,6 +564,8 @@ END_TEST
 static void add_listing(TCase *tc)
 {
 	tcase_add_test(tc, list_goes_down_in_the_order_of_names);
+	tcase_add_test(tc, list_gives_directories_on_request_before_what_is_in_them);
+	tcase_add_test(tc, list_stops_at_a_directory_when_told_to);
 	tcase_add_test(tc, list_labels_what_is_no_text_model);
 	tcase_add_test(tc, list_gives_broken_files_only_on_request);
 	tcase_add_test(tc, list_gives_unreadable_ones_with_their_reason);
