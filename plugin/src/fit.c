@@ -77,18 +77,16 @@ static const struct window_rule *window_rule(const struct gr_gguf *facts)
 }
 
 /* Tokens, 0 = no layer has a window. */
-static uint32_t window_of(const struct gr_gguf *facts)
+static uint32_t window_of(const struct gr_gguf *facts, const struct window_rule *rule)
 {
-	const struct window_rule *rule = window_rule(facts);
 	if (!rule)
 		return 0;
 	return facts->sliding_window ? facts->sliding_window : rule->window;
 }
 
-static bool is_sliding(const struct gr_fit_model *model, uint32_t layer)
+static bool is_sliding(const struct gr_fit_model *model, const struct window_rule *rule, uint32_t layer)
 {
-	const struct window_rule *rule = window_rule(model->facts);
-	if (!rule || !window_of(model->facts))
+	if (!window_of(model->facts, rule))
 		return false;
 	if (model->layers->has_pattern)
 		return layer < GR_GGUF_LAYERS_MAX && model->layers->at[layer].flags & GR_GGUF_LAYER_SLIDING;
@@ -194,17 +192,20 @@ struct cells {
 	uint64_t full, window;		/* of one stream */
 	uint64_t streams;
 	uint64_t batch;			/* tokens of a physical batch */
+	const struct window_rule *rule;	/* NULL = no layer has a window */
 };
 
 static struct cells count_cells(const struct gr_fit_model *model, const struct gr_fit_load *load)
 {
 	bool unified = load->flags & GR_FIT_UNIFIED_CACHE;
 	uint64_t tokens = (uint64_t)load->context_len * load->slots;
-	uint64_t window = window_of(model->facts);
+	const struct window_rule *rule = window_rule(model->facts);
+	uint64_t window = window_of(model->facts, rule);
 	struct cells cells = {
 		.full = round_up(unified ? tokens : load->context_len),
 		.streams = unified ? 1 : load->slots,
 		.batch = smaller(load->batch_size ? load->batch_size : GR_FIT_BATCH_MAX, GR_FIT_BATCH_MAX),
+		.rule = rule,
 	};
 	cells.batch = smaller(cells.batch, tokens);
 	if (window)
@@ -234,7 +235,7 @@ static uint64_t state_bytes(const struct gr_gguf *facts)
 static uint64_t attention_bytes(const struct gr_fit_model *model, const struct gr_fit_load *load,
 				const struct cells *cells, uint32_t i)
 {
-	bool sliding = is_sliding(model, i);
+	bool sliding = is_sliding(model, cells->rule, i);
 	struct row row = row_of(model, i, sliding);
 	uint64_t bytes = add(multiply(row.keys, bytes_of_32(load->cache_type_k)),
 			     multiply(row.values, bytes_of_32(load->cache_type_v)));
@@ -395,10 +396,15 @@ static int32_t most_layers(const struct search *s, const struct gr_fit_load *wan
 	struct gr_fit_plan plan;
 	struct gr_fit_load load = *wanted;
 	int32_t all = (int32_t)gr_fit_layer_count(s->model);
-	load.gpu_layers = wanted->gpu_layers < 0 || wanted->gpu_layers > all ? all : wanted->gpu_layers;
-	while (load.gpu_layers > 0 && !fits(s, &load, &plan))
-		load.gpu_layers--;
-	return load.gpu_layers;
+	int32_t low = 0, high = (wanted->gpu_layers < 0 || wanted->gpu_layers > all ? all : wanted->gpu_layers) + 1;
+	while (high - low > 1) {	/* low fits, or is 0; high does not, or is more than is wanted */
+		load.gpu_layers = low + (high - low) / 2;
+		if (fits(s, &load, &plan))
+			low = load.gpu_layers;
+		else
+			high = load.gpu_layers;
+	}
+	return low;
 }
 
 static void size_text(uint64_t bytes, char text[16])
