@@ -10,6 +10,7 @@
 #include "failmalloc.h"
 #include "gguf.h"
 #include "gguf_build.h"
+#include "model_shapes.h"
 #include "gguf_kind.h"
 #include "gguf_type.h"
 #include "utf8.h"
@@ -1316,6 +1317,21 @@ START_TEST(read_large_vocabulary_takes_little_memory)
 }
 END_TEST
 
+/* The work is that of the header, whatever lies behind it. */
+START_TEST(read_large_model_touches_only_its_header)
+{
+	uint64_t size;
+	struct gguf_bytes bytes;
+	struct gr_gguf g;
+	struct gguf_build header = model_shape_header("mixtral-8x7b-q8_0", &size);
+	struct gr_gguf_source source = model_shape_source(&header, size, &bytes);
+	ck_assert_int_eq(gr_gguf_read(&source, "m.gguf", &g, NULL), INF_OK);
+	ck_assert_uint_gt(g.tensor_bytes, UINT64_C(40) << 30);
+	ck_assert_uint_le(bytes.reads, header.len / GR_GGUF_WINDOW + 2);
+	gguf_build_release(&header);
+}
+END_TEST
+
 START_TEST(read_survives_oom)
 {
 	struct gguf_build b = whole_file();
@@ -1408,6 +1424,7 @@ static void add_files(TCase *tc)
 	tcase_add_test(tc, read_sample_model_gives_its_facts);
 	tcase_add_test(tc, read_sample_model_cut_anywhere_is_truncated);
 	tcase_add_test(tc, read_large_vocabulary_takes_little_memory);
+	tcase_add_test(tc, read_large_model_touches_only_its_header);
 	tcase_add_test(tc, read_survives_oom);
 }
 
