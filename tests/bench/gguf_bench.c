@@ -142,7 +142,7 @@ static void bench_header(const char *path, size_t size, uint32_t tokens, const c
 /* ---- discovery ------------------------------------------------------------------------------------------------- */
 static void make_tree(const char *dir)
 {
-	char path[4096];
+	char path[4200];
 	struct gguf_build b = GGUF_BUILD_INIT;
 	gguf_build_head(&b, 3);
 	gguf_build_text(&b, "general.architecture", "llama");
