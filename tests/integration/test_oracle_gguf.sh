@@ -85,10 +85,11 @@ same() {
 # ---- files of llama.cpp ----
 written_by_llama_gguf() { tool llama-gguf example.gguf w && same example.gguf; }
 
-# Every type that llama-quantize offers; the names of file types too.
+# quantised_to TYPE NAME [OPTION...]: every type that llama-quantize offers; the names of file types too.
 quantised_to() {
-	local type=$1 want=${2:-$1} got
-	tool llama-quantize --allow-requantize --pure --imatrix imatrix.gguf "$model" "$type.gguf" "$type" 1 || return
+	local type=$1 want=$2 got
+	shift 2
+	tool llama-quantize --allow-requantize --pure --imatrix imatrix.gguf "$@" "$model" "$type.gguf" "$type" 1 || return
 	same "$type.gguf" || return
 	got=$(fact "$type.gguf" quantisation)
 	[[ $got == "$want" ]] || complain "quantisation is \"$got\""
@@ -160,8 +161,8 @@ judged_alike() {
 	local file=$1 name ours theirs who=nobody
 	name=$(basename -- "$file")
 	cp -- "$file" case.gguf
-	"$gguf_list" facts case.gguf >/dev/null && ours=read || ours=refused
-	{ timeout -k 5 "$limit_s" "$bin/llama-gguf" case.gguf r n >/dev/null 2>&1 && theirs=read || theirs=refused; } 2>/dev/null
+	"$gguf_list" facts case.gguf >/dev/null && ours='read' || ours=refused
+	{ timeout -k 5 "$limit_s" "$bin/llama-gguf" case.gguf r n >/dev/null 2>&1 && theirs='read' || theirs=refused; } 2>/dev/null
 	[[ $ours == "$theirs" ]] || { [[ $ours == read ]] && who=ours || who=theirs; }
 	[[ $who == "$(reads_alone "$name")" ]] || complain "ours: $ours, theirs: $theirs"
 }
@@ -177,9 +178,12 @@ for type in $types; do
 	case $type in
 	Q1_0) ;;	# its blocks are longer than the model's rows: llama-quantize gives up
 	Q2_0) check "quantised_to_$type" quantised_to_an_unknown_type "$type" ;;
+	# One search, of 8 s, for the numbers of both.
+	IQ1_S) check "quantised_to_$type" quantised_to "$type" "$type" --tensor-type blk.3.ffn_down=iq1_m ;;
+	IQ1_M) ;;
 	MXFP4_MOE) check "quantised_to_$type" quantised_to "$type" MXFP4 ;;
 	Q3_K | Q4_K | Q5_K) check "quantised_to_$type" quantised_to "$type" "${type}_M" ;;
-	*) check "quantised_to_$type" quantised_to "$type" ;;
+	*) check "quantised_to_$type" quantised_to "$type" "$type" ;;
 	esac
 done
 
