@@ -259,16 +259,12 @@ static uint64_t cache_bytes(const struct gr_fit_model *model, const struct gr_fi
 
 /* ---- compute buffer -------------------------------------------------------------------------------------------- */
 
-/*
- * The most numbers that a graph holds for one token at a time: the logits, the inside of the feed-forward part, what the
- * experts in use give, or the queries.
- */
 static uint64_t experts_used(const struct gr_gguf *facts)
 {
 	return facts->expert_count ? facts->expert_used_count : 0;
 }
 
-/* Without the logits, and without what lies around it. */
+/* The inside of the feed-forward part, or the queries. */
 static uint64_t inner_width(const struct gr_gguf *facts)
 {
 	uint64_t used = experts_used(facts);
@@ -278,6 +274,10 @@ static uint64_t inner_width(const struct gr_gguf *facts)
 	return larger(multiply(2, queries), multiply(3 * larger(used, 1), inner));
 }
 
+/*
+ * The most numbers that a graph holds for one token at a time: the logits, the inside of a layer, or what the experts in
+ * use give.
+ */
 static uint64_t graph_width(const struct gr_gguf *facts)
 {
 	uint64_t embd = facts->embedding_length;

@@ -184,7 +184,8 @@ static void check_scan(const struct gr_amdgpu_scan *scan)
 		check_text(gpu->gfx, sizeof gpu->gfx);
 		check_text(gpu->product, sizeof gpu->product);
 		check_text(gpu->directory, sizeof gpu->directory);
-		if (gpu->memory.free_bytes > gpu->memory.total_bytes || !gr_amdgpu_kind_name(gpu->kind) || (i && gpu->ordinal <= scan->gpus[i - 1].ordinal))
+		if (gpu->memory.free_bytes > gpu->memory.total_bytes || !gr_amdgpu_kind_name(gpu->kind) ||
+		    (i && gpu->ordinal <= scan->gpus[i - 1].ordinal))
 			abort();
 	}
 }

@@ -212,7 +212,8 @@ static void expect(const struct load *l, const struct gr_fit_need *need, const c
 		  (agrees(need->compute, device.compute) || is_last_layer(l, need, device.compute)) && agrees(sum, device.weights + device.kv + device.compute) &&
 		  agrees(need->host_kv, host.kv) && agrees(need->host_compute, host.compute) &&
 		  (!all || agrees(need->host_weights, host.weights));	/* else some are in a buffer that it does not print */
-	ck_assert_msg(ok, "%s, %u tokens in %u slots, %d layers, %s: %.1f + %.1f + %.1f, host %.1f + %.1f + %.1f; measured:\n%s",
+	ck_assert_msg(ok, "%s, %u tokens in %u slots, %d layers, %s: %.1f + %.1f + %.1f, host %.1f + %.1f + %.1f; "
+		      "measured:\n%s",
 		      l->name, l->context_len, l->slots, l->gpu_layers, l->cache_type ? l->cache_type : "f16",
 		      (double)need->weights / (double)MIB, (double)need->kv / (double)MIB, (double)need->compute / (double)MIB,
 		      (double)need->host_weights / (double)MIB, (double)need->host_kv / (double)MIB,

@@ -44,7 +44,8 @@ fact() { "$gguf_list" facts "$1" | sed -n "s/^$2 //p"; }
 
 # Both listings in the same words; the data of the tensors, which llama-gguf shows too, left out.
 their_listing() {
-	timeout -k 5 "$limit_s" "$bin/llama-gguf" "$1" r n 2>/dev/null >"$tmp/theirs.all" || complain "llama-gguf refuses $1" || return
+	timeout -k 5 "$limit_s" "$bin/llama-gguf" "$1" r n 2>/dev/null >"$tmp/theirs.all" ||
+		complain "llama-gguf refuses $1" || return
 	sed -nE -e 's/^gguf_ex_read_1: tensor\[([0-9]+)\]: n_dims = [0-9]+, (ne = \([0-9, ]+\)), name.*/tensor[\1]: \2/p' \
 		-e 's/^gguf_ex_read_0: (find key: .* found, .*)/\1/p' \
 		-e 's/^gguf_ex_read_1: ((version|alignment|data offset|n_kv|n_tensors): .*|kv\[.*|tensor\[[0-9]+\]: name = .*)/\1/p' \

@@ -123,7 +123,11 @@ START_TEST(need_of_a_measured_load_agrees)
 END_TEST
 
 /* -ngl. */
-static const struct { const char *name; int32_t gpu_layers; uint64_t weights, kv, compute, host_kv, host_compute; } parts[] = {
+static const struct {
+	const char *name;
+	int32_t gpu_layers;
+	uint64_t weights, kv, compute, host_kv, host_compute;
+} parts[] = {
 	{ LLAMA, 0, 0, 0, 0, 512, 294 }, { LLAMA, 1, 410, 0, 258, 512, 128 }, { LLAMA, 2, 543, 16, 258, 496, 128 },
 	{ LLAMA, 16, 2290, 240, 258, 272, 128 }, { LLAMA, 32, 4270, 496, 258, 16, 128 }, { LLAMA, 33, 4403, 512, 286, 0, 36 },
 	{ LLAMA, 34, 4403, 512, 286, 0, 36 }, { LLAMA, -1, 4403, 512, 286, 0, 36 }, { GEMMA, 0, 0, 0, 0, 254, 542 },
