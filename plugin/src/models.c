@@ -334,7 +334,7 @@ static inf_status visit_directory(struct walk *w, int depth)
 	if (st == INF_OK && revision[0] && has_name(&names, revision))
 		st = visit_revisions(w, &names, revision, depth);
 	else
-		for (size_t i = 0; st == INF_OK && i < names.count; i++)
+		for (size_t i = 0; st == INF_OK && i < names.count && !is_over(w); i++)
 			if (!is_later_part(&names, names.items[i]))
 				st = visit_name(w, names.items[i], depth);
 	gr_strv_release(&names);

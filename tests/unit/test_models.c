@@ -20,6 +20,23 @@
 static struct scratch scratch;
 static inf_error err;
 
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+/* After so many readings an hour has passed; -1 = it does not. */
+static int clock_readings_left = -1;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int result = __real_clock_gettime(clock, t);
+	if (clock_readings_left > 0)
+		clock_readings_left--;
+	if (!clock_readings_left)
+		t->tv_sec += 3600;
+	return result;
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 static void make_parents(const char *path)
 {
@@ -359,6 +376,26 @@ START_TEST(list_root_length_cap_is_kept)
 }
 END_TEST
 
+/* A part is looked for among all names, though nothing is visited. */
+START_TEST(list_of_later_parts_keeps_its_deadline)
+{
+	static struct listing l;
+	char name[64];
+	enum gr_models_limit limit = GR_MODELS_COMPLETE;
+	const char *const dirs[] = { scratch.path, NULL };
+	for (uint32_t no = 1; no <= 9; no++) {
+		snprintf(name, sizeof name, "m-%05u-of-00009.gguf", no);
+		write_model_of(name, "model", "llama", 7, no, 9);
+	}
+	clock_readings_left = 6;
+	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, &limit, &err), INF_OK);
+	clock_readings_left = -1;
+	ck_assert_int_eq(limit, GR_MODELS_TOO_SLOW);
+	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, &limit, &err), INF_OK);
+	ck_assert_int_eq(limit, GR_MODELS_COMPLETE);
+}
+END_TEST
+
 START_TEST(list_of_a_thousand_files_is_quick)
 {
 	static struct listing l;
@@ -576,6 +613,7 @@ static void add_listing(TCase *tc)
 	tcase_add_test(tc, list_stops_when_told_to);
 	tcase_add_test(tc, list_of_odd_roots_is_survived);
 	tcase_add_test(tc, list_root_length_cap_is_kept);
+	tcase_add_test(tc, list_of_later_parts_keeps_its_deadline);
 	tcase_add_test(tc, list_of_a_thousand_files_is_quick);
 	tcase_add_test(tc, list_and_resolve_survive_oom);
 }
