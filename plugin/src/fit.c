@@ -432,7 +432,7 @@ uint64_t gr_fit_total(const struct gr_fit_model *model, const struct gr_fit_load
 	const struct search s = { .model = model, .devices = devices, .device_count = device_count };
 	struct gr_fit_need need;
 	gr_fit_need(model, load, &need);
-	return load->gpu_layers ? total_bytes(&s, &need) : 0;
+	return load->gpu_layers ? total_bytes(&s, load, &need) : 0;
 }
 
 static bool fits(const struct search *s, const struct gr_fit_load *load, struct gr_fit_plan *plan)
