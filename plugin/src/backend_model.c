@@ -163,6 +163,8 @@ static inf_status start_server(inf_model *self, const struct gr_launch_plan *pla
 		.user = self->instance,
 	};
 	st = gr_supervisor_start(&self->server, &spec, err);
+	if (st == INF_OK)
+		gr_rundir_record(&self->rundir, gr_supervisor_pid(self->server));
 out:
 	explicit_bzero(key, sizeof key);
 	gr_buf_release(&cache);

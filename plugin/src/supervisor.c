@@ -255,7 +255,7 @@ static void *thread_main(void *arg)
 	struct gr_supervisor *self = arg;
 	struct gr_child child = GR_CHILD_INIT;
 	inf_error err = { .struct_size = sizeof err };
-	inf_status st = gr_child_start(&child, &self->spec.spawn, &err);
+	inf_status st = gr_child_start_kept(&child, &self->spec.spawn, &err);
 
 	pthread_mutex_lock(&self->lock);
 	self->child = child;

@@ -22,7 +22,7 @@ only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api s
 only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
 	'plugin/src/(models|rundir|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/src
-only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|spawn)\.c|plugin/src/sysroot\.h' plugin/src host-api/src
+only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|procid|spawn)\.c|plugin/src/sysroot\.h' plugin/src host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
@@ -48,7 +48,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='modelfile:gguf fit:gguf modelname:split chat:wire
+edges='spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
