@@ -16,7 +16,8 @@
  *
  *   STARTING -> UP -> TERM -> TERM_AGAIN -> KILL -> DEAD, or WEDGED when even SIGKILL does not end it
  *
- * A child that ends by itself goes to DEAD from anywhere. All functions may be called from any thread, except where
+ * A child that ends by itself goes to DEAD from anywhere, from WEDGED too. Two things never happen: a DEADLINE where there is
+ * no limit, and an end of what is DEAD. All functions may be called from any thread, except where
  * said. The thread blocks all signals.
  */
 enum {
@@ -48,8 +49,10 @@ struct gr_transition {
 	enum gr_action action;
 };
 
-/* Pure: the table. */
+/* Pure: the table, in supervisor_table.c. */
 struct gr_transition gr_supervisor_transition(enum gr_state state, enum gr_event event);
+/* How long a state may last before GR_EVENT_DEADLINE; 0 = for ever. */
+int gr_supervisor_limit_ms(enum gr_state state);
 
 struct gr_supervisor_spec {
 	struct gr_spawn spawn;		/* borrowed until gr_supervisor_start() returns */
