@@ -94,7 +94,7 @@ static bool read_owner(struct owner *out, int fd)
 /* The lock comes before the first byte: a file that can be read and is not locked was left behind. */
 static int make_owner(const char *directory)
 {
-	char path[GR_RUNDIR_PATH];
+	char path[GR_RUNDIR_PATH + sizeof "/" OWNER];
 	snprintf(path, sizeof path, "%s/" OWNER, directory);
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -2,14 +2,21 @@
 /*
  * victim: a host that is there to be killed.
  *
- * victim PLUGINS SERVER MODEL loading|ready|thread
+ * victim PLUGINS SERVER MODEL loading|ready|thread|forked|left|exit
  *
  * Prints "here\n" when the state is reached and waits for ever: while the model is loading (inside the progress callback,
- * with the server running), when it is ready, or when it is ready and the thread that loaded it has ended.
+ * with the server running), when it is ready, or when it is ready and
+ *
+ * thread	the thread that loaded it has ended
+ * forked	a child that was forked, without exec, holds what was open, until standard input ends
+ * left		such a child has left by exit()
+ * exit		standard input has ended: then this process too leaves by exit(), without a close
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "inference/host.h"
@@ -20,12 +27,35 @@ struct wish {
 	inf_session *session;
 };
 
-static void wait_for_ever(void)
+static void say_here(void)
 {
 	if (write(STDOUT_FILENO, "here\n", 5) != 5)
 		_exit(3);
+}
+
+static void wait_for_ever(void)
+{
+	say_here();
 	for (;;)
 		pause();
+}
+
+static void wait_for_the_end_of_input(void)
+{
+	char byte;
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+}
+
+static void fork_as(const char *state)
+{
+	pid_t pid = fork();
+	if (pid == 0 && strcmp(state, "forked") == 0)
+		wait_for_the_end_of_input();
+	if (pid == 0)
+		exit(0);
+	if (strcmp(state, "left") == 0)
+		waitpid(pid, NULL, 0);
 }
 
 static int32_t on_progress(void *user, const inf_progress *progress)
@@ -72,5 +102,12 @@ int main(int argc, char **argv)
 	}
 	if (!wish.session)
 		return 1;
+	if (strcmp(argv[4], "exit") == 0) {
+		say_here();
+		wait_for_the_end_of_input();
+		exit(0);
+	}
+	if (strcmp(argv[4], "forked") == 0 || strcmp(argv[4], "left") == 0)
+		fork_as(argv[4]);
 	wait_for_ever();
 }
