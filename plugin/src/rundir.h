@@ -10,9 +10,9 @@
  * rundir: the private directory of one server.
  *
  * Mode 0700, with a name nobody can guess, in $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp (in this order the first whose
- * path leaves room for a socket and holds no comma). It is the server's working directory and holds its socket, its empty
- * home, and the file `owner`: which process made it and which one is the server. The host holds a lock on that file, so
- * that the next host can tell what a killed one has left behind.
+ * path leaves room for a socket and holds no comma). It is the server's working directory and holds its socket, its
+ * empty home, and the file `owner`: which process made it and which one is the server. The host holds a lock on that
+ * file, so that the next host can tell what a killed one has left behind.
  */
 enum {
 	GR_RUNDIR_PATH = 108,			/* sun_path: a longer socket path cannot be bound */
@@ -37,16 +37,16 @@ struct gr_swept {
 
 /* env: "NAME=value", the host's. INF_E_IO when no directory can be made. */
 inf_status gr_rundir_make(struct gr_rundir *out, char *const *env, inf_error *err);
-/* Write down which process the server is, which must not have been reaped. What cannot be written is not reported: only a
- * sweep would miss it. */
+/* Write down which process the server is, which must not have been reaped. What cannot be written is not reported: only
+ * a sweep would miss it. */
 void gr_rundir_record(const struct gr_rundir *self, pid_t server);
 /* Remove the directory and all in it; links are removed, not followed. Accepts an empty one. */
 void gr_rundir_remove(struct gr_rundir *self);
 
 /*
- * Remove the directories of this user's hosts that are gone, and kill their servers where these still run. One is taken only
- * when nobody holds its lock, its owner file can be understood, was written in this boot and pid namespace, and names a
- * host that is gone; so never one of a host that lives, here, in another container or on another machine.
+ * Remove the directories of this user's hosts that are gone, and kill their servers where these still run. One is taken
+ * only when nobody holds its lock, its owner file can be understood, was written in this boot and pid namespace, and
+ * names a host that is gone; so never one of a host that lives, here, in another container or on another machine.
  */
 struct gr_swept gr_rundir_sweep(char *const *env);
 

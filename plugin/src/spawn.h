@@ -19,9 +19,9 @@
  * The kernel kills the child with SIGKILL when the THREAD that called gr_child_start() ends, be it because the whole
  * process was killed. So start a child from a thread that lives longer than the child.
  *
- * The death signal reaches the child alone, not what it started: a wrapper script that runs the server without exec would
- * leave it behind. A keeper sees to that: a shell of a few hundred KiB that leads the child's group, waits for the end of
- * a pipe that only the host holds, and kills the group. It belongs to the child and is reaped with it.
+ * The death signal reaches the child alone, not what it started: a wrapper script that runs the server without exec
+ * would leave it behind. A keeper sees to that: a shell that leads the child's group, waits for the end of a pipe that
+ * only the host holds, and kills the group. It belongs to the child and is reaped with it.
  *
  * A host that ignores SIGCHLD, or waits for any child, may take the exit status from us: the end is then still seen,
  * with an unknown status.
@@ -71,7 +71,7 @@ struct gr_activity {
 inf_status gr_child_start(struct gr_child *out, const struct gr_spawn *spec, inf_error *err);
 /* The same, with a keeper where a shell can be started; where not, without. */
 inf_status gr_child_start_kept(struct gr_child *out, const struct gr_spawn *spec, inf_error *err);
-/* Close the descriptors and end the keeper. The process must have been reaped, or be given up. Accepts an empty child. */
+/* Close the descriptors, end the keeper. The process must have been reaped, or be given up. Accepts an empty child. */
 void gr_child_release(struct gr_child *self);
 
 /* Send a signal to the whole process group; nothing happens when the child was reaped. */

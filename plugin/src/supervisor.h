@@ -16,8 +16,8 @@
  *
  *   STARTING -> UP -> TERM -> TERM_AGAIN -> KILL -> DEAD, or WEDGED when even SIGKILL does not end it
  *
- * A child that ends by itself goes to DEAD from anywhere, from WEDGED too. Two things never happen: a DEADLINE where there is
- * no limit, and an end of what is DEAD. All functions may be called from any thread, except where
+ * A child that ends by itself goes to DEAD from anywhere, from WEDGED too. Two things never happen: a DEADLINE where
+ * there is no limit, and an end of what is DEAD. All functions may be called from any thread, except where
  * said. The thread blocks all signals.
  */
 enum {

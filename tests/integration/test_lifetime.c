@@ -195,7 +195,7 @@ static void expect_nothing_left(struct victim *self, const char *state)
 
 enum wrapper { PLAIN, EXECS, WAITS };
 
-/* What is given for the server. A shell may exec the last command of a script by itself, so the one that waits has more. */
+/* What is given for the server. A shell may exec the last command of a script by itself: the one that waits has more. */
 static const char *server_behind(struct scratch *scratch, enum wrapper wrapper)
 {
 	char text[4200];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each cell of the supervisor's table with a real child. This test stands between the thread and its table, to see which
- * cells it asks for, and to set how long a state may last.
+ * Each cell of the supervisor's table with a real child. This test stands between the thread and its table, to see
+ * which cells it asks for, and to set how long a state may last.
  */
 #include <check.h>
 #include <errno.h>
