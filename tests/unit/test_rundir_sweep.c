@@ -192,6 +192,12 @@ START_TEST(sweep_follows_no_link)
 }
 END_TEST
 
+static bool is_swept(void *left)
+{
+	gr_rundir_sweep(env.items);
+	return !exists(((struct left *)left)->path);
+}
+
 /* ---- hosts that live ------------------------------------------------------------------------------------------- */
 START_TEST(sweep_leaves_what_is_ours)
 {
@@ -230,8 +236,7 @@ START_TEST(sweep_leaves_a_directory_while_a_child_of_its_host_holds_it)
 	struct left left = abandon(LEAVE_CHILD);
 	sweep_and_expect_left(&left);
 	kill(left.child, SIGKILL);
-	ck_assert(wait_until(process_gone, &left.child, SOON_MS));
-	sweep_and_expect_removed(&left);
+	ck_assert(wait_until(is_swept, &left, SOON_MS));	/* a zombie's other threads may hold it a little longer */
 }
 END_TEST
 

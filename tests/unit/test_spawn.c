@@ -681,6 +681,38 @@ START_TEST(signal_to_the_group_is_not_for_the_keeper)
 }
 END_TEST
 
+static bool traps_its_death_signal(void *pid)
+{
+	char path[64], line[128];
+	unsigned long long caught = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)*(pid_t *)pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file))
+		sscanf(line, "SigCgt: %llx", &caught);
+	if (file)
+		fclose(file);
+	return caught & 1ULL << (SIGHUP - 1);
+}
+
+/* Each by itself; when a host is killed both happen. */
+START_TEST(keeper_kills_the_group_when_its_pipe_ends_or_its_parent)
+{
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t grandchild = read_pid(&child);
+	ck_assert(wait_until(traps_its_death_signal, &child.group, SOON_MS));
+	if (_i) {
+		kill(child.group, SIGHUP);
+	} else {
+		close(child.keeper_fd);
+		child.keeper_fd = -1;
+	}
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+	struct gr_exit exit = finish(&child);
+	ck_assert_int_eq(exit.kind, GR_EXIT_SIGNAL);
+	ck_assert_int_eq(exit.value, SIGKILL);
+}
+END_TEST
+
 START_TEST(reap_with_a_keeper_kills_what_the_child_left_behind)
 {
 	struct gr_child child = start_kept(SHELL("sleep 1000 & echo $!; exit 3"));
@@ -766,19 +798,6 @@ struct host {
 	enum end end;
 	bool forked;
 };
-
-static bool traps_its_death_signal(void *pid)
-{
-	char path[64], line[128];
-	unsigned long long caught = 0;
-	snprintf(path, sizeof path, "/proc/%d/status", (int)*(pid_t *)pid);
-	FILE *file = fopen(path, "re");
-	while (file && fgets(line, sizeof line, file))
-		sscanf(line, "SigCgt: %llx", &caught);
-	if (file)
-		fclose(file);
-	return caught & 1ULL << (SIGHUP - 1);
-}
 
 static void *start_and_tell(void *arg)
 {
@@ -1195,6 +1214,7 @@ static TCase *keeper_case(void)
 	tcase_add_test(tc, kept_child_is_in_the_group_that_the_keeper_leads);
 	tcase_add_test(tc, keeper_holds_nothing_but_its_pipe);
 	tcase_add_loop_test(tc, signal_to_the_group_is_not_for_the_keeper, 0, ROWS(polite_signals));
+	tcase_add_loop_test(tc, keeper_kills_the_group_when_its_pipe_ends_or_its_parent, 0, 2);
 	tcase_add_test(tc, reap_with_a_keeper_kills_what_the_child_left_behind);
 	tcase_add_test(tc, reap_with_a_keeper_kills_the_rest_though_the_host_took_the_status);
 	tcase_add_test(tc, reap_in_a_host_that_ignores_sigchld_leaves_nothing);
