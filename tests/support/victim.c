@@ -21,6 +21,8 @@
 
 #include "inference/host.h"
 
+enum { SELECT_TRIES = 10 };
+
 struct wish {
 	char **argv;
 	inf_registry *registry;
@@ -75,8 +77,11 @@ static void *load(void *arg)
 	};
 	const inf_candidate *candidate = NULL;
 	inf_error err = { .struct_size = sizeof err };
-	if (inf_registry_select(wish->registry, "llama_cpp", &candidate, &err) != INF_OK ||
-	    inf_session_load(wish->registry, candidate, &params, &wish->session, &err) != INF_OK)
+	inf_status st = INF_E_UNAVAILABLE;
+	/* The question whether a backend is available has a short limit, and the machine may be very busy. */
+	for (int i = 0; i < SELECT_TRIES && st != INF_OK; i++)
+		st = inf_registry_select(wish->registry, "llama_cpp", &candidate, &err);
+	if (st != INF_OK || inf_session_load(wish->registry, candidate, &params, &wish->session, &err) != INF_OK)
 		fprintf(stderr, "victim: %s\n", err.message);
 	return NULL;
 }
