@@ -13,6 +13,7 @@
  * exit		standard input has ended: then this process too leaves by exit(), without a close
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +22,12 @@
 
 #include "inference/host.h"
 
-enum { SELECT_TRIES = 10 };
+enum { TRIES = 10 };
 
 struct wish {
 	char **argv;
 	inf_registry *registry;
+	const inf_candidate *candidate;
 	inf_session *session;
 };
 
@@ -75,15 +77,25 @@ static void *load(void *arg)
 	const inf_load_params params = {
 		.struct_size = sizeof params, .path = wish->argv[3], .user = wish, .on_progress = on_progress,
 	};
-	const inf_candidate *candidate = NULL;
 	inf_error err = { .struct_size = sizeof err };
-	inf_status st = INF_E_UNAVAILABLE;
-	/* The question whether a backend is available has a short limit, and the machine may be very busy. */
-	for (int i = 0; i < SELECT_TRIES && st != INF_OK; i++)
-		st = inf_registry_select(wish->registry, "llama_cpp", &candidate, &err);
-	if (st != INF_OK || inf_session_load(wish->registry, candidate, &params, &wish->session, &err) != INF_OK)
+	if (inf_session_load(wish->registry, wish->candidate, &params, &wish->session, &err) != INF_OK)
 		fprintf(stderr, "victim: %s\n", err.message);
 	return NULL;
+}
+
+/* A backend has little time to find out whether it is available, and the machine may be very busy: ask again. */
+static bool find_backend(struct wish *wish, const inf_registry_params *params)
+{
+	inf_error err = { .struct_size = sizeof err };
+	for (int i = 0; i < TRIES; i++) {
+		if (inf_registry_open(params, &wish->registry, NULL) != INF_OK)
+			return false;
+		if (inf_registry_select(wish->registry, "llama_cpp", &wish->candidate, &err) == INF_OK)
+			return true;
+		inf_registry_close(wish->registry);
+	}
+	fprintf(stderr, "victim: %s\n", err.message);
+	return false;
 }
 
 int main(int argc, char **argv)
@@ -98,7 +110,7 @@ int main(int argc, char **argv)
 		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
 		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = 1,
 	};
-	if (inf_registry_open(&params, &wish.registry, NULL) != INF_OK)
+	if (!find_backend(&wish, &params))
 		return 1;
 	if (strcmp(argv[4], "thread") != 0) {
 		load(&wish);
