@@ -66,6 +66,10 @@ inf_status gr_backend_create(const inf_host *host, inf_instance **out, inf_error
 		free(self);
 		return st;
 	}
+	const struct gr_swept swept = gr_rundir_sweep(self->env.items);
+	if (swept.directories || swept.servers)
+		gr_log(self, INF_LOG_INFO, "removed %u runtime directories of hosts that are gone, and killed %u servers",
+		       swept.directories, swept.servers);
 	*out = self;
 	return INF_OK;
 }
