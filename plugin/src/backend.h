@@ -37,13 +37,22 @@ struct gr_server_facts {
 	char version[96];
 };
 
+/* What it said to --list-devices, and which file that was. */
+struct gr_server_list {
+	struct gr_server_file file;	/* path "" = never asked */
+	inf_status status;
+	inf_error error;		/* when status is not INF_OK */
+	struct gr_devlog log;
+};
+
 struct inf_instance {
 	const inf_host *host;		/* the host's, until destroy() */
 	pid_t owner;			/* in a forked child every handle is dead */
 	struct gr_strv env;		/* of the host, at create(): the names we may use */
 	struct gr_instance_options options;
-	pthread_mutex_t lock;		/* facts */
+	pthread_mutex_t lock;		/* facts, list */
 	struct gr_server_facts facts;
+	struct gr_server_list list;
 };
 
 struct inf_model {
@@ -80,6 +89,10 @@ inf_status gr_instance_check(const inf_instance *self, inf_error *err);
  * at least every GR_CHILD_WAIT_MS while that takes; anything but 0 ends it with INF_E_CANCELLED. */
 inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), void *user, struct gr_server_facts *out,
 			      inf_error *err);
+/* What the server says about its devices now, asked as the profile wants it; *out is empty for a profile that does not.
+ * on_wait as above, and with it the server has more time. */
+inf_status gr_instance_devices(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
+			       void *user, struct gr_devlog *out, inf_error *err);
 int64_t gr_now_ms(void);		/* CLOCK_MONOTONIC */
 void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -99,6 +112,8 @@ struct gr_devices_load {
 	struct gr_fit_model model;
 	uint64_t adapter_bytes;
 	const struct gr_server_facts *facts;
+	int (*on_wait)(void *user);	/* anything but 0 cancels */
+	void *user;
 };
 
 /* ---- backend_devices.c ---- */

@@ -22,15 +22,17 @@ void gr_devices_release(inf_model *self)
 	self->devices = (struct gr_device_choice)GR_DEVICE_CHOICE_INIT;
 }
 
-static struct gr_device_query query_of(const inf_instance *instance, const char *server, const char *wish)
+static struct gr_device_query query_of(const inf_instance *instance, const char *server, const struct gr_devlog *listed)
 {
 	return (struct gr_device_query){ .options = &instance->options, .env = instance->env.items, .server = server,
-					 .wish = wish };
+					 .listed = listed };
 }
 
-static void choose(inf_model *self, const struct gr_devices_load *load, uint64_t need_bytes)
+static void choose(inf_model *self, const struct gr_devices_load *load, const struct gr_devlog *listed,
+		   uint64_t need_bytes)
 {
-	struct gr_device_query query = query_of(self->instance, load->facts->file.path, load->params->devices);
+	struct gr_device_query query = query_of(self->instance, load->facts->file.path, listed);
+	query.wish = load->params->devices;
 	query.need_bytes = need_bytes;
 	gr_devices_release(self);
 	gr_profile.devices.choose(&query, &self->devices);
@@ -48,14 +50,15 @@ static uint64_t free_bytes(const struct gr_device_choice *choice)
 }
 
 /* Each device more has a price of its own, so what a load needs is known only for devices that were chosen. */
-static void choose_enough(inf_model *self, const struct gr_devices_load *load, const struct gr_launch_plan *plan)
+static void choose_enough(inf_model *self, const struct gr_devices_load *load, const struct gr_devlog *listed,
+			  const struct gr_launch_plan *plan)
 {
 	const struct gr_fit_load memory = gr_launch_memory(plan);
 	const struct gr_fit_device ideal = { 0, 0 };
 	uint64_t need = plan->fit == GR_FIT_AUTO ? gr_fit_total(&load->model, &memory, &ideal, 1) : 0;
 	for (uint32_t before = 0;;) {
 		const struct gr_device_choice *choice = &self->devices;
-		choose(self, load, need);
+		choose(self, load, listed, need);
 		if (plan->fit != GR_FIT_AUTO || choice->refusal.code || choice->memory_count <= before)
 			return;
 		before = choice->memory_count;
@@ -63,6 +66,16 @@ static void choose_enough(inf_model *self, const struct gr_devices_load *load, c
 		if (need <= free_bytes(choice))
 			return;
 	}
+}
+
+static inf_status ask_and_choose(inf_model *self, const struct gr_devices_load *load, const struct gr_launch_plan *plan,
+				 inf_error *err)
+{
+	struct gr_devlog listed;
+	inf_status st = gr_instance_devices(self->instance, &load->facts->file, load->on_wait, load->user, &listed, err);
+	if (st == INF_OK)
+		choose_enough(self, load, &listed, plan);
+	return st;
 }
 
 static inf_status refuse(const struct gr_refusal *refusal, inf_error *err)
@@ -109,9 +122,11 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, 
 	self->device = "none";
 	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
 		return INF_OK;
-	choose_enough(self, load, plan);
-	if (self->devices.refusal.code) {
-		st = allow_cpu ? INF_OK : refuse(&self->devices.refusal, err);
+	st = ask_and_choose(self, load, plan, err);
+	if (st == INF_E_CANCELLED || st == INF_E_NO_MEMORY)
+		return st;
+	if (st != INF_OK || self->devices.refusal.code) {
+		st = allow_cpu ? INF_OK : st != INF_OK ? st : refuse(&self->devices.refusal, err);
 		gr_devices_release(self);
 		return st;
 	}
@@ -123,7 +138,7 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, 
 	if (st == INF_OK && plan->gpu_layers == 0)	/* only where the CPU is allowed */
 		gr_devices_release(self);
 	else
-		self->device = allow_cpu ? NULL : self->devices.argument;
+		self->device = allow_cpu && !gr_profile.question.env ? NULL : self->devices.argument;
 	if (self->devices.unseen_bytes)
 		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
 	return st;
@@ -214,20 +229,45 @@ inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_
 }
 
 /* ---- inf.devices/1 --------------------------------------------------------------------------------------------- */
+/* The server, and what it says now. Profiles that find the devices themselves also do without a server: path "". */
+static inf_status ask_server(inf_instance *self, struct gr_server_file *file, struct gr_devlog *out, inf_error *err)
+{
+	bool needed = gr_profile.question.env;
+	inf_status st = gr_server_find(file, self->options.server_path, gr_profile.server_variable, self->env.items,
+				       needed ? err : NULL);
+	if (st == INF_OK)
+		return gr_instance_devices(self, file, NULL, NULL, out, err);
+	file->path[0] = '\0';
+	return needed ? st : INF_OK;
+}
+
 static inf_status list(inf_instance *self, const inf_backend *backend, void *user,
 		       int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
 {
+	struct gr_server_file file;
+	struct gr_devlog listed;
 	(void)backend;
 	inf_status st = gr_instance_check(self, err);
 	if (st != INF_OK)
 		return st;
 	if (!on_device)
 		return inf_fail(err, INF_E_INVALID, "argument", "list: on_device is NULL");
+	st = ask_server(self, &file, &listed, err);
+	const struct gr_device_query query = query_of(self, file.path[0] ? file.path : NULL, &listed);
+	return st == INF_OK ? gr_profile.devices.list(&query, user, on_device, err) : st;
+}
+
+static inf_status report(inf_model *model, void *user, int32_t (*on_device)(void *user, const inf_device *device),
+			 inf_error *err)
+{
 	struct gr_server_file file;
-	bool found = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
-				    NULL) == INF_OK;
-	const struct gr_device_query query = query_of(self, found ? file.path : NULL, NULL);
-	return gr_profile.devices.list(&query, user, on_device, err);
+	struct gr_devlog listed;
+	inf_status st = INF_OK;
+	gr_devlog_init_list(&listed);
+	if (gr_profile.question.env)
+		st = ask_server(model->instance, &file, &listed, err);
+	const struct gr_device_query query = query_of(model->instance, NULL, &listed);
+	return st == INF_OK ? gr_profile.devices.report(&query, &model->devices, user, on_device, err) : st;
 }
 
 static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(void *user, const inf_device *device),
@@ -236,13 +276,12 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	const struct gr_device_query query = query_of(model->instance, NULL, NULL);
 	if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else
-		st = gr_profile.devices.report(&query, &model->devices, user, on_device, err);
+		st = report(model, user, on_device, err);
 	gr_slots_leave(model->slots);
 	return st;
 }

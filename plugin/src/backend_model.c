@@ -509,8 +509,10 @@ static inf_status bring_up(inf_model *self, struct gr_modelset *set, const inf_l
 		st = prepare(self, set, params, &options, &plan, &facts, err);
 	if (st != INF_OK)
 		return st;
+	struct early early = { params, 0 };
 	const struct gr_devices_load load = {
 		.params = params, .model = { &set->facts, &set->layers }, .adapter_bytes = adapter_bytes, .facts = &facts,
+		.on_wait = report_early, .user = &early,
 	};
 	st = gr_devices_plan(self, &load, &plan, err);
 	return st == INF_OK ? run_server(self, params, &options, &plan, &facts, err) : st;

@@ -31,7 +31,7 @@ only '#include "(discover|trust|loader|select|routing|registry)\.h"' 'host-api/s
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
-	utf8 chat sampling refusal gpu_mask gpu_select gpu_verify devlog; do
+	utf8 chat sampling refusal gpu_mask gpu_select gpu_verify vulkan_pick devlog; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -52,7 +52,8 @@ edges='modelfile:gguf fit:gguf modelname:split chat:wire
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
-	gpu_verify:amdgpu gpu_verify:devlog gpu_verify:gpu_select gpu_verify:refusal'
+	gpu_verify:amdgpu gpu_verify:devlog gpu_verify:gpu_select gpu_verify:refusal
+	vulkan_pick:devlog vulkan_pick:refusal'
 for source in plugin/src/*.[ch]; do
 	name=$(basename -- "${source%.*}")
 	case $name in
