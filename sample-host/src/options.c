@@ -23,7 +23,8 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
-		"A number or UUID shown here is what --set rocm.device= takes.\n" },
+		"A number or UUID shown here is what --set rocm.device= takes, a number or name\n"
+		"what --set vulkan.device= takes.\n" },
 	[COMMAND_GENERATE] = { "generate", " [PROMPT...]", "continue a text",
 		"The text is PROMPT, or the file given with -f, or standard input when that is\n"
 		"no terminal; one newline at the end of a file or of standard input does not\n"
