@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices.h"
 #include "discover.h"
 #include "loader.h"
 #include "log.h"
@@ -528,7 +529,8 @@ inf_status inf_registry_list_devices(const inf_registry *self, const inf_candida
 	if (!table || !INF_HAS(inf_devices, table, list) || !table->list)
 		return inf_fail(err, INF_E_UNSUPPORTED, "no_devices", "%s%sdoes not tell its devices", candidate->backend,
 				candidate->backend[0] ? " " : "");
-	return table->list(detail->file->instance, detail->backend, user, on_device, err);
+	struct ih_devices relay = { user, on_device };
+	return table->list(detail->file->instance, detail->backend, &relay, ih_devices_relay, err);
 }
 
 inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *candidate, struct ih_usable *out,

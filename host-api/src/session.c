@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices.h"
 #include "registry.h"
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal handlers");
@@ -331,6 +332,26 @@ const void *inf_session_get_extension(inf_session *self, const char *id)
 	const void *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
 	leave(self, NULL, NULL);
 	return table;
+}
+
+inf_status inf_session_list_devices(inf_session *self, void *user,
+				    int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	struct ih_devices relay = { user, on_device };
+	if (!on_device)
+		return inf_fail(err, INF_E_INVALID, "argument", "list_devices: on_device is NULL");
+	inf_status st = enter(self, err);
+	if (st != INF_OK)
+		return st;
+	const inf_devices *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model,
+								    INF_EXT_DEVICES);
+	if (table && INF_HAS(inf_devices, table, of_model) && table->of_model)
+		st = table->of_model(self->model, &relay, ih_devices_relay, err);
+	else
+		st = inf_fail(err, INF_E_UNSUPPORTED, "no_devices", "%s does not tell the devices of a model",
+			      self->via.backend->name);
+	leave(self, NULL, NULL);
+	return st;
 }
 
 void inf_session_last_result(inf_session *self, inf_gen_result *out)

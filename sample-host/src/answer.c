@@ -119,7 +119,7 @@ static void sum_up(struct answer *self, const struct outcome *outcome)
 	if (self->options->flags & OPTION_JSON)
 		end_json(self->console, outcome);
 	if (self->options->flags & OPTION_STATS)
-		outcome_print(outcome, &self->engine->model, self->options->model_path, self->console);
+		outcome_print(outcome, self->engine->session, &self->engine->model, self->options->model_path, self->console);
 }
 
 enum exit_code answer_run(struct answer *self, const struct question *question, struct failure *why)
@@ -127,6 +127,7 @@ enum exit_code answer_run(struct answer *self, const struct question *question, 
 	struct outcome outcome = {
 		.result.struct_size = sizeof outcome.result,
 		.backend = self->engine->backend->backend,
+		.model = &self->engine->model,
 	};
 	inf_status st = call(self, question, &outcome.result, &why->error);
 	enum exit_code interrupted = st == INF_E_CANCELLED ? interrupt_code() : EXIT_DONE;

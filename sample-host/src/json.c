@@ -110,6 +110,11 @@ void json_add_outcome(struct text *out, const struct outcome *outcome)
 	if (result->finish == INF_FINISH_STOP_TOKEN || result->finish == INF_FINISH_STOP_STRING)
 		add_integer(&line, "stop_index", result->stop_index);
 	add_string(&line, "backend", outcome->backend);
+	if (outcome->model) {
+		add_string(&line, "devices", outcome->model->devices);
+		add_integer(&line, "gpu_layers", outcome->model->gpu_layers);
+		add_integer(&line, "device_bytes", (int64_t)outcome->model->device_memory_bytes);
+	}
 	add_integer(&line, "prompt_tokens", result->prompt_tokens);
 	add_integer(&line, "cached_tokens", result->cached_tokens);
 	add_integer(&line, "generated_tokens", result->generated_tokens);

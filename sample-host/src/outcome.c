@@ -49,12 +49,42 @@ static void print_tokens(struct console *console, const char *name, int64_t toke
 	print(console, name, value);
 }
 
+static uint64_t mib(uint64_t bytes)
+{
+	return bytes >> 20;
+}
+
+static int32_t print_device(void *user, const inf_device *device)
+{
+	char value[FIGURE_MAX];
+	bool used = device->flags & INF_DEVICE_FLAG_USED, before = device->flags & INF_DEVICE_FLAG_BEFORE;
+	int n = snprintf(value, sizeof value, "%.64s", device->product);
+	if (before)
+		n += snprintf(value + n, sizeof value - (size_t)n, ", %" PRIu64 " MiB in use before", mib(device->memory_used_before));
+	if (used)
+		n += snprintf(value + n, sizeof value - (size_t)n, ", %" PRIu64 " now", mib(device->memory_used));
+	if (device->flags & INF_DEVICE_FLAG_TOTAL)
+		snprintf(value + n, sizeof value - (size_t)n, "%s %" PRIu64 " MiB", used ? " of" : ",", mib(device->memory_total));
+	print(user, device->name, value);
+	return INF_CONTINUE;
+}
+
+static void print_devices(inf_session *session, const inf_model_info *model, struct console *console)
+{
+	char value[FIGURE_MAX + sizeof model->devices];
+	int n = snprintf(value, sizeof value, "%s", model->devices[0] ? model->devices : "not known");
+	if (model->device_memory_bytes)
+		snprintf(value + n, sizeof value - (size_t)n, ", %" PRId32 " of %" PRId32 " layers, %" PRIu64 " MiB",
+			 model->gpu_layers, model->num_layers + 1, mib(model->device_memory_bytes));
+	print(console, "devices", value);
+	inf_session_list_devices(session, console, print_device, NULL);
+}
+
 static void print_model(const inf_model_info *model, const char *path, struct console *console)
 {
 	char value[FIGURE_MAX];
 	console_notice(console, STYLE_DIM, "%-12s %s%s%s", "model", path, model->model_type[0] ? ", " : "",
 		       model->model_type);
-	print(console, "devices", model->devices[0] ? model->devices : "not known");
 	snprintf(value, sizeof value, "%" PRId32 " tokens", model->context_len);
 	print(console, "context", model->context_len ? value : "not known");
 }
@@ -71,12 +101,13 @@ static void print_end(const struct outcome *self, struct console *console)
 	print(console, "seed", value);
 }
 
-void outcome_print(const struct outcome *self, const inf_model_info *model, const char *model_path,
+void outcome_print(const struct outcome *self, inf_session *session, const inf_model_info *model, const char *model_path,
 		   struct console *console)
 {
 	const inf_gen_result *result = &self->result;
 	print(console, "backend", self->backend);
 	print_model(model, model_path, console);
+	print_devices(session, model, console);
 	print_tokens(console, "prompt", result->prompt_tokens, result->cached_tokens, "cached");
 	print_tokens(console, "generated", result->generated_tokens, result->reasoning_tokens, "reasoning");
 	print_timing(console, "prefill", result->prefill_ns, outcome_prefill_rate(self));

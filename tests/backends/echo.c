@@ -206,11 +206,37 @@ static inf_status INF_CALL available(inf_instance *self, const inf_backend *back
 	return INF_OK;
 }
 
+/* As a plugin that was built with an older header would report: without the last field. */
+static inf_status INF_CALL list_devices(inf_instance *self, const inf_backend *backend, void *user,
+					int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	const inf_device device = { .struct_size = offsetof(inf_device, memory_used_before), .kind = INF_DEVICE_CPU,
+				    .name = "echo0", .memory_used_before = 77 };
+	(void)self;
+	(void)backend;
+	(void)err;
+	on_device(user, &device);
+	return INF_OK;
+}
+
+static inf_status INF_CALL devices_of_model(inf_model *self, void *user,
+					    int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err)
+{
+	const inf_device device = { .struct_size = sizeof device, .name = "echo0", .memory_used_before = 77 };
+	(void)self;
+	(void)err;
+	return on_device(user, &device) == INF_CONTINUE ? INF_OK : INF_E_IO;
+}
+
+static const inf_devices device_table = { sizeof device_table, 0, list_devices, devices_of_model };
+
 static const void *INF_CALL get_extension(inf_instance *self, const inf_backend *backend, inf_model *model, const char *id)
 {
 	(void)self;
 	(void)backend;
 	(void)model;
+	if (!strcmp(id, INF_EXT_DEVICES))
+		return &device_table;
 	return strcmp(id, INF_EXT_OPTIONS) ? NULL : &option_table;
 }
 

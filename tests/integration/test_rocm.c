@@ -1,114 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rocm plugin without an AMD GPU: a fake machine, and a stand-in for llama-server that writes down what it was given,
- * refuses what a real one with ROCm would refuse, says about devices what a real one would say, and then runs the real one
- * on the CPU.
+ * The rocm plugin on a fake machine: what is chosen, what the server gets, what is believed.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fixture_tree.h"
-#include "harness.h"
+#include "amd_world.h"
 #include "process.h"
-#include "scratch.h"
 #include "suite.h"
 
-#define MACHINE TEST_FIXTURES "/01-7800xt-9950x-dgpu-first.tree"
-static const char UUID[] = "GPU-880ed6479d653a85";
-
-/* What a server with ROCm says about that card. */
-static const char says_gpu[] =
-	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 16368 MiB):\n"
-	"0.00.010.100 I   Device 0: AMD Radeon RX 7800 XT, gfx1101 (0x1101), VMM: no, Wave Size: 32, VRAM: 16368 MiB\n"
-	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
 static const char says_other_gpu[] =
 	"0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 512 MiB):\n"
 	"0.00.010.100 I   Device 0: AMD Radeon Graphics, gfx1036 (0x1036), VMM: no, Wave Size: 32, VRAM: 512 MiB\n"
 	"0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB\n";
-
-struct world {
-	struct scratch scratch;
-	const char *stand_in;
-	inf_registry *registry;
-	inf_error err;
-};
-
-/* --device ROCm0 becomes --device none, all else goes through. */
-static const char script[] =
-	"#!/bin/sh\n"
-	"case $1 in --version|--help) exec '%s' \"$@\";; esac\n"
-	"here='%s'\n"
-	"printf '%%s\\n' \"$@\" > \"$here/argv\"\n"
-	"env > \"$here/env\"\n"
-	"pwd > \"$here/cwd\"\n"
-	"ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> /\\1 /p' > \"$here/fds\"\n"
-	"n=$#; i=0; device=\n"
-	"while [ $i -lt $n ]; do\n"
-	"  arg=$1; shift; i=$((i+1))\n"
-	"  if [ \"$device\" = next ]; then device=$arg; [ \"$arg\" = ROCm0 ] && arg=none; fi\n"
-	"  [ \"$arg\" = --device ] && device=next\n"
-	"  set -- \"$@\" \"$arg\"\n"
-	"done\n"
-	"[ \"$device\" = ROCm0 ] && cat \"$here/says\" >&2\n"
-	"case $device in ROCm0|none|\"\") ;; *) echo \"error: no device was asserted\" >&2; exit 1;; esac\n"
-	"exec '%s' \"$@\"\n";
-
-static void open_world(struct world *w)
-{
-	char text[16384];
-	memset(w, 0, sizeof *w);
-	w->err.struct_size = sizeof w->err;
-	scratch_init(&w->scratch);
-	struct fixture_tree *machine = fixture_tree_load(MACHINE);
-	fixture_tree_write(machine, w->scratch.path);
-	fixture_tree_free(machine);
-	scratch_write(&w->scratch, "says", says_gpu, sizeof says_gpu - 1);
-	snprintf(text, sizeof text, script, harness_server(), w->scratch.path, harness_server());
-	w->stand_in = scratch_write(&w->scratch, "llama-server", text, strlen(text));
-	ck_assert_int_eq(chmod(w->stand_in, 0755), 0);
-}
-
-static void open_registry(struct world *w, const char *server_option)
-{
-	const char *dirs[] = { harness_plugins() };
-	const inf_kv options[] = { { "rocm.sysroot", w->scratch.path }, { "llama-server.path", server_option } };
-	const inf_registry_params params = {
-		.struct_size = sizeof params, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
-		.plugin_dirs = dirs, .plugin_dir_count = 1, .options = options, .option_count = server_option ? 2 : 1,
-	};
-	w->registry = harness_open(&params);
-}
-
-static void close_world(struct world *w)
-{
-	inf_registry_close(w->registry);
-	scratch_release(&w->scratch);
-}
-
-static inf_session *load_rocm(struct world *w, inf_load_params *params)
-{
-	inf_session *session = NULL;
-	params->struct_size = sizeof *params;
-	params->path = harness_model();
-	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), params, &session, &w->err);
-	ck_assert_msg(st == INF_OK, "%s", w->err.message);
-	return session;
-}
-
-static char *report(struct world *w, const char *name)
-{
-	size_t len;
-	return scratch_read(scratch_at(&w->scratch, name), &len);
-}
-
-static bool has_line(const char *text, const char *line)
-{
-	char with_newlines[512];
-	snprintf(with_newlines, sizeof with_newlines, "\n%s\n", line);
-	return strncmp(text, line, strlen(line)) == 0 || strstr(text, with_newlines);
-}
 
 START_TEST(rocm_is_selected_before_the_cpu_where_a_device_is)
 {
@@ -203,7 +109,7 @@ START_TEST(rocm_server_gets_the_device_and_a_curated_environment)
 	ck_assert(has_line(argv, "-np\n2"));
 	ck_assert(has_line(argv, "-c\n1024"));
 	char pin[64];
-	snprintf(pin, sizeof pin, "ROCR_VISIBLE_DEVICES=%s", UUID);
+	snprintf(pin, sizeof pin, "ROCR_VISIBLE_DEVICES=%s", WORLD_UUID);
 	ck_assert(has_line(env, pin));
 	ck_assert(has_line(argv, "--split-mode\nnone"));
 	ck_assert(has_line(env, "GGML_NO_BACKTRACE=1"));
@@ -258,35 +164,25 @@ END_TEST
 START_TEST(rocm_server_without_the_device_fails_instead_of_using_the_cpu)
 {
 	struct world w;
-	inf_session *session = NULL;
+	inf_load_params params = { 0 };
 	open_world(&w);
 	open_registry(&w, harness_server());	/* has no ROCm */
-	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
-	inf_status st = inf_session_load(w.registry, harness_backend(w.registry, "rocm"), &params, &session, &w.err);
-	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
-	ck_assert_str_eq(w.err.reason, "device_missing");
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "device_missing");
 	ck_assert_ptr_nonnull(strstr(w.err.message, "ROCm0"));
 	close_world(&w);
 }
 END_TEST
-
-static void expect_refusal(struct world *w, const char *says, size_t len, const char *reason)
-{
-	inf_session *session = NULL;
-	scratch_write(&w->scratch, "says", says, len);
-	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
-	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "rocm"), &params, &session, &w->err);
-	ck_assert_int_eq(st, INF_E_UNAVAILABLE);
-	ck_assert_str_eq(w->err.reason, reason);
-}
 
 START_TEST(rocm_load_that_ends_on_the_cpu_or_another_gpu_fails)
 {
 	struct world w;
 	open_world(&w);
 	open_registry(&w, w.stand_in);
-	expect_refusal(&w, "", 0, "cpu_fallback");
-	expect_refusal(&w, says_other_gpu, sizeof says_other_gpu - 1, "pin_mismatch");
+	inf_load_params params = { 0 };
+	world_says(&w, "");
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "cpu_fallback");
+	world_says(&w, says_other_gpu);
+	refuse_rocm(&w, &params, INF_E_UNAVAILABLE, "pin_mismatch");
 	inf_load_params allowed = { .flags = INF_LOAD_FLAG_ALLOW_CPU };
 	inf_session *session = load_rocm(&w, &allowed);
 	inf_model_info info = { .struct_size = sizeof info };
@@ -320,7 +216,7 @@ START_TEST(rocm_devices_are_listed_before_any_load)
 	ck_assert_int_eq(inf_registry_list_devices(w.registry, rocm, &listing, note_device, &w.err), INF_OK);
 	ck_assert_int_eq(listing.count, 2);
 	ck_assert_str_eq(listing.devices[0].pci, "0000:03:00.0");
-	ck_assert_str_eq(listing.devices[0].uuid, UUID);
+	ck_assert_str_eq(listing.devices[0].uuid, WORLD_UUID);
 	ck_assert_str_eq(listing.devices[0].gfx, "gfx1101");
 	ck_assert_str_eq(listing.devices[0].name, "ROCm0");
 	ck_assert_int_eq(listing.devices[0].kind, INF_DEVICE_DISCRETE);

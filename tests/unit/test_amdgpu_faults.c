@@ -16,6 +16,7 @@
 static const char *const harmless[] = {
 	"mem_info_vram_total", "mem_info_vram_used", "mem_info_gtt_total", "mem_info_gtt_used", "mem_info_vram_vendor",
 	"board_info", "in1_label", "vendor", "class", "revision", "product_name", "uma", "hwmon", "driver", "device",
+	"drm", "card0", "status",
 };
 
 static bool is_harmless(const char *path)
@@ -32,6 +33,8 @@ START_TEST(scan_touches_nothing_that_wakes_a_card)
 	make_chip(130000, 0x9999);	/* in no table, so that every rule is asked */
 	fixture_tree_remove(tree, CARD "/board_info");
 	put(CARD, "hwmon/hwmon4/in1_label", "vddgfx\n");
+	put(CARD, "drm/card0/card0-DP-1/status", "disconnected\n");
+	put(CARD, "drm/card0/card0-DP-1/edid", "\n");
 	put(CARD, "gpu_busy_percent", "0\n");
 	put(CARD, "hwmon/hwmon4/power1_average", "0\n");
 	look();

@@ -38,7 +38,7 @@ static const char help_text[] =
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n";
 
-enum { ALL_FEATURES = (1 << 9) - 1 };
+enum { ALL_FEATURES = (1 << 10) - 1 };
 
 static const struct {
 	const char *help;
@@ -50,7 +50,7 @@ static const struct {
 	{ "--no-webui                              Disable the Web UI\n", GR_FEATURE_NO_WEBUI },
 	{ "--host HOST   ip address to listen, or bind to an UNIX socket if the address ends with .sock\n",
 	  GR_FEATURE_UNIX_SOCKET },
-	{ "-fitt, --fit-target MiB0,MiB1\n", 0 },
+	{ "-fitt, --fit-target MiB0,MiB1\n", GR_FEATURE_FIT_TARGET },
 	{ "--ui-mcp-proxy, --no-ui-mcp-proxy\n", 0 },
 };
 
@@ -73,8 +73,10 @@ START_TEST(plan_of_an_empty_request_is_complete)
 	ck_assert_int_eq(plan.context_len, TRAINED);
 	ck_assert_int_eq(plan.slots, 1);
 	ck_assert_int_eq(plan.gpu_layers, -1);
-	ck_assert_int_eq(plan.threads, 1);
+	ck_assert_int_eq(gr_launch_threads(&plan), 1);
 	ck_assert_int_eq(plan.batch_size, 512);
+	ck_assert_uint_eq(plan.fixed, GR_FIT_LAYERS_FIXED);
+	ck_assert_int_eq(plan.fit, GR_FIT_AUTO);
 }
 END_TEST
 
@@ -200,8 +202,70 @@ START_TEST(plan_threads_leave_a_cpu_unless_told)
 	params.gpu_layers = thread_cases[_i].layers;
 	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, thread_cases[_i].cpus, thread_cases[_i].gpu,
 					NULL), INF_OK);
-	ck_assert_int_eq(plan.threads, thread_cases[_i].planned);
+	ck_assert_int_eq(gr_launch_threads(&plan), thread_cases[_i].planned);
 	ck_assert_int_eq(plan.batch_size, 64);
+}
+END_TEST
+
+/* What may become less to fit: the contract lets layers go to the CPU only where the load allows it. */
+static const struct {
+	uint32_t flags;
+	uint64_t set;
+	int32_t layers, context;
+	uint32_t fixed;
+} fixed_cases[] = {
+	{ 0, 0, 0, 0, GR_FIT_LAYERS_FIXED },
+	{ 0, 0, 0, 512, GR_FIT_LAYERS_FIXED | GR_FIT_CONTEXT_FIXED },
+	{ INF_LOAD_FLAG_ALLOW_CPU, 0, 0, 0, 0 },
+	{ INF_LOAD_FLAG_ALLOW_CPU, 0, 0, 512, GR_FIT_CONTEXT_FIXED },
+	{ INF_LOAD_FLAG_ALLOW_CPU, INF_LOAD_SET_GPU_LAYERS, -1, 0, GR_FIT_LAYERS_FIXED },
+	{ 0, INF_LOAD_SET_GPU_LAYERS, 3, 0, GR_FIT_LAYERS_FIXED },
+};
+
+START_TEST(plan_fixes_what_the_request_says)
+{
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err;
+	params.flags = fixed_cases[_i].flags;
+	params.set = fixed_cases[_i].set;
+	params.gpu_layers = fixed_cases[_i].layers;
+	params.context_len = fixed_cases[_i].context;
+	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
+	ck_assert_uint_eq(plan.fixed, fixed_cases[_i].fixed);
+}
+END_TEST
+
+START_TEST(plan_of_the_servers_own_fit_leaves_the_context_to_it)
+{
+	const struct gr_load_options options = { .fit = GR_FIT_SERVER, .batch_size = 512 };
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, NULL), INF_OK);
+	ck_assert_int_eq(plan.context_len, 0);
+	params.context_len = 300;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, NULL), INF_OK);
+	ck_assert_int_eq(plan.context_len, 300);
+}
+END_TEST
+
+START_TEST(plan_becomes_what_fits)
+{
+	struct gr_launch_plan plan = { .context_len = 4096, .slots = 2, .gpu_layers = -1, .batch_size = 128, .cpu_count = 8,
+				       .cache_type = "q8_0" };
+	const struct gr_fit_load wanted = gr_launch_memory(&plan);
+	ck_assert_uint_eq(wanted.context_len, 4096);
+	ck_assert_uint_eq(wanted.slots, 2);
+	ck_assert_uint_eq(wanted.batch_size, 128);
+	ck_assert_int_eq(wanted.gpu_layers, -1);
+	ck_assert_str_eq(wanted.cache_type_k, "q8_0");
+	ck_assert_str_eq(wanted.cache_type_v, "q8_0");
+	ck_assert_int_eq(gr_launch_threads(&plan), 1);
+	const struct gr_fit_plan fits = { .context_len = 1024, .gpu_layers = 7 };
+	gr_launch_shrink(&plan, &fits);
+	ck_assert_int_eq(plan.context_len, 1024);
+	ck_assert_int_eq(plan.gpu_layers, 7);
+	ck_assert_int_eq(gr_launch_threads(&plan), 7);	/* the CPU has something to do now */
 }
 END_TEST
 
@@ -287,6 +351,29 @@ START_TEST(argv_of_a_full_plan_holds_each_option)
 	ck_assert_uint_eq(position(&argv, "--no-webui"), argv.count);
 	ck_assert_ptr_null(argv.items[argv.count]);
 	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT, given = GR_STRV_INIT;
+	plan.fit = GR_FIT_SERVER;
+	plan.context_len = 0;
+	plan.fit_target_bytes = UINT64_C(1500) << 20;
+	gr_launch_argv(&argv, &plan, &full_place);
+	ck_assert_str_eq(value_of(&argv, "--fit"), "on");
+	ck_assert_str_eq(value_of(&argv, "--fit-target"), "1500");
+	ck_assert_uint_eq(position(&argv, "-c"), argv.count);
+	ck_assert_uint_eq(position(&argv, "-ngl"), argv.count);
+	plan.context_len = 512;
+	plan.layers_given = true;
+	plan.gpu_layers = 9;
+	gr_launch_argv(&given, &plan, &full_place);
+	ck_assert_str_eq(value_of(&given, "-c"), "2048");
+	ck_assert_str_eq(value_of(&given, "-ngl"), "9");
+	gr_strv_release(&argv);
+	gr_strv_release(&given);
 }
 END_TEST
 
@@ -433,10 +520,14 @@ int main(void)
 	tcase_add_loop_test(tc, plan_slots_obey_request_and_limits, 0, ROWS(slot_cases));
 	tcase_add_loop_test(tc, plan_gpu_layers_count_only_with_their_bit, 0, ROWS(layer_cases));
 	tcase_add_loop_test(tc, plan_threads_leave_a_cpu_unless_told, 0, ROWS(thread_cases));
+	tcase_add_loop_test(tc, plan_fixes_what_the_request_says, 0, sizeof fixed_cases / sizeof fixed_cases[0]);
+	tcase_add_test(tc, plan_of_the_servers_own_fit_leaves_the_context_to_it);
+	tcase_add_test(tc, plan_becomes_what_fits);
 	tcase_add_loop_test(tc, plan_cache_mode_is_one_the_server_has, 0, ROWS(cache_cases));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
+	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
 	tcase_add_test(tc, argv_never_holds_the_key);
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);
 	tcase_add_test(tc, argv_for_the_older_web_ui_option_uses_it);

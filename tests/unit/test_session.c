@@ -211,6 +211,30 @@ START_TEST(info_and_extension_are_the_models)
 }
 END_TEST
 
+static int32_t keep_device(void *user, const inf_device *device)
+{
+	*(inf_device *)user = *device;
+	return INF_CONTINUE;
+}
+
+START_TEST(devices_come_in_a_struct_of_our_size)
+{
+	inf_device device = { .memory_used_before = 5 };
+	ck_assert_int_eq(inf_registry_list_devices(registry, candidate("echo"), &device, keep_device, &err), INF_OK);
+	ck_assert_str_eq(device.name, "echo0");
+	ck_assert_int_eq(device.kind, INF_DEVICE_CPU);
+	ck_assert_uint_eq(device.struct_size, sizeof device);
+	ck_assert_uint_eq(device.memory_used_before, 0);	/* it was not said */
+	ck_assert_int_eq(inf_session_list_devices(session, &device, keep_device, &err), INF_OK);
+	ck_assert_uint_eq(device.memory_used_before, 77);
+	ck_assert_int_eq(inf_session_list_devices(session, &device, NULL, &err), INF_E_INVALID);
+	reload("rude");
+	ck_assert_int_eq(inf_registry_list_devices(registry, candidate("rude"), &device, keep_device, &err), INF_E_UNSUPPORTED);
+	ck_assert_int_eq(inf_session_list_devices(session, &device, keep_device, &err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(err.reason, "no_devices");
+}
+END_TEST
+
 /* ---- generate, chat ---- */
 
 static const struct {
@@ -631,6 +655,7 @@ int main(void)
 	tcase_add_test(tcase, load_passes_progress_and_its_stop);
 	tcase_add_test(tcase, load_survives_oom);
 	tcase_add_test(tcase, info_and_extension_are_the_models);
+	tcase_add_test(tcase, devices_come_in_a_struct_of_our_size);
 	tcase_add_loop_test(tcase, generate_streams_and_reports, 0, count(sizeof streams, sizeof *streams));
 	tcase_add_test(tcase, chat_streams_the_last_message);
 	tcase_add_test(tcase, generate_without_callbacks_and_reports_works);

@@ -112,7 +112,8 @@ INF_API const void *inf_registry_get_extension(const inf_registry *self, const i
                                                const char *id);
 
 /* [ts] The devices that a candidate's backend could use (inf.devices/1), through the callback, on this thread.
- * INF_E_UNSUPPORTED where the backend does not tell; else as inf_devices.list. */
+ * INF_E_UNSUPPORTED where the backend does not tell; else as inf_devices.list. The struct is of this header's size,
+ * whatever the age of the plugin. */
 INF_API inf_status inf_registry_list_devices(const inf_registry *self, const inf_candidate *candidate, void *user,
                                              int32_t (*on_device)(void *user, const inf_device *device),
                                              inf_error *err);
@@ -143,6 +144,12 @@ INF_API inf_status inf_session_chat(inf_session *self, const inf_message *const 
 /* [ts] What the generate or chat that finished last returned to the host, as err() in plugin.h. */
 INF_API inf_status inf_session_err(inf_session *self, inf_error *out);
 INF_API const void *inf_session_get_extension(inf_session *self, const char *id);
+
+/* [ts] The devices that the model uses (inf.devices/1 of_model), with their memory as it is now and as it was just before
+ * the load, through the callback, on this thread. INF_E_UNSUPPORTED where the backend does not tell, INF_E_UNAVAILABLE
+ * where the model runs on the CPU. */
+INF_API inf_status inf_session_list_devices(inf_session *self, void *user,
+                                            int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
 
 /* [ts] Also from a signal handler: cancel every generate and chat that is in flight on this session now. They return
  * INF_E_CANCELLED; calls that begin later are not touched. A call that has not yet entered the library is not in
