@@ -16,6 +16,7 @@ enum {
 	LOAD_DEVICES_MS = 10000,	/* a load lets the drivers wake a sleeping card */
 	PROBE_OUTPUT = 256 * 1024,
 	ARGUMENTS_MAX = 8,
+	LIST_ATTEMPTS = 3,		/* where the answer is not whole */
 	LOG_MAX = 2048,
 };
 
@@ -253,6 +254,21 @@ static inf_status list_devices(const struct look *look, char *const *extra_env, 
 	return st;
 }
 
+static inf_status list_whole(const struct look *look, char *const *extra_env, struct gr_devlog *out, inf_error *err)
+{
+	struct gr_devlog again;
+	inf_status st = list_devices(look, extra_env, out, err);
+	for (int i = 1; st == INF_OK && i < LIST_ATTEMPTS && !gr_devlog_list_is_whole(out); i++) {
+		inf_status more = list_devices(look, extra_env, &again, NULL);
+		if (more == INF_E_CANCELLED)
+			return more;
+		if (more != INF_OK)	/* what is known is better than nothing */
+			break;
+		*out = again;
+	}
+	return st;
+}
+
 static bool is_set(char *const *env, const char *assignment)
 {
 	char name[64];
@@ -268,10 +284,10 @@ static inf_status ask_devices(const struct look *look, struct gr_devlog *out, in
 	struct gr_devlog hidden;
 	for (size_t i = 0; question->env[i]; i++)
 		gr_strv_add(&env, question->env[i]);
-	inf_status st = list_devices(look, env.items, out, err);
+	inf_status st = list_whole(look, env.items, out, err);
 	if (st == INF_OK && out->found == 0 && question->reveal && !is_set(look->instance->env.items, question->reveal)) {
 		gr_strv_add(&env, question->reveal);
-		st = list_devices(look, env.items, &hidden, err);
+		st = list_whole(look, env.items, &hidden, err);
 		if (st == INF_OK && hidden.count)
 			*out = hidden;
 	}

@@ -323,6 +323,20 @@ static void say_vulkan(struct gr_devlog *self, const char *at)
 		self->devices[self->described - 1].kind = GR_DEVLOG_KIND_CPU;
 }
 
+bool gr_devlog_list_is_whole(const struct gr_devlog *self)
+{
+	bool any = false;
+	for (size_t i = 0; i < self->count; i++) {
+		const struct gr_devlog_device *at = &self->devices[i];
+		if (strncmp(at->id, "Vulkan", 6) != 0)
+			continue;
+		any = true;
+		if (at->kind == GR_DEVLOG_KIND_UNKNOWN)
+			return false;
+	}
+	return any || self->found == 0 || self->mask_refused || self->no_driver;
+}
+
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
 /* "0.01.229.022 I " */
 static bool take_time(const char **at)

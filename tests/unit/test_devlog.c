@@ -321,14 +321,15 @@ static const struct {
 	const char *file;
 	size_t count;
 	int32_t found;
-	bool mask_refused, no_driver;
+	bool mask_refused, no_driver, whole;
 } lists[] = {
-	{ "list-vulkan-told.txt", 1, 1, false, false },
-	{ "list-vulkan-hidden.txt", 0, 0, false, false },
-	{ "list-vulkan-masked.txt", 0, -1, true, false },
-	{ "list-vulkan-driverless.txt", 0, -1, false, true },
-	{ "list-vulkan.txt", 1, -1, false, false },
-	{ "list-none.txt", 0, -1, false, false },
+	{ "list-vulkan-told.txt", 1, 1, false, false, true },
+	{ "list-vulkan-hidden.txt", 0, 0, false, false, true },
+	{ "list-vulkan-masked.txt", 0, -1, true, false, true },
+	{ "list-vulkan-driverless.txt", 0, -1, false, true, true },
+	{ "list-vulkan.txt", 1, -1, false, false, false },
+	{ "list-none.txt", 0, -1, false, false, false },
+	{ "list-rpc.txt", 1, -1, false, false, false },
 };
 
 START_TEST(list_of_a_real_server_says_what_is_there_or_in_the_way)
@@ -341,6 +342,7 @@ START_TEST(list_of_a_real_server_says_what_is_there_or_in_the_way)
 	ck_assert_int_eq(log.found, lists[_i].found);
 	ck_assert_int_eq(log.mask_refused, lists[_i].mask_refused);
 	ck_assert_int_eq(log.no_driver, lists[_i].no_driver);
+	ck_assert_int_eq(gr_devlog_list_is_whole(&log), lists[_i].whole);
 	free(text);
 }
 END_TEST
