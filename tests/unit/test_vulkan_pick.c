@@ -46,8 +46,8 @@ static const char two_cards_and_more[] = TOLD(0, 1) TOLD(1, 0) TOLD(2, 0) LLVMPI
 static const char part_and_more[] = TOLD(0, 1) LLVMPIPE_TOLD(1) LIST PART(0, 4000) LLVMPIPE(1, 60000);
 static const char only_llvmpipe[] = LLVMPIPE_TOLD(0) LIST LLVMPIPE(0, 60000);
 static const char untold[] = LIST CARD(0, 9000) LLVMPIPE(1, 60000);
-static const char of_other_families[] = LIST "  ROCm0: AMD (100 MiB, 90 MiB free)\n  RPC0: 127.0.0.1:1 (9 MiB, 9 MiB free)\n"
-	CARD(0, 9000);
+static const char of_other_families[] =
+	LIST "  ROCm0: AMD (100 MiB, 90 MiB free)\n  RPC0: 127.0.0.1:1 (9 MiB, 9 MiB free)\n" CARD(0, 9000);
 
 static const struct {
 	const char *listed, *devices;
@@ -73,7 +73,7 @@ static const struct {
 	{ two_cards_and_more, ",", 0, true, "device_unknown" },
 	{ two_cards_and_more, "-1", 0, true, "device_unknown" },
 	{ two_cards_and_more, "99999999999999999999", 0, true, "device_unknown" },
-	{ two_cards_and_more, "AMD Radeon RX 7800 XT with a name that is longer than any token may be", 0, true, "device_unknown" },
+	{ two_cards_and_more, "a name that is longer than any token may be", 0, true, "device_unknown" },
 	{ part_and_more, "auto", 0, true, "Vulkan0" },
 	{ part_and_more, "all", UINT64_MAX, true, "Vulkan0" },
 	{ only_llvmpipe, "auto", 0, false, "only_cpu_device" },
