@@ -15,7 +15,6 @@ enum {
 	PROBE_MS = 1900,		/* all questions to a binary within one call */
 	LOAD_DEVICES_MS = 10000,	/* a load lets the drivers wake a sleeping card */
 	PROBE_OUTPUT = 256 * 1024,
-	ARGUMENTS_MAX = 8,
 	LIST_ATTEMPTS = 3,		/* where the answer is not whole */
 	LOG_MAX = 2048,
 };
@@ -126,26 +125,36 @@ struct look {
 	char *output;			/* PROBE_OUTPUT bytes */
 };
 
+inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
+			   inf_error *err)
+{
+	struct gr_strv env = GR_STRV_INIT;
+	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp", .extra_env = run->device_env };
+	char *argv[GR_SERVER_ARGUMENTS_MAX + 2] = { (char *)run->path };
+	for (size_t i = 0; run->arguments[i]; i++)
+		argv[i + 1] = (char *)run->arguments[i];
+	gr_launch_env(&env, &place, self->env.items, gr_profile.environment);
+	inf_status st = INF_E_NO_MEMORY;
+	if (!env.failed) {
+		const struct gr_spawn spec = { run->path, argv, env.items, "/" };
+		st = gr_child_run(&spec, run->timeout_ms, run->output, run->output_cap, exit, run->on_wait, run->user,
+				  err);
+	}
+	gr_strv_release(&env);
+	return st;
+}
+
 /* Run the binary with a few arguments, NULL-terminated. */
 static inf_status run_binary(const struct look *look, const char *const *arguments, char *const *extra_env,
 			     struct gr_exit *exit, inf_error *err)
 {
-	struct gr_strv env = GR_STRV_INIT;
-	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp", .extra_env = extra_env };
-	const char *path = look->file->path;
-	char *argv[ARGUMENTS_MAX] = { (char *)path };
 	int64_t left = look->deadline_ms - gr_now_ms();
-	for (size_t i = 0; arguments[i]; i++)
-		argv[i + 1] = (char *)arguments[i];
-	gr_launch_env(&env, &place, look->instance->env.items, gr_profile.environment);
-	inf_status st = env.failed ? inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for an environment") : INF_OK;
-	if (st == INF_OK) {
-		const struct gr_spawn spec = { path, argv, env.items, "/" };
-		st = gr_child_run(&spec, left > 1 ? (int)left : 1, look->output, PROBE_OUTPUT, exit, look->on_wait,
-				  look->user, err);
-	}
-	gr_strv_release(&env);
-	return st;
+	const struct gr_server_run run = {
+		.path = look->file->path, .arguments = arguments, .device_env = extra_env,
+		.timeout_ms = left > 1 ? (int)left : 1, .output = look->output, .output_cap = PROBE_OUTPUT,
+		.on_wait = look->on_wait, .user = look->user,
+	};
+	return gr_instance_run(look->instance, &run, exit, err);
 }
 
 static bool ended_well(const struct gr_exit *exit)
@@ -522,6 +531,8 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 		return gr_options_table(gr_profile.name);
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
 		return &gr_models_table;
+	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
+		return &gr_diagnose_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	return NULL;

@@ -29,7 +29,7 @@
  * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_server.c the server while it is used, backend_request.c one generate or chat, backend_files.c the models on
- * disk, and prompt.c the way of a prompt to token ids.
+ * disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -104,6 +104,21 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
 extern const inf_models gr_models_table;	/* backend_files.c */
+extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
+
+/* One short run of the server's binary, in the environment of a load. */
+enum { GR_SERVER_ARGUMENTS_MAX = 6 };
+
+struct gr_server_run {
+	const char *path;
+	const char *const *arguments;	/* NULL-terminated, at most GR_SERVER_ARGUMENTS_MAX */
+	char *const *device_env;	/* "NAME=value" for the devices; NULL = none */
+	int timeout_ms;
+	char *output;
+	size_t output_cap;
+	int (*on_wait)(void *user);	/* as in gr_child_run(); may be NULL */
+	void *user;
+};
 
 /* INF_E_INVALID in a forked child. */
 inf_status gr_instance_check(const inf_instance *self, inf_error *err);
@@ -116,10 +131,15 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
 inf_status gr_instance_devices(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
 			       void *user, struct gr_devlog *out, inf_error *err);
 int64_t gr_now_ms(void);		/* CLOCK_MONOTONIC */
+/* What gr_child_run() returns. */
+inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
+			   inf_error *err);
 void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
+/* INF_E_BAD_MODEL for a file that generates no text. */
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */

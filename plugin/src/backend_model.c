@@ -44,7 +44,7 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	return INF_OK;
 }
 
-static inf_status check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
 {
 	enum gr_gguf_kind kind = gr_gguf_kind(facts);
 	if (kind == GR_GGUF_KIND_MODEL)
@@ -151,7 +151,7 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 {
 	inf_status st = find_model(&start->set, path, err);
 	if (st == INF_OK)
-		st = check_kind(&start->set.facts, start->set.path, err);
+		st = gr_model_check_kind(&start->set.facts, start->set.path, err);
 	if (st == INF_OK && start->adapter_path)
 		st = read_adapter(start, err);
 	return st;

@@ -445,6 +445,8 @@ static inf_status make_prompt(struct request *r, const struct input *input, stru
 		st = gr_prompt_from_text(out, &asker, input->text, input->text_len, r->params.flags, r->err);
 	if (r->ending != ENDING_NONE)
 		return ended_by_poll(r, r->err);
+	if (st == INF_E_TIMEOUT)	/* the tokeniser computes nothing that could take so long */
+		return gr_server_give_up(r->model, st, "server_deaf", "did not answer its tokeniser in time", r->err);
 	if (st == INF_E_IO) {
 		inf_status died = gr_server_check_lost(r->model, true, r->err);
 		return died != INF_OK ? died : st;

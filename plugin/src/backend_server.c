@@ -12,9 +12,10 @@
 
 enum {
 	HEALTH_TIMEOUT_MS = 2000,
-	PROBE_SILENCE_MS = 10000,	/* for one token after the machine slept */
+	PROBE_MS = 10000,		/* for one token after the machine slept */
 	POLL_MS = 40,			/* between two questions to a caller that waits */
 	ALONE_MS = 30000,		/* for the other calls on a dead server to end */
+	ALONE_LOOK_MS = 5,
 	HOLDS_MAX = 3,			/* servers that may end between a start and its use */
 };
 
@@ -129,10 +130,10 @@ void gr_server_remember_clocks(inf_model *self)
 static bool still_computes(inf_model *self)
 {
 	static const char body[] = "{\"prompt\":[0],\"n_predict\":1,\"stream\":true,\"return_progress\":true}";
-	int code = 0;
+	int code = 0, limit = self->start->options.first_token_timeout_ms;
 	const struct gr_http_request request = {
-		.path = "/completion", .body = body, .body_len = sizeof body - 1, .silence_ms = PROBE_SILENCE_MS,
-		.timeout_ms = PROBE_SILENCE_MS, .stream = true,
+		.path = "/completion", .body = body, .body_len = sizeof body - 1,
+		.timeout_ms = limit < PROBE_MS ? limit : PROBE_MS, .stream = true,
 	};
 	return gr_http_perform(self->http, &request, &code, NULL) == INF_OK && code == 200;
 }
@@ -239,15 +240,9 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 /* Alone with the server, or INF_E_CANCELLED. */
 static inf_status take_alone(inf_model *self, const struct waiting *w, inf_error *err)
 {
-	for (int64_t deadline = gr_now_ms() + ALONE_MS; gr_now_ms() < deadline;) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += POLL_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000;
-		}
-		if (pthread_rwlock_clockwrlock(&self->server_lock, CLOCK_MONOTONIC, &until) == 0)
+	const struct timespec a_little = { .tv_nsec = ALONE_LOOK_MS * 1000000L };
+	for (int64_t deadline = gr_now_ms() + ALONE_MS; gr_now_ms() < deadline; nanosleep(&a_little, NULL)) {
+		if (pthread_rwlock_trywrlock(&self->server_lock) == 0)
 			return INF_OK;
 		if (is_stopped(w))
 			return stopped(err);

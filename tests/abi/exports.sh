@@ -23,5 +23,5 @@ for plugin in "$@"; do
 	readelf -nW "$plugin" 2>/dev/null | grep -q 'INF' || fail "$plugin lacks its scan record"
 done
 strangers=$(nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $NF); print $NF }' |
-	grep -vE '^inf_(registry|session)_|^inf_(state|status|finish)_name$' || true)
+	grep -vE '^inf_(registry|session)_|^inf_(state|status|finish)_name$|^inf_library_version$' || true)
 [[ -z $strangers ]] || fail "$library exports: $strangers"
