@@ -11,7 +11,13 @@
 
 #include "fail.h"
 
-enum { PROBE_MS = 1900, PROBE_OUTPUT = 256 * 1024, LOG_MAX = 2048 };
+enum {
+	PROBE_MS = 1900,		/* all questions to a binary within one call */
+	LOAD_DEVICES_MS = 10000,	/* a load lets the drivers wake a sleeping card */
+	PROBE_OUTPUT = 256 * 1024,
+	LIST_ATTEMPTS = 3,		/* where the answer is not whole */
+	LOG_MAX = 2048,
+};
 
 /* Host variables that concern every profile; all else of the host's environment is never looked at. */
 static const char *const host_variables[] = {
@@ -132,7 +138,9 @@ inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run 
 	const struct gr_launch_place place = {
 		.server_path = run->path, .home = "/nonexistent", .directory = "/tmp", .extra_env = run->device_env,
 	};
-	char *argv[] = { (char *)run->path, (char *)run->argument, NULL };
+	char *argv[GR_SERVER_ARGUMENTS_MAX + 2] = { (char *)run->path };
+	for (size_t i = 0; run->arguments[i]; i++)
+		argv[i + 1] = (char *)run->arguments[i];
 	gr_instance_child_env(self, &place, &env);
 	inf_status st = INF_E_NO_MEMORY;
 	if (!env.failed) {
@@ -144,24 +152,35 @@ inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run 
 	return st;
 }
 
-/* Run the binary with one argument. */
-static inf_status ask_binary(const struct look *look, const char *argument, inf_error *err)
+/* Run the binary with a few arguments, NULL-terminated. */
+static inf_status run_binary(const struct look *look, const char *const *arguments, char *const *extra_env,
+			     struct gr_exit *exit, inf_error *err)
 {
-	const char *path = look->file->path;
-	struct gr_exit exit = { GR_EXIT_NONE, 0 };
 	int64_t left = look->deadline_ms - gr_now_ms();
 	const struct gr_server_run run = {
-		.path = path, .argument = argument, .timeout_ms = left > 1 ? (int)left : 1, .output = look->output,
-		.output_cap = PROBE_OUTPUT, .on_wait = look->on_wait, .user = look->user,
+		.path = look->file->path, .arguments = arguments, .device_env = extra_env,
+		.timeout_ms = left > 1 ? (int)left : 1, .output = look->output, .output_cap = PROBE_OUTPUT,
+		.on_wait = look->on_wait, .user = look->user,
 	};
-	inf_status st = gr_instance_run(look->instance, &run, &exit, err);
-	if (st == INF_OK && !(exit.kind == GR_EXIT_UNKNOWN || (exit.kind == GR_EXIT_CODE && exit.value == 0))) {
-		char text[64];
-		look->output[strcspn(look->output, "\n")] = '\0';
-		return inf_fail(err, INF_E_UNAVAILABLE, "server_broken", "%s does not run: %s: %s", path,
-				gr_exit_text(&exit, text, sizeof text), look->output);
-	}
-	return st;
+	return gr_instance_run(look->instance, &run, exit, err);
+}
+
+static bool ended_well(const struct gr_exit *exit)
+{
+	return exit->kind == GR_EXIT_UNKNOWN || (exit->kind == GR_EXIT_CODE && exit->value == 0);
+}
+
+static inf_status ask_binary(const struct look *look, const char *argument, inf_error *err)
+{
+	char text[64];
+	struct gr_exit exit = { GR_EXIT_NONE, 0 };
+	const char *const arguments[] = { argument, NULL };
+	inf_status st = run_binary(look, arguments, NULL, &exit, err);
+	if (st != INF_OK || ended_well(&exit))
+		return st;
+	look->output[strcspn(look->output, "\n")] = '\0';
+	return inf_fail(err, INF_E_UNAVAILABLE, "server_broken", "%s does not run: %s: %s", look->file->path,
+			gr_exit_text(&exit, text, sizeof text), look->output);
 }
 
 /* "version: 0.7.0 (build 11669, commit Debian)" -> "0.7.0 (build 11669, commit Debian)" */
@@ -231,12 +250,126 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
 	return st;
 }
 
+/* ---- its devices ----------------------------------------------------------------------------------------------- */
+/* -lv stands first: it counts for what is said while the devices are looked for. */
+static inf_status list_devices(const struct look *look, char *const *extra_env, struct gr_devlog *out, inf_error *err)
+{
+	static const char *const arguments[] = { "-lv", "5", "--list-devices", NULL };
+	char text[64];
+	struct gr_exit exit = { GR_EXIT_NONE, 0 };
+	gr_devlog_init_list(out);
+	inf_status st = run_binary(look, arguments, extra_env, &exit, err);
+	if (st == INF_E_TIMEOUT)
+		return inf_fail(err, st, "device_list_timeout", "%s --list-devices does not end in time: a driver of a GPU may "
+				"hang, see whether vulkaninfo does too", look->file->path);
+	if (st == INF_OK && !ended_well(&exit))
+		return inf_fail(err, INF_E_UNAVAILABLE, "device_list_failed", "%s --list-devices ended with %s: a driver of a GPU "
+				"may be broken, see whether vulkaninfo runs", look->file->path,
+				gr_exit_text(&exit, text, sizeof text));
+	if (st == INF_OK)
+		gr_devlog_feed(out, look->output, strlen(look->output));
+	return st;
+}
+
+static inf_status list_whole(const struct look *look, char *const *extra_env, struct gr_devlog *out, inf_error *err)
+{
+	struct gr_devlog again;
+	inf_status st = list_devices(look, extra_env, out, err);
+	for (int i = 1; st == INF_OK && i < LIST_ATTEMPTS && !gr_devlog_list_is_whole(out); i++) {
+		inf_status more = list_devices(look, extra_env, &again, NULL);
+		if (more == INF_E_CANCELLED)
+			return more;
+		if (more != INF_OK)	/* what is known is better than nothing */
+			break;
+		*out = again;
+	}
+	return st;
+}
+
+static bool is_set(char *const *env, const char *assignment)
+{
+	char name[64];
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(assignment, "="), assignment);
+	return gr_env_get(env, name);
+}
+
+/* The server hides what is no GPU. Shown nevertheless, it can be refused by its name, or taken. */
+static inf_status ask_devices(const struct look *look, struct gr_devlog *out, inf_error *err)
+{
+	const struct gr_device_question *question = &gr_profile.question;
+	struct gr_strv env = GR_STRV_INIT;
+	struct gr_devlog hidden;
+	for (size_t i = 0; question->env[i]; i++)
+		gr_strv_add(&env, question->env[i]);
+	inf_status st = list_whole(look, env.items, out, err);
+	if (st == INF_OK && out->found == 0 && question->reveal && !is_set(look->instance->env.items, question->reveal)) {
+		gr_strv_add(&env, question->reveal);
+		st = list_whole(look, env.items, &hidden, err);
+		if (st == INF_OK && hidden.count)
+			*out = hidden;
+	}
+	if (env.failed)
+		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for an environment");
+	gr_strv_release(&env);
+	return st;
+}
+
+/* The answer is also kept. */
+static inf_status devices_by(inf_instance *self, struct look *look, struct gr_devlog *out, inf_error *err)
+{
+	struct gr_server_list list = { .file = *look->file, .error = { .struct_size = sizeof list.error } };
+	look->output = malloc(PROBE_OUTPUT);
+	if (!look->output)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's list of devices");
+	list.status = ask_devices(look, &list.log, &list.error);
+	free(look->output);
+	*out = list.log;
+	if (list.status == INF_E_CANCELLED)
+		return inf_fail(err, INF_E_CANCELLED, "cancelled", "the load was cancelled");
+	if (list.status == INF_E_TIMEOUT)
+		list.status = list.error.code = INF_E_UNAVAILABLE;
+	pthread_mutex_lock(&self->lock);
+	self->list = list;
+	pthread_mutex_unlock(&self->lock);
+	if (list.status != INF_OK)
+		inf_write_struct(err, &list.error, sizeof list.error);
+	return list.status;
+}
+
+inf_status gr_instance_devices(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
+			       void *user, struct gr_devlog *out, inf_error *err)
+{
+	struct look look = { self, file, gr_now_ms() + (on_wait ? LOAD_DEVICES_MS : PROBE_MS), on_wait, user, NULL };
+	gr_devlog_init_list(out);
+	return gr_profile.question.env ? devices_by(self, &look, out, err) : INF_OK;
+}
+
+/* For available(), which may be called often: the last answer is good enough while the file stays the same. */
+static inf_status known_devices(inf_instance *self, const struct gr_server_file *file, int64_t deadline_ms,
+				struct gr_devlog *out, inf_error *err)
+{
+	struct look look = { self, file, deadline_ms, NULL, NULL, NULL };
+	inf_status st = INF_OK;
+	pthread_mutex_lock(&self->lock);
+	bool known = gr_server_same(file, &self->list.file);
+	if (known) {
+		*out = self->list.log;
+		st = self->list.status;
+		if (st != INF_OK)
+			inf_write_struct(err, &self->list.error, sizeof self->list.error);
+	}
+	pthread_mutex_unlock(&self->lock);
+	return known ? st : devices_by(self, &look, out, err);
+}
+
 /* ---- vtable ---------------------------------------------------------------------------------------------------- */
 /* True where no device is needed, or there is one; else what is in the way is in *report. */
-static bool device_usable(const inf_instance *self, const char *server, inf_availability *report)
+static bool device_usable(const inf_instance *self, const char *server, const struct gr_devlog *listed,
+			  inf_availability *report)
 {
 	struct gr_device_choice choice = GR_DEVICE_CHOICE_INIT;
-	const struct gr_device_query query = { .options = &self->options, .env = self->env.items, .server = server };
+	const struct gr_device_query query = { .options = &self->options, .env = self->env.items, .server = server,
+					       .listed = listed };
 	if (!gr_profile.devices.choose)
 		return true;
 	gr_profile.devices.choose(&query, &choice);
@@ -269,6 +402,8 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 	inf_availability report = { .struct_size = sizeof report };
 	inf_error why = { .struct_size = sizeof why };
 	struct gr_server_facts facts;
+	struct gr_devlog listed;
+	int64_t deadline_ms = gr_now_ms() + PROBE_MS;
 	(void)backend;
 	if (!out)
 		return inf_fail(err, INF_E_INVALID, "argument", "available: out is NULL");
@@ -276,10 +411,12 @@ inf_status gr_backend_available(inf_instance *self, const inf_backend *backend, 
 	if (st != INF_OK)
 		return st;
 	/* No server is asked where there is no device, and then what it was built for counts. */
-	if (!device_usable(self, NULL, &report))
+	if (!device_usable(self, NULL, NULL, &report))
 		goto out;
 	st = gr_instance_server(self, NULL, NULL, &facts, &why);
-	if (st == INF_OK && !device_usable(self, facts.file.path, &report))
+	if (st == INF_OK && gr_profile.question.env)
+		st = known_devices(self, &facts.file, deadline_ms, &listed, &why);
+	if (st == INF_OK && !device_usable(self, facts.file.path, gr_profile.question.env ? &listed : NULL, &report))
 		goto out;
 	if (st == INF_OK) {
 		describe(&report, &facts);

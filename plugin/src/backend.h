@@ -45,13 +45,22 @@ struct gr_server_facts {
 	char version[96];
 };
 
+/* What it said to --list-devices, and which file that was. */
+struct gr_server_list {
+	struct gr_server_file file;	/* path "" = never asked */
+	inf_status status;
+	inf_error error;		/* when status is not INF_OK */
+	struct gr_devlog log;
+};
+
 struct inf_instance {
 	const inf_host *host;		/* the host's, until destroy() */
 	pid_t owner;			/* in a forked child every handle is dead */
 	struct gr_strv env;		/* of the host, at create(): the names we may use */
 	struct gr_instance_options options;
-	pthread_mutex_t lock;		/* facts */
+	pthread_mutex_t lock;		/* facts, list */
 	struct gr_server_facts facts;
+	struct gr_server_list list;
 };
 
 /* What a start of the server needs; kept for the next one. All owned. */
@@ -116,9 +125,11 @@ extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
+enum { GR_SERVER_ARGUMENTS_MAX = 6 };
+
 struct gr_server_run {
 	const char *path;
-	const char *argument;
+	const char *const *arguments;	/* NULL-terminated, at most GR_SERVER_ARGUMENTS_MAX */
 	char *const *device_env;	/* "NAME=value" for the devices; NULL = none */
 	int timeout_ms;
 	char *output;
@@ -133,6 +144,10 @@ inf_status gr_instance_check(const inf_instance *self, inf_error *err);
  * at least every GR_CHILD_WAIT_MS while that takes; anything but 0 ends it with INF_E_CANCELLED. */
 inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), void *user, struct gr_server_facts *out,
 			      inf_error *err);
+/* What the server says about its devices now, asked as the profile wants it; *out is empty for a profile that does not.
+ * on_wait as above, and with it the server has more time. */
+inf_status gr_instance_devices(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
+			       void *user, struct gr_devlog *out, inf_error *err);
 int64_t gr_now_ms(void);		/* CLOCK_MONOTONIC */
 /* What gr_child_run() returns. */
 inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
@@ -150,6 +165,14 @@ struct gr_progress {
 	int32_t (*on_progress)(void *user, const inf_progress *progress);	/* may be NULL */
 	void *user;
 };
+
+/* For on_wait of what is asked before there is a server: reports it now and then. */
+struct gr_early {
+	const struct gr_progress *progress;
+	int64_t reported_ms;		/* begins at 0 */
+};
+
+int gr_report_early(void *early);
 
 /* ---- backend_start.c ---- */
 /* Choose devices, start the server by self->start and wait until it answers. After a failure: gr_server_drop(). */

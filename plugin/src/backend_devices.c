@@ -26,16 +26,17 @@ void gr_devices_release(inf_model *self)
 	self->devices = (struct gr_device_choice)GR_DEVICE_CHOICE_INIT;
 }
 
-static struct gr_device_query query_of(const inf_instance *instance, const char *server, const char *wish)
+static struct gr_device_query query_of(const inf_instance *instance, const char *server, const struct gr_devlog *listed)
 {
 	return (struct gr_device_query){ .options = &instance->options, .env = instance->env.items, .server = server,
-					 .wish = wish };
+					 .listed = listed };
 }
 
-static void choose(inf_model *self, uint64_t need_bytes)
+static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t need_bytes)
 {
 	const struct gr_start *start = self->start;
-	struct gr_device_query query = query_of(self->instance, start->facts.file.path, start->devices);
+	struct gr_device_query query = query_of(self->instance, start->facts.file.path, listed);
+	query.wish = start->devices;
 	query.need_bytes = need_bytes;
 	gr_devices_release(self);
 	gr_profile.devices.choose(&query, &self->devices);
@@ -53,7 +54,7 @@ static uint64_t free_bytes(const struct gr_device_choice *choice)
 }
 
 /* Each device more has a price of its own, so what a load needs is known only for devices that were chosen. */
-static void choose_enough(inf_model *self)
+static void choose_enough(inf_model *self, const struct gr_devlog *listed)
 {
 	const struct gr_launch_plan *plan = &self->start->plan;
 	const struct gr_fit_model model = { &self->start->set.facts, &self->start->set.layers };
@@ -62,7 +63,7 @@ static void choose_enough(inf_model *self)
 	uint64_t need = plan->fit == GR_FIT_AUTO ? gr_fit_total(&model, &memory, &ideal, 1) : 0;
 	for (uint32_t before = 0;;) {
 		const struct gr_device_choice *choice = &self->devices;
-		choose(self, need);
+		choose(self, listed, need);
 		if (plan->fit != GR_FIT_AUTO || choice->refusal.code || choice->memory_count <= before)
 			return;
 		before = choice->memory_count;
@@ -70,6 +71,26 @@ static void choose_enough(inf_model *self)
 		if (need <= free_bytes(choice))
 			return;
 	}
+}
+
+/* A server that cannot say what there is, is no obstacle where the CPU is allowed. */
+static inf_status ask_and_choose(inf_model *self, const struct gr_progress *progress, inf_error *err)
+{
+	struct gr_devlog listed;
+	struct gr_early early = { progress, 0 };
+	inf_error why = { .struct_size = sizeof why };
+	inf_status st = gr_instance_devices(self->instance, &self->start->facts.file, gr_report_early, &early, &listed, &why);
+	gr_devices_release(self);
+	if (st == INF_OK) {
+		choose_enough(self, &listed);
+	} else if (st == INF_E_UNAVAILABLE && self->start->flags & INF_LOAD_FLAG_ALLOW_CPU) {
+		gr_log(self->instance, INF_LOG_WARN, "%s", why.message);
+		gr_refuse(&self->devices.refusal, "devices_unknown", "llama-server does not say which devices there are");
+		st = INF_OK;
+	} else {
+		inf_write_struct(err, &why, sizeof why);
+	}
+	return st;
 }
 
 static inf_status refuse(const struct gr_refusal *refusal, inf_error *err)
@@ -132,14 +153,16 @@ static inf_status choose_and_fit(inf_model *self, const struct gr_progress *prog
 	struct gr_launch_plan *plan = &self->start->plan;
 	struct gr_fit_plan fits;
 	for (;;) {
-		choose_enough(self);
+		inf_status st = ask_and_choose(self, progress, err);
+		if (st != INF_OK)
+			return st;
 		if (self->devices.refusal.code || plan->fit != GR_FIT_AUTO)
 			return INF_OK;
 		if (!self->devices.memory_count) {
 			gr_log(self->instance, INF_LOG_WARN, "how much device memory is free is not known: nothing is fitted to it");
 			return INF_OK;
 		}
-		inf_status st = fit(self, &fits, err);
+		st = fit(self, &fits, err);
 		if (st == INF_OK)
 			break;
 		inf_status wait = wait_for_memory(self, &patience);
@@ -190,7 +213,7 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 	if (plan->gpu_layers == 0)	/* only where the CPU is allowed */
 		gr_devices_release(self);
 	else
-		self->device = allow_cpu ? NULL : self->devices.argument;
+		self->device = allow_cpu && !gr_profile.question.env ? NULL : self->devices.argument;
 	return INF_OK;
 }
 
@@ -279,20 +302,45 @@ inf_status gr_devices_prove(inf_model *self, inf_error *err)
 }
 
 /* ---- inf.devices/1 --------------------------------------------------------------------------------------------- */
+/* The server, and what it says now. Profiles that find the devices themselves also do without a server: path "". */
+static inf_status ask_server(inf_instance *self, struct gr_server_file *file, struct gr_devlog *out, inf_error *err)
+{
+	bool needed = gr_profile.question.env;
+	inf_status st = gr_server_find(file, self->options.server_path, gr_profile.server_variable, self->env.items,
+				       needed ? err : NULL);
+	if (st == INF_OK)
+		return gr_instance_devices(self, file, NULL, NULL, out, err);
+	file->path[0] = '\0';
+	return needed ? st : INF_OK;
+}
+
 static inf_status list(inf_instance *self, const inf_backend *backend, void *user,
 		       int32_t (*on_device)(void *user, const inf_device *device), inf_error *err)
 {
+	struct gr_server_file file;
+	struct gr_devlog listed;
 	(void)backend;
 	inf_status st = gr_instance_check(self, err);
 	if (st != INF_OK)
 		return st;
 	if (!on_device)
 		return inf_fail(err, INF_E_INVALID, "argument", "list: on_device is NULL");
+	st = ask_server(self, &file, &listed, err);
+	const struct gr_device_query query = query_of(self, file.path[0] ? file.path : NULL, &listed);
+	return st == INF_OK ? gr_profile.devices.list(&query, user, on_device, err) : st;
+}
+
+static inf_status report(inf_model *model, void *user, int32_t (*on_device)(void *user, const inf_device *device),
+			 inf_error *err)
+{
 	struct gr_server_file file;
-	bool found = gr_server_find(&file, self->options.server_path, gr_profile.server_variable, self->env.items,
-				    NULL) == INF_OK;
-	const struct gr_device_query query = query_of(self, found ? file.path : NULL, NULL);
-	return gr_profile.devices.list(&query, user, on_device, err);
+	struct gr_devlog listed;
+	inf_status st = INF_OK;
+	gr_devlog_init_list(&listed);
+	if (gr_profile.question.env)
+		st = ask_server(model->instance, &file, &listed, err);
+	const struct gr_device_query query = query_of(model->instance, NULL, &listed);
+	return st == INF_OK ? gr_profile.devices.report(&query, &model->devices, user, on_device, err) : st;
 }
 
 static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(void *user, const inf_device *device),
@@ -301,14 +349,13 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	const struct gr_device_query query = query_of(model->instance, NULL, NULL);
 	pthread_rwlock_rdlock(&model->server_lock);
 	if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else
-		st = gr_profile.devices.report(&query, &model->devices, user, on_device, err);
+		st = report(model, user, on_device, err);
 	pthread_rwlock_unlock(&model->server_lock);
 	gr_slots_leave(model->slots);
 	return st;

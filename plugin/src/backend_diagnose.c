@@ -61,9 +61,10 @@ static void judge_list(struct diagnosis *self, const struct gr_exit *exit)
 /* The server is held to its devices as by a load, so that what it lists is what a load would meet. */
 static void list_devices(struct diagnosis *self)
 {
+	static const char *const arguments[] = { "--list-devices", NULL };
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
 	const struct gr_server_run run = {
-		.path = self->server.file.path, .argument = "--list-devices", .device_env = self->choice.env.items,
+		.path = self->server.file.path, .arguments = arguments, .device_env = self->choice.env.items,
 		.timeout_ms = LIST_MS, .output = self->output, .output_cap = sizeof self->output,
 	};
 	inf_status st = gr_instance_run(self->instance, &run, &exit, &self->list_error);
@@ -100,6 +101,19 @@ static void check_devices(struct diagnosis *self)
 		 "use a llama-server that was built for this GPU: name it with llama-server.path");
 }
 
+/* A profile that has its devices from the server. */
+static void learn_listed(struct diagnosis *self)
+{
+	const struct gr_device_query query = { .options = &self->instance->options, .env = self->instance->env.items,
+					       .server = self->server.file.path, .listed = &self->devices };
+	inf_status st = gr_instance_devices(self->instance, &self->server.file, NULL, NULL, &self->devices,
+					    &self->list_error);
+	if (st == INF_OK)
+		gr_profile.devices.choose(&query, &self->choice);
+	else
+		snprintf(self->list_remedy, sizeof self->list_remedy, "see whether vulkaninfo runs, and dmesg for a GPU that hangs");
+}
+
 static void learn(struct diagnosis *self)
 {
 	gr_devlog_init(&self->devices);
@@ -107,6 +121,10 @@ static void learn(struct diagnosis *self)
 	const char *path = self->server.file.path[0] ? self->server.file.path : NULL;
 	const struct gr_device_query query = { .options = &self->instance->options, .env = self->instance->env.items,
 					       .server = path };
+	if (st == INF_OK && gr_profile.question.env) {
+		learn_listed(self);
+		return;
+	}
 	if (gr_profile.devices.choose)
 		gr_profile.devices.choose(&query, &self->choice);
 	if (st != INF_OK)

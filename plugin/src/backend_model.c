@@ -110,14 +110,9 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 }
 
 /* ---- before there is a server ---------------------------------------------------------------------------------- */
-struct early {
-	const struct gr_progress *progress;
-	int64_t reported_ms;
-};
-
-static int report_early(void *user)
+int gr_report_early(void *user)
 {
-	struct early *early = user;
+	struct gr_early *early = user;
 	const inf_progress progress = { .struct_size = sizeof progress, .stage = INF_STAGE_START, .fraction = -1 };
 	int64_t now = gr_now_ms();
 	if (!early->progress->on_progress || now - early->reported_ms < REPORT_MS)
@@ -166,13 +161,13 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 			     inf_error *err)
 {
 	struct gr_start *start = self->start;
-	struct early early = { progress, 0 };
+	struct gr_early early = { progress, 0 };
 	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(), gr_profile.gpu,
 				       err);
 	start->plan.model_path = start->set.path;
 	start->plan.adapter_path = start->adapter_path;
 	if (st == INF_OK)
-		st = gr_instance_server(self->instance, report_early, &early, &start->facts, err);
+		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
 	return st;
 }
 

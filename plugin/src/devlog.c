@@ -290,6 +290,53 @@ static bool say_buffer(struct gr_devlog *self, const char *at)
 	return true;
 }
 
+/* ---- Vulkan ---------------------------------------------------------------------------------------------------- */
+/* "0 = AMD Radeon RX 7800 XT (RADV NAVI32) (radv) | uma: 0 | ..." */
+static bool say_vulkan_device(struct gr_devlog *self, const char *at)
+{
+	char id[32];
+	uint64_t number;
+	const char *uma = strstr(at, " | uma: ");
+	if (!take_number(&at, &number) || !take_word(&at, " = ") || !uma)
+		return false;
+	int len = snprintf(id, sizeof id, "Vulkan%u", (unsigned)number);
+	struct gr_devlog_device *out = device(self, id, (size_t)len);
+	if (out)
+		out->kind = uma[strlen(" | uma: ")] == '1' ? GR_DEVLOG_KIND_SHARED : GR_DEVLOG_KIND_CARD;
+	self->described = out ? (size_t)(out - self->devices) + 1 : 0;
+	return true;
+}
+
+static void say_vulkan(struct gr_devlog *self, const char *at)
+{
+	uint64_t count;
+	const char *rest = at;
+	if (say_vulkan_device(self, at))
+		return;
+	if (take_word(&rest, "Found ") && take_number(&rest, &count) && take_word(&rest, " Vulkan devices"))
+		self->found = (int32_t)count;
+	else if (take_word(&rest, "No devices found"))
+		self->found = 0;
+	else if (take_word(&rest, "Invalid device index "))
+		self->mask_refused = true;
+	else if (take_word(&rest, "Warning: Device type is CPU") && self->described)
+		self->devices[self->described - 1].kind = GR_DEVLOG_KIND_CPU;
+}
+
+bool gr_devlog_list_is_whole(const struct gr_devlog *self)
+{
+	bool any = false;
+	for (size_t i = 0; i < self->count; i++) {
+		const struct gr_devlog_device *at = &self->devices[i];
+		if (strncmp(at->id, "Vulkan", 6) != 0)
+			continue;
+		any = true;
+		if (at->kind == GR_DEVLOG_KIND_UNKNOWN)
+			return false;
+	}
+	return any || self->found == 0 || self->mask_refused || self->no_driver;
+}
+
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
 /* "0.01.229.022 I " */
 static bool take_time(const char **at)
@@ -322,10 +369,14 @@ static void take_line(struct gr_devlog *self, const char *line)
 {
 	const char *at = line;
 	bool timed = take_time(&at);
-	if (self->timed && !timed)
+	if (self->timed && !timed && !self->mixed)
 		return;
 	self->timed = timed;
-	if (strcmp(at, "Available devices:") == 0)
+	if (take_word(&at, "ggml_vulkan: "))
+		say_vulkan(self, at);
+	else if (strncmp(at, "[Vulkan Loader] ERROR", 21) == 0)
+		self->no_driver = true;
+	else if (strcmp(at, "Available devices:") == 0)
 		self->listed = true;
 	else if (strncmp(at, "  Device ", 9) == 0)
 		say_found_device(self, at);
@@ -342,6 +393,12 @@ static void take_line(struct gr_devlog *self, const char *line)
 void gr_devlog_init(struct gr_devlog *self)
 {
 	*self = (struct gr_devlog){ .found = -1, .offloaded = -1, .layers = -1 };
+}
+
+void gr_devlog_init_list(struct gr_devlog *self)
+{
+	gr_devlog_init(self);
+	self->mixed = true;
 }
 
 static void end_line(struct gr_devlog *self)

@@ -19,6 +19,12 @@
  *	load_tensors: offloaded 33/33 layers to GPU
  *	load_tensors:        ROCm0 model buffer size =  4403.49 MiB
  *	  ROCm0: AMD Radeon RX 7800 XT (16368 MiB, 16206 MiB free)		(after "Available devices:")
+ *	ggml_vulkan: Found 1 Vulkan devices:
+ *	ggml_vulkan: 0 = AMD Radeon RX 7800 XT (RADV NAVI32) (radv) | uma: 0 | fp16: 1 | ...
+ *	ggml_vulkan: Warning: Device type is CPU. This is probably not the device you want.
+ *	ggml_vulkan: No devices found.
+ *	ggml_vulkan: Invalid device index 7 in GGML_VK_VISIBLE_DEVICES.
+ *	[Vulkan Loader] ERROR | DRIVER: vkCreateInstance: Found no drivers!
  *
  * Older and newer servers leave some of them out: what was not said stays at its empty value. A line counts only where
  * the phrase begins its message, so that a model's own texts, which the log quotes, are not taken for the server's.
@@ -29,6 +35,13 @@ enum {
 	GR_DEVLOG_DEVICES_MAX = 32,	/* buffers of the host have names too; more devices are not kept */
 };
 
+enum gr_devlog_kind {
+	GR_DEVLOG_KIND_UNKNOWN,		/* not said */
+	GR_DEVLOG_KIND_CARD,		/* memory of its own */
+	GR_DEVLOG_KIND_SHARED,		/* the host's memory: a part of the processor */
+	GR_DEVLOG_KIND_CPU,		/* simulated on the processor */
+};
+
 struct gr_devlog_device {
 	char id[32];			/* "ROCm0", "CPU", "Vulkan_Host" */
 	char description[96];		/* printable ASCII; "" = not said */
@@ -37,6 +50,7 @@ struct gr_devlog_device {
 	uint64_t total_bytes;		/* 0 = not said */
 	uint64_t free_bytes;
 	uint64_t model_bytes, kv_bytes, compute_bytes, output_bytes;	/* taken from this device so far */
+	enum gr_devlog_kind kind;
 	bool in_use;			/* the model was given to it */
 };
 
@@ -46,20 +60,29 @@ struct gr_devlog {
 	int32_t found;			/* devices that the runtime of the GPU found; -1 = not said */
 	int32_t offloaded, layers;	/* "offloaded N/M layers to GPU"; -1 = not said */
 	bool listed;			/* a list of devices was begun, though it may be empty */
+	bool mask_refused;		/* GGML_VK_VISIBLE_DEVICES names a device that does not exist */
+	bool no_driver;			/* the Vulkan loader found no driver, or none with a device */
 
 	/* private */
 	char family[16];		/* of the devices that were found: "ROCm" */
 	char line[GR_DEVLOG_LINE_MAX];
 	size_t len;
 	bool skipping;			/* the rest of a line that is too long */
+	bool mixed;			/* lines with and without the time */
 	bool timed;			/* lines begin with the time, so one that does not is no line of the log */
+	size_t described;		/* whose kind was told last, 1 = the first; 0 = none */
 };
 
 void gr_devlog_init(struct gr_devlog *self);
+/* For --list-devices: no model speaks there, and lines with the time and without stand side by side. */
+void gr_devlog_init_list(struct gr_devlog *self);
 void gr_devlog_feed(struct gr_devlog *self, const char *bytes, size_t len);
 
 /* NULL if nothing was said about it. */
 const struct gr_devlog_device *gr_devlog_find(const struct gr_devlog *self, const char *id);
+/* Of a list: is the kind of each Vulkan device told, and where there is none, why? llama-server ends without waiting for its
+ * log, so that now and then the end of that is missing. */
+bool gr_devlog_list_is_whole(const struct gr_devlog *self);
 /* Memory taken from all devices that are not the host. */
 uint64_t gr_devlog_device_bytes(const struct gr_devlog *self);
 

@@ -25,6 +25,10 @@ OPTION(allow_integrated, INF_OPTION_AT_INSTANCE, INF_OPTION_BOOL, "rocm.allow-in
        "also take a GPU that is a part of the processor, where there is no card");
 OPTION(targets, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "rocm.targets", "", "",
        "gfx targets that the server has code for, as \"gfx1030 gfx1100\"; else they are found out");
+OPTION(vulkan_devices, INF_OPTION_AT_INSTANCE, INF_OPTION_TEXT, "vulkan.device", "", "auto",
+       "auto, all, or a list of Vulkan devices by number or name");
+OPTION(allow_cpu_device, INF_OPTION_AT_INSTANCE, INF_OPTION_BOOL, "vulkan.allow-cpu-device", "", "false",
+       "also take a Vulkan device that is simulated on the CPU, where there is no GPU");
 OPTION(threads, INF_OPTION_AT_LOAD, INF_OPTION_INT, "threads", "0..512", "0",
        "CPU threads of the server; 0 = all but one on the CPU, one when everything is on a GPU");
 OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192", "512",
@@ -55,6 +59,9 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
 };
+static const inf_option *const vulkan_items[] = {
+	&server_path, &vulkan_devices, &allow_cpu_device, &fit, LOAD_ITEMS
+};
 static const inf_option *const llama_cpp_items[] = { &server_path, LOAD_ITEMS };
 
 #define TABLE(items) { sizeof(inf_options), sizeof(items) / sizeof(items)[0], items }
@@ -64,6 +71,7 @@ static const struct {
 	inf_options options;
 } tables[] = {
 	{ "rocm", TABLE(rocm_items) },
+	{ "vulkan", TABLE(vulkan_items) },
 	{ "llama_cpp", TABLE(llama_cpp_items) },
 };
 
@@ -260,6 +268,8 @@ inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_
 		{ &server_path, &out->server_path, NULL },
 		{ &sysroot, &out->sysroot, NULL },
 		{ &devices, &out->devices, NULL },
+		{ &vulkan_devices, &out->devices, NULL },
+		{ &allow_cpu_device, NULL, &out->allow_cpu_device },
 		{ &allow_integrated, NULL, &out->allow_integrated },
 		{ &targets, &out->targets, NULL },
 	};

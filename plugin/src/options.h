@@ -22,9 +22,10 @@ enum {
 struct gr_instance_options {
 	const char *server_path;	/* llama-server.path; NULL = search */
 	const char *sysroot;		/* rocm.sysroot; "/" by default */
-	const char *devices;		/* rocm.device; "auto" by default */
+	const char *devices;		/* rocm.device, vulkan.device; "auto" by default */
 	int32_t allow_integrated;	/* rocm.allow-integrated */
 	const char *targets;		/* rocm.targets; NULL = found out */
+	int32_t allow_cpu_device;	/* vulkan.allow-cpu-device */
 };
 
 /* Who sees to it that a load fits into the memory of its devices; in the order of the option's values. */

@@ -28,7 +28,7 @@ struct gr_device_query {
 	const struct gr_instance_options *options;
 	char *const *env;		/* "NAME=value", the host's */
 	const char *server;		/* path of the llama-server; NULL = not known yet */
-	const struct gr_devlog *listed;	/* what it says to --list-devices; NULL = it was not asked */
+	const struct gr_devlog *listed;	/* what it says to --list-devices, where profiles ask for that; NULL = not yet */
 	const char *wish;		/* devices that a load asks for; NULL = as the options say */
 	uint64_t need_bytes;		/* where the choice is free: as many as have so much free memory; 0 = one */
 };
@@ -62,6 +62,12 @@ struct gr_device_ops {
 	void (*diagnose)(const struct gr_device_query *query, struct gr_findings *out);
 };
 
+/* How the server is asked for its devices. All NULL for a profile that finds them itself. */
+struct gr_device_question {
+	const char *const *env;		/* "NAME=value", for the question alone, NULL-terminated; NULL = the server is not asked */
+	const char *reveal;		/* "NAME=value": asked once more with it where the server says that it found none; or NULL */
+};
+
 struct gr_profile {
 	const char *name;		/* of the backend */
 	const char *server_variable;	/* environment variable that names the server before $LLAMA_SERVER_PATH; or NULL */
@@ -70,6 +76,7 @@ struct gr_profile {
 	int32_t score;			/* when available */
 	bool gpu;
 	bool library_path;		/* the server gets the host's LD_LIBRARY_PATH, as libpath.h leaves it */
+	struct gr_device_question question;
 	struct gr_device_ops devices;
 };
 

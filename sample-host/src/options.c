@@ -24,7 +24,8 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
-		"A number or UUID shown here is what --set rocm.device= takes.\n" },
+		"A number or UUID shown here is what --set rocm.device= takes, a number or name\n"
+		"what --set vulkan.device= takes.\n" },
 	[COMMAND_DOCTOR] = { "doctor", "", "find out what keeps a backend from working, for a bug report",
 		"Verdict and remedy first, then what they rest on. Neither names of users nor\n"
 		"secrets are shown. Exit status 0 when a backend can be used, 3 when none can.\n" },

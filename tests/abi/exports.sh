@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# exports.sh GO-ROCM.SO LLAMA-CPP.SO LIBINFERENCE.SO: what the binaries show to the outside.
+# exports.sh LIBINFERENCE.SO PLUGIN.SO...: what the binaries show to the outside.
 set -euo pipefail
 
 fail() {
@@ -9,7 +9,9 @@ fail() {
 	exit 1
 }
 
-for plugin in "$1" "$2"; do
+library=$1
+shift
+for plugin in "$@"; do
 	symbols=$(nm -D --defined-only "$plugin" | awk '{ print $NF }')
 	[[ $symbols == inf_plugin_entry_v1 ]] || fail "$plugin exports: $symbols"
 	dynamic=$(readelf -dW "$plugin")
@@ -20,6 +22,6 @@ for plugin in "$1" "$2"; do
 	readelf -lW "$plugin" | grep -q GNU_RELRO || fail "$plugin lacks RELRO"
 	readelf -nW "$plugin" 2>/dev/null | grep -q 'INF' || fail "$plugin lacks its scan record"
 done
-strangers=$(nm -D --defined-only "$3" | awk '$2 != "A" { sub(/@.*/, "", $NF); print $NF }' |
+strangers=$(nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $NF); print $NF }' |
 	grep -vE '^inf_(registry|session)_|^inf_(state|status|finish)_name$|^inf_library_version$' || true)
-[[ -z $strangers ]] || fail "$3 exports: $strangers"
+[[ -z $strangers ]] || fail "$library exports: $strangers"

@@ -32,7 +32,7 @@ only '#include "(devices|discover|trust|loader|select|routing|registry)\.h"' 'ho
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
-	supervisor_table utf8 chat sampling refusal gpu_mask gpu_report gpu_select gpu_verify devlog finding env_report machine_report childlog; do
+	supervisor_table utf8 chat sampling refusal gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report machine_report childlog; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -56,7 +56,7 @@ edges='supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
 	gpu_verify:amdgpu gpu_verify:devlog gpu_verify:gpu_select gpu_verify:refusal
 	finding:utf8 env_report:finding machine_report:finding machine_report:sysroot
-	gpu_report:finding gpu_report:gpu_select gpu_report:gpu_mask'
+	gpu_report:finding gpu_report:gpu_select gpu_report:gpu_mask vulkan_pick:devlog vulkan_pick:refusal'
 for source in plugin/src/*.[ch]; do
 	name=$(basename -- "${source%.*}")
 	case $name in

@@ -482,7 +482,7 @@ for f in last["findings"]:
     assert set(f) == {"severity", "section", "key", "value", "reason", "remedy", "backends"}, f
     assert f["severity"] in ("fact", "note", "problem") and (f["severity"] != "problem" or f["reason"] and f["remedy"]), f
 found = {(f["section"], f["key"]): f for f in last["findings"]}
-assert found["system", "kernel"]["backends"] == ["rocm", "llama_cpp"]
+assert found["system", "kernel"]["backends"] == ["rocm", "vulkan", "llama_cpp"]
 assert found["gpu", "0"]["backends"] == ["rocm"] and found["host", "infer"]["backends"] == []
 assert found["verdict", "rocm"]["severity"] == "problem"'
 }

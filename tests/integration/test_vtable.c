@@ -137,7 +137,7 @@ END_TEST
 static const char *script(struct scratch *scratch, const char *body)
 {
 	char text[8192];
-	snprintf(text, sizeof text, "#!/bin/sh\ncase $1 in --version|--help) exec '%s' \"$@\";; esac\n%s\n",
+	snprintf(text, sizeof text, "#!/bin/sh\ncase $1 in --version|--help|--list-devices) exec '%s' \"$@\";; esac\n%s\n",
 		 harness_server(), body);
 	const char *path = scratch_write(scratch, "llama-server", text, strlen(text));
 	ck_assert_int_eq(chmod(path, 0755), 0);

@@ -39,6 +39,8 @@ static void assert_same(const struct gr_devlog *a, const struct gr_devlog *b)
 	ck_assert_int_eq(a->offloaded, b->offloaded);
 	ck_assert_int_eq(a->layers, b->layers);
 	ck_assert_int_eq(a->listed, b->listed);
+	ck_assert_int_eq(a->mask_refused, b->mask_refused);
+	ck_assert_int_eq(a->no_driver, b->no_driver);
 	ck_assert_uint_eq(a->count, b->count);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct gr_devlog_device *x = &a->devices[i], *y = &b->devices[i];
@@ -51,6 +53,7 @@ static void assert_same(const struct gr_devlog *a, const struct gr_devlog *b)
 		ck_assert_uint_eq(x->model_bytes + x->kv_bytes + x->compute_bytes + x->output_bytes,
 				  y->model_bytes + y->kv_bytes + y->compute_bytes + y->output_bytes);
 		ck_assert_int_eq(x->in_use, y->in_use);
+		ck_assert_int_eq(x->kind, y->kind);
 	}
 }
 
@@ -305,6 +308,86 @@ START_TEST(line_after_one_that_is_too_long_counts)
 }
 END_TEST
 
+/* ---- --list-devices, after -lv 5 ------------------------------------------------------------------------------- */
+static struct gr_devlog list_of(const char *text, size_t len)
+{
+	struct gr_devlog log;
+	gr_devlog_init_list(&log);
+	gr_devlog_feed(&log, text, len);
+	return log;
+}
+
+static const struct {
+	const char *file;
+	size_t count;
+	int32_t found;
+	bool mask_refused, no_driver, whole;
+} lists[] = {
+	{ "list-vulkan-told.txt", 1, 1, false, false, true },
+	{ "list-vulkan-hidden.txt", 0, 0, false, false, true },
+	{ "list-vulkan-masked.txt", 0, -1, true, false, true },
+	{ "list-vulkan-driverless.txt", 0, -1, false, true, true },
+	{ "list-vulkan.txt", 1, -1, false, false, false },
+	{ "list-none.txt", 0, -1, false, false, false },
+	{ "list-rpc.txt", 1, -1, false, false, false },
+};
+
+START_TEST(list_of_a_real_server_says_what_is_there_or_in_the_way)
+{
+	size_t len;
+	char *text = sample(lists[_i].file, &len);
+	const struct gr_devlog log = list_of(text, len);
+	ck_assert(log.listed);
+	ck_assert_uint_eq(log.count, lists[_i].count);
+	ck_assert_int_eq(log.found, lists[_i].found);
+	ck_assert_int_eq(log.mask_refused, lists[_i].mask_refused);
+	ck_assert_int_eq(log.no_driver, lists[_i].no_driver);
+	ck_assert_int_eq(gr_devlog_list_is_whole(&log), lists[_i].whole);
+	free(text);
+}
+END_TEST
+
+START_TEST(list_fed_byte_at_a_time_equals_whole_and_a_cut_line_says_nothing)
+{
+	size_t len;
+	char *text = sample(lists[_i].file, &len);
+	struct gr_devlog log;
+	gr_devlog_init_list(&log);
+	for (size_t i = 0, lines = 0; i < len; i++) {
+		gr_devlog_feed(&log, text + i, 1);
+		lines = text[i] == '\n' ? i + 1 : lines;
+		const struct gr_devlog until = list_of(text, lines);
+		assert_same(&log, &until);
+	}
+	free(text);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	enum gr_devlog_kind first, second;
+} kinds[] = {
+	{ "ggml_vulkan: 0 = A (radv) | uma: 0 | fp16: 1\nggml_vulkan: 1 = B (radv) | uma: 1 | fp16: 1\n",
+	  GR_DEVLOG_KIND_CARD, GR_DEVLOG_KIND_SHARED },
+	{ "0.0.0.1 D ggml_vulkan: 1 = B | uma: 0 | x\n0.0.0.1 D ggml_vulkan: Warning: Device type is CPU. This is\n",
+	  GR_DEVLOG_KIND_UNKNOWN, GR_DEVLOG_KIND_CPU },
+	{ "ggml_vulkan: Warning: Device type is CPU.\n", GR_DEVLOG_KIND_UNKNOWN, GR_DEVLOG_KIND_UNKNOWN },
+	{ "ggml_vulkan: 0 = A (radv)\n", GR_DEVLOG_KIND_UNKNOWN, GR_DEVLOG_KIND_UNKNOWN },
+	{ "x: ggml_vulkan: 0 = A (radv) | uma: 1 |\n", GR_DEVLOG_KIND_UNKNOWN, GR_DEVLOG_KIND_UNKNOWN },
+	{ "ggml_vulkan: 99999999999 = A (radv) | uma: 1 |\n", GR_DEVLOG_KIND_UNKNOWN, GR_DEVLOG_KIND_UNKNOWN },
+};
+
+START_TEST(kind_of_a_vulkan_device_is_what_is_said_of_it)
+{
+	static const char tail[] = "Available devices:\n  Vulkan0: A (9 MiB, 8 MiB free)\n  Vulkan1: B (9 MiB, 8 MiB free)\n";
+	char text[512];
+	int n = snprintf(text, sizeof text, "%s%s", kinds[_i].text, tail);
+	const struct gr_devlog log = list_of(text, (size_t)n);
+	ck_assert_int_eq(gr_devlog_find(&log, "Vulkan0")->kind, kinds[_i].first);
+	ck_assert_int_eq(gr_devlog_find(&log, "Vulkan1")->kind, kinds[_i].second);
+}
+END_TEST
+
 START_TEST(devices_beyond_the_cap_are_not_kept)
 {
 	struct gr_devlog log;
@@ -335,6 +418,9 @@ int main(void)
 	tcase_add_test(tc, text_of_a_device_is_made_printable);
 	tcase_add_test(tc, line_at_the_cap_counts_and_one_past_does_not);
 	tcase_add_test(tc, line_after_one_that_is_too_long_counts);
+	tcase_add_loop_test(tc, list_of_a_real_server_says_what_is_there_or_in_the_way, 0, ROWS(lists));
+	tcase_add_loop_test(tc, list_fed_byte_at_a_time_equals_whole_and_a_cut_line_says_nothing, 0, ROWS(lists));
+	tcase_add_loop_test(tc, kind_of_a_vulkan_device_is_what_is_said_of_it, 0, ROWS(kinds));
 	tcase_add_test(tc, devices_beyond_the_cap_are_not_kept);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

@@ -9,7 +9,7 @@
 
 enum { UNTOUCHED = 0x5a };
 
-static const char *const backends[] = { "rocm", "llama_cpp" };
+static const char *const backends[] = { "rocm", "vulkan", "llama_cpp" };
 
 static inf_status parse_load(struct gr_load_options *out, const char *key, const char *value, inf_error *err)
 {
@@ -27,7 +27,7 @@ static inf_status parse_instance(struct gr_instance_options *out, const inf_kv *
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 START_TEST(table_of_an_unknown_backend_is_null)
 {
-	ck_assert_ptr_null(gr_options_table("vulkan"));
+	ck_assert_ptr_null(gr_options_table("metal"));
 	ck_assert_ptr_null(gr_options_table(""));
 }
 END_TEST
@@ -45,6 +45,8 @@ START_TEST(table_holds_no_option_of_another_backend)
 	ck_assert(has_key(gr_options_table("rocm"), "rocm.sysroot"));
 	ck_assert(has_key(gr_options_table("rocm"), "llama-server.path"));
 	ck_assert(!has_key(gr_options_table("llama_cpp"), "rocm.sysroot"));
+	ck_assert(!has_key(gr_options_table("vulkan"), "rocm.device"));
+	ck_assert(!has_key(gr_options_table("rocm"), "vulkan.device"));
 	ck_assert(has_key(gr_options_table("llama_cpp"), "llama-server.path"));
 }
 END_TEST
@@ -116,6 +118,20 @@ START_TEST(parse_instance_takes_each_text)
 	ck_assert_int_eq(parse_instance(&options, pairs, 2, &err), INF_OK);
 	ck_assert_str_eq(options.server_path, "/opt/llama-server");
 	ck_assert_str_eq(options.sysroot, "/fake");
+}
+END_TEST
+
+START_TEST(parse_instance_of_vulkan_takes_its_own_devices)
+{
+	const inf_kv pairs[] = { { "vulkan.device", "1" }, { "vulkan.allow-cpu-device", "true" } };
+	struct gr_instance_options options;
+	const inf_options *table = gr_options_table("vulkan");
+	ck_assert_int_eq(gr_options_parse_instance(&options, table, NULL, 0, NULL), INF_OK);
+	ck_assert_str_eq(options.devices, "auto");
+	ck_assert_int_eq(options.allow_cpu_device, 0);
+	ck_assert_int_eq(gr_options_parse_instance(&options, table, pairs, 2, NULL), INF_OK);
+	ck_assert_str_eq(options.devices, "1");
+	ck_assert_int_eq(options.allow_cpu_device, 1);
 }
 END_TEST
 
@@ -381,6 +397,7 @@ int main(void)
 	tc = tcase_create("values");
 	tcase_add_test(tc, parse_of_no_instance_options_gives_the_defaults);
 	tcase_add_test(tc, parse_instance_takes_each_text);
+	tcase_add_test(tc, parse_instance_of_vulkan_takes_its_own_devices);
 	tcase_add_test(tc, parse_of_no_load_options_gives_the_defaults);
 	tcase_add_test(tc, parse_load_takes_each_number);
 	tcase_add_test(tc, parse_success_leaves_the_error_alone);
