@@ -160,7 +160,7 @@ void conn_answer(struct conn *self, int status, const char *body, size_t len)
 			 "Content-Length: %zu\r\nKeep-Alive: timeout=5, max=100\r\n\r\n", status, len);
 	conn_write(self, head, (size_t)n);
 	conn_write(self, body, len);
-	self->answered = true;
+	self->answered = strstr(self->head, " HTTP/1.1\r\n") != NULL;
 }
 
 void conn_start_stream(struct conn *self)
