@@ -76,7 +76,7 @@ static const struct fault connections[] = {
 	{ "on /completion x1\n default\n", INF_OK, "", "", " w0 w1 w2 w3 w4 w5 w6 w7" },
 	{ TWICE("/completion", ""), CUT, "" },
 	{ TWICE("/completion", " reset\n"), CUT, "" },
-	{ " send HTTP/1.1 2\n", CUT, "" },
+	{ TWICE("/completion", " send HTTP/1.1 2\n"), CUT, "" },
 	{ " send HTTP/1.1 200 OK\\r\\nContent-Type: te\n", CUT, "" },
 	{ " send HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\ndata: \n", CUT, "" },
 	{ " send this is no HTTP\\r\\n\\r\\n\n", CUT, "" },
