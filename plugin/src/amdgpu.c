@@ -22,6 +22,7 @@ struct owner {
 	char text[56];
 	char group[33];
 	bool named;
+	bool closed;	/* to its group too: joining it would not help */
 };
 
 static void find_owner(const struct gr_sysroot_ops *ops, const char *path, struct owner *out)
@@ -33,6 +34,7 @@ static void find_owner(const struct gr_sysroot_ops *ops, const char *path, struc
 	out->named = gr_sysroot_group(ops, node.gid, out->group, sizeof out->group);
 	if (!out->named)
 		snprintf(out->group, sizeof out->group, "%u", (unsigned)node.gid);
+	out->closed = (node.mode & 0060) != 0060;
 	snprintf(out->text, sizeof out->text, " (mode %04o, group %s)", (unsigned)node.mode & 07777, out->group);
 }
 
@@ -43,7 +45,9 @@ static void refuse_permission(struct look *self, const char *code, const char *p
 	find_owner(self->ops, path, &owner);
 	gr_refuse(refusal, code, "no permission for /%s%s%s", path, owner.text, consequence);
 	refusal->os_errno = EACCES;
-	if (self->scan->container)
+	if (owner.closed)
+		gr_refusal_remedy(refusal, "let a udev rule give it the group render and mode 0660, and join that group");
+	else if (self->scan->container)
 		gr_refusal_remedy(refusal, "start the container with --group-add %s", owner.group);
 	else if (!owner.named)
 		gr_refusal_remedy(refusal, "give the process the group %s (in a container: --group-add)", owner.group);

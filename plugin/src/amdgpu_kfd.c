@@ -197,7 +197,7 @@ static void visit(struct counters *self, uint32_t node)
 	}
 	if (self->id_count < GR_AMDGPU_NODES_MAX)
 		self->ids[self->id_count++] = p.unique_id;
-	if (p.vendor_id == GR_AMDGPU_VENDOR)
+	if (p.vendor_id == GR_AMDGPU_VENDOR && p.simd_count)
 		self->walk->amd_count++;
 	if (!render_node_opens(self, p.drm_render_minor))
 		return;

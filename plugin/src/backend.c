@@ -303,8 +303,11 @@ inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
+	pthread_rwlock_rdlock(&model->server_lock);
+	inf_model_info info = model->info;
+	pthread_rwlock_unlock(&model->server_lock);
 	if (out)
-		inf_write_struct(out, &model->info, sizeof model->info);
+		inf_write_struct(out, &info, sizeof info);
 	else
 		st = inf_fail(err, INF_E_INVALID, "argument", "info: out is NULL");
 	gr_slots_leave(model->slots);

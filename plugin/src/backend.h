@@ -11,21 +11,25 @@
 #include "gguf.h"
 #include "http.h"
 #include "launch.h"
+#include "modelset.h"
 #include "options.h"
 #include "profile.h"
+#include "restart.h"
 #include "rundir.h"
 #include "server.h"
 #include "slots.h"
 #include "strv.h"
 #include "supervisor.h"
+#include "wake.h"
 #include "wire.h"
 
 /*
  * backend: the vtable over the modules.
  *
  * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
- * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_request.c one generate or chat,
- * backend_files.c the models on disk, and prompt.c the way of a prompt to token ids.
+ * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
+ * backend_server.c the server while it is used, backend_request.c one generate or chat, backend_files.c the models on
+ * disk, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -46,18 +50,36 @@ struct inf_instance {
 	struct gr_server_facts facts;
 };
 
+/* What a start of the server needs; kept for the next one. All owned. */
+struct gr_start {
+	struct gr_modelset set;
+	struct gr_server_facts facts;
+	struct gr_load_options options;
+	struct gr_launch_plan plan;	/* its pointers lead into this struct */
+	uint32_t flags;			/* INF_LOAD_FLAG_* */
+	char *devices, *adapter_path;	/* NULL = none */
+	uint64_t adapter_bytes;
+};
+
 struct inf_model {
 	struct inf_instance *instance;
 	struct gr_gguf file;
-	struct gr_rundir rundir;
-	struct gr_supervisor *server;
-	struct gr_http *http;
+	struct gr_start *start;
 	struct gr_slots *slots;
+	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
+	struct gr_wake wake;
+
+	pthread_rwlock_t server_lock;	/* held to use what follows, written to put another server there */
+	struct gr_rundir rundir;
+	struct gr_supervisor *server;	/* NULL = the last start failed */
+	struct gr_http *http;
 	inf_model_info info;
 	struct gr_device_choice devices;	/* empty where no device was chosen */
 	const char *device;		/* value of --device, "none" for the CPU; NULL = whatever the server finds */
-	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
-	pthread_mutex_t lock;		/* last_error */
+
+	pthread_mutex_t lock;		/* what follows */
+	struct gr_restart restart;
+	inf_error death;		/* why there is no server, where that is known; code INF_OK = not so */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
 };
 
@@ -87,27 +109,49 @@ inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, 
 inf_status gr_model_close(inf_model *self, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
-/* INF_E_BACKEND_DIED and why, INF_OK while the server runs. */
-inf_status gr_model_check_alive(inf_model *self, inf_error *err);
-/* After a connection broke: the same, with notice_ms for its end to be seen. A server that runs on but does not even
- * take connections (unreachable) is killed: nothing else will end it. */
-inf_status gr_model_check_lost(inf_model *self, bool unreachable, int notice_ms, inf_error *err);
-
-/* What a load says about devices and memory. */
-struct gr_devices_load {
-	const inf_load_params *params;
-	struct gr_fit_model model;
-	uint64_t adapter_bytes;
-	const struct gr_server_facts *facts;
+/* Who waits for a start, as in inf_load_params. */
+struct gr_progress {
+	int32_t (*on_progress)(void *user, const inf_progress *progress);	/* may be NULL */
+	void *user;
 };
+
+/* ---- backend_start.c ---- */
+/* Choose devices, start the server by self->start and wait until it answers. After a failure: gr_server_drop(). */
+inf_status gr_server_start(inf_model *self, const struct gr_progress *progress, struct gr_wire_props *props,
+			   inf_error *err);
+/* Stop the server if it runs, and take away what belongs to it. */
+inf_status gr_server_drop(inf_model *self, inf_error *err);
+
+/* ---- backend_server.c ---- */
+enum { GR_SERVER_NOTICE_MS = 500 };	/* after a connection broke: how long the server's end may take to be seen */
+
+/*
+ * Until gr_server_let_go() the server stays the one it is. A server that ended is started again if the load allows it
+ * (restart=on-demand); on_poll is asked meanwhile, anything but 0 ends the wait with INF_E_CANCELLED.
+ * INF_E_BACKEND_DIED and why it ended, or what the start failed with.
+ */
+inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, inf_error *err);
+void gr_server_let_go(inf_model *self);
+/* It completed a request. */
+void gr_server_worked(inf_model *self);
+/* For those who hold it. INF_E_BACKEND_DIED and why, INF_OK while the server runs. */
+inf_status gr_server_check_alive(inf_model *self, inf_error *err);
+/* After a connection broke: the same, with a moment for its end to be seen. A server that runs on but does not even
+ * take connections (unreachable) is killed: nothing else will end it. */
+inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *err);
+/* Kill a server that is of no use any more. what: "llama-server WHAT; it was killed". Returns status. */
+inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err);
+/* loading: the status is that of a load that ended so. */
+inf_status gr_server_explain_death(inf_model *self, const char *during, bool loading, inf_error *err);
+/* Sleep of the machine before this is of no concern. */
+void gr_server_remember_clocks(inf_model *self);
 
 /* ---- backend_devices.c ---- */
 extern const inf_devices gr_devices_table;
-/* Choose the devices for a load, and make the plan fit into their memory. */
-inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan,
-			   inf_error *err);
+/* Choose the devices for self->start, and make its plan fit into their memory. */
+inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, inf_error *err);
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
-inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_error *err);
+inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,

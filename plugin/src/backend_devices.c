@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend.h"
 #include "fail.h"
@@ -10,6 +11,9 @@
 enum {
 	LOG_LATE_MS = 1000,		/* longest wait for the line that ends the log of a load */
 	LOG_ASK_MS = 2,
+	MEMORY_LOOK_MS = 50,
+	MEMORY_SETTLED_MS = 300,	/* free memory that has not grown for so long will not */
+	MEMORY_WAIT_MS = 10000,
 };
 
 static const uint64_t server_fit_margin = UINT64_C(1) << 30;	/* llama-server's own default for a device */
@@ -28,14 +32,15 @@ static struct gr_device_query query_of(const inf_instance *instance, const char 
 					 .wish = wish };
 }
 
-static void choose(inf_model *self, const struct gr_devices_load *load, uint64_t need_bytes)
+static void choose(inf_model *self, uint64_t need_bytes)
 {
-	struct gr_device_query query = query_of(self->instance, load->facts->file.path, load->params->devices);
+	const struct gr_start *start = self->start;
+	struct gr_device_query query = query_of(self->instance, start->facts.file.path, start->devices);
 	query.need_bytes = need_bytes;
 	gr_devices_release(self);
 	gr_profile.devices.choose(&query, &self->devices);
 	if (self->devices.memory_count)
-		self->devices.memory[0].reserve_bytes += load->adapter_bytes;
+		self->devices.memory[0].reserve_bytes += start->adapter_bytes;
 }
 
 static uint64_t free_bytes(const struct gr_device_choice *choice)
@@ -48,18 +53,20 @@ static uint64_t free_bytes(const struct gr_device_choice *choice)
 }
 
 /* Each device more has a price of its own, so what a load needs is known only for devices that were chosen. */
-static void choose_enough(inf_model *self, const struct gr_devices_load *load, const struct gr_launch_plan *plan)
+static void choose_enough(inf_model *self)
 {
+	const struct gr_launch_plan *plan = &self->start->plan;
+	const struct gr_fit_model model = { &self->start->set.facts, &self->start->set.layers };
 	const struct gr_fit_load memory = gr_launch_memory(plan);
 	const struct gr_fit_device ideal = { 0, 0 };
-	uint64_t need = plan->fit == GR_FIT_AUTO ? gr_fit_total(&load->model, &memory, &ideal, 1) : 0;
+	uint64_t need = plan->fit == GR_FIT_AUTO ? gr_fit_total(&model, &memory, &ideal, 1) : 0;
 	for (uint32_t before = 0;;) {
 		const struct gr_device_choice *choice = &self->devices;
-		choose(self, load, need);
+		choose(self, need);
 		if (plan->fit != GR_FIT_AUTO || choice->refusal.code || choice->memory_count <= before)
 			return;
 		before = choice->memory_count;
-		need = gr_fit_total(&load->model, &memory, choice->memory, choice->memory_count);
+		need = gr_fit_total(&model, &memory, choice->memory, choice->memory_count);
 		if (need <= free_bytes(choice))
 			return;
 	}
@@ -83,55 +90,108 @@ static void tell(const inf_model *self, const struct gr_launch_plan *plan, const
 		       fits->context_len, plan->context_len);
 }
 
-static inf_status fit(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan, inf_error *err)
+static inf_status fit(inf_model *self, struct gr_fit_plan *fits, inf_error *err)
 {
 	const struct gr_device_choice *choice = &self->devices;
-	const struct gr_fit_load wanted = gr_launch_memory(plan);
+	const struct gr_start *start = self->start;
+	const struct gr_fit_model model = { &start->set.facts, &start->set.layers };
+	const struct gr_fit_load wanted = gr_launch_memory(&start->plan);
+	return gr_fit_choose(&model, &wanted, start->plan.fixed, choice->memory, choice->memory_count, start->set.path, fits,
+			     err);
+}
+
+/* The memory of a process that has just ended comes back late. */
+struct patience {
+	const struct gr_progress *progress;
+	int64_t until_ms, moved_ms;
+	uint64_t free_bytes;
+};
+
+/* INF_OK: look again. Else there is no more to come, or the caller has enough. */
+static inf_status wait_for_memory(inf_model *self, struct patience *p)
+{
+	const inf_progress progress = { .struct_size = sizeof progress, .stage = INF_STAGE_START, .fraction = -1 };
+	const struct timespec a_little = { .tv_nsec = MEMORY_LOOK_MS * 1000000L };
+	const struct gr_progress *to = p->progress;
+	int64_t now = gr_now_ms();
+	if (free_bytes(&self->devices) > p->free_bytes)
+		p->moved_ms = now;
+	p->free_bytes = free_bytes(&self->devices);
+	if (now - p->moved_ms >= MEMORY_SETTLED_MS || now >= p->until_ms)
+		return INF_E_NO_VRAM;
+	if (to->on_progress && to->on_progress(to->user, &progress) != INF_CONTINUE)
+		return INF_E_CANCELLED;
+	nanosleep(&a_little, NULL);
+	return INF_OK;
+}
+
+static inf_status choose_and_fit(inf_model *self, const struct gr_progress *progress, inf_error *err)
+{
+	int64_t now = gr_now_ms();
+	struct patience patience = { progress, now + MEMORY_WAIT_MS, now, 0 };
+	struct gr_launch_plan *plan = &self->start->plan;
 	struct gr_fit_plan fits;
-	if (!choice->memory_count) {
-		gr_log(self->instance, INF_LOG_WARN, "how much device memory is free is not known: nothing is fitted to it");
-		return INF_OK;
+	for (;;) {
+		choose_enough(self);
+		if (self->devices.refusal.code || plan->fit != GR_FIT_AUTO)
+			return INF_OK;
+		if (!self->devices.memory_count) {
+			gr_log(self->instance, INF_LOG_WARN, "how much device memory is free is not known: nothing is fitted to it");
+			return INF_OK;
+		}
+		inf_status st = fit(self, &fits, err);
+		if (st == INF_OK)
+			break;
+		inf_status wait = wait_for_memory(self, &patience);
+		if (wait == INF_E_CANCELLED)
+			return inf_fail(err, wait, "cancelled", "the load was cancelled");
+		if (wait != INF_OK)
+			return st;
 	}
-	inf_status st = gr_fit_choose(&load->model, &wanted, plan->fixed, choice->memory, choice->memory_count,
-				      load->params->path, &fits, err);
-	if (st != INF_OK)
-		return st;
 	tell(self, plan, &fits);
 	gr_launch_shrink(plan, &fits);
 	return INF_OK;
 }
 
-inf_status gr_devices_plan(inf_model *self, const struct gr_devices_load *load, struct gr_launch_plan *plan,
-			   inf_error *err)
+static inf_status check_server_fit(const struct gr_start *start, inf_error *err)
 {
-	bool allow_cpu = load->params->flags & INF_LOAD_FLAG_ALLOW_CPU;
-	inf_status st = INF_OK;
+	if (start->plan.fit != GR_FIT_SERVER || start->facts.features & GR_FEATURE_FIT)
+		return INF_OK;
+	return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
+			"%s (%s) has no --fit of its own: use fit=auto, or a newer llama-server", start->facts.file.path,
+			start->facts.version);
+}
+
+inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, inf_error *err)
+{
+	struct gr_launch_plan *plan = &self->start->plan;
+	bool allow_cpu = self->start->flags & INF_LOAD_FLAG_ALLOW_CPU;
 	self->device = "none";
 	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
 		return INF_OK;
-	if (plan->fit == GR_FIT_SERVER && !(load->facts->features & GR_FEATURE_FIT))
-		return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
-				"%s (%s) has no --fit of its own: use fit=auto, or a newer llama-server",
-				load->facts->file.path, load->facts->version);
-	choose_enough(self, load, plan);
+	inf_status st = check_server_fit(self->start, err);
+	if (st == INF_OK)
+		st = choose_and_fit(self, progress, err);
+	if (st != INF_OK)
+		return st;
 	if (self->devices.refusal.code) {
-		plan->gpu_layers = 0;
-		st = allow_cpu ? INF_OK : refuse(&self->devices.refusal, err);
+		if (allow_cpu)
+			plan->gpu_layers = 0;
+		else
+			st = refuse(&self->devices.refusal, err);
 		gr_devices_release(self);
 		return st;
 	}
 	if (self->devices.env.failed)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
 	gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
-	if (plan->fit == GR_FIT_AUTO)
-		st = fit(self, load, plan, err);
-	if (st == INF_OK && plan->gpu_layers == 0)	/* only where the CPU is allowed */
+	if (self->devices.unseen_bytes)
+		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
+	if (plan->gpu_layers == 0)	/* only where the CPU is allowed */
 		gr_devices_release(self);
 	else
 		self->device = allow_cpu ? NULL : self->devices.argument;
-	if (self->devices.unseen_bytes)
-		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
-	return st;
+	return INF_OK;
 }
 
 /* ---- the proof ------------------------------------------------------------------------------------------------- */
@@ -199,7 +259,7 @@ static inf_status judge(inf_model *self, const struct gr_devlog *log, inf_error 
 	return inf_fail(err, INF_E_UNAVAILABLE, refusal.code, "%s", text);
 }
 
-inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_error *err)
+inf_status gr_devices_prove(inf_model *self, inf_error *err)
 {
 	inf_status st = INF_OK;
 	if (self->device && strcmp(self->device, "none") == 0) {
@@ -212,7 +272,7 @@ inf_status gr_devices_prove(inf_model *self, const inf_load_params *params, inf_
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
 	}
 	note_devices(self, log);
-	if (!(params->flags & INF_LOAD_FLAG_ALLOW_CPU))
+	if (!(self->start->flags & INF_LOAD_FLAG_ALLOW_CPU))
 		st = judge(self, log, err);
 	free(log);
 	return st;
@@ -242,12 +302,14 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 	if (st != INF_OK)
 		return st;
 	const struct gr_device_query query = query_of(model->instance, NULL, NULL);
+	pthread_rwlock_rdlock(&model->server_lock);
 	if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else
 		st = gr_profile.devices.report(&query, &model->devices, user, on_device, err);
+	pthread_rwlock_unlock(&model->server_lock);
 	gr_slots_leave(model->slots);
 	return st;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "backend.h"
 #include "chat.h"
@@ -12,15 +14,15 @@
 #include "sse.h"
 #include "stop.h"
 #include "utf8.h"
+#include "watchdog.h"
 
 enum {
-	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
 	STREAM_SILENCE_MS = 120000,	/* the server sends a comment every second or two, in prefill too */
 	ROLE_MAX = 31,
 };
 
 /* Why a stream was left before its end. */
-enum ending { ENDING_NONE, ENDING_CALLER, ENDING_CANCELLED, ENDING_CLOSED, ENDING_STOP, ENDING_FAILED };
+enum ending { ENDING_NONE, ENDING_CALLER, ENDING_CANCELLED, ENDING_CLOSED, ENDING_STOP, ENDING_STUCK, ENDING_FAILED };
 
 /* A token without text waits for the next event: it may be the end-of-sequence token, which is not delivered. */
 struct held_token {
@@ -36,6 +38,8 @@ struct request {
 	struct gr_wire_stream *wire;
 	struct gr_stop stop;
 	struct held_token held;
+	struct gr_watchdog watchdog;
+	bool delivered, replayed;	/* a token reached the caller; it is the second try */
 	int64_t seen;			/* tokens sampled, as far as events told */
 	enum ending ending;
 	bool final;			/* the final event came */
@@ -52,6 +56,11 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int64_t ms_of(int64_t ns)
+{
+	return ns / 1000000;
+}
+
 /* ---- the caller's say ------------------------------------------------------------------------------------------ */
 static int poll_caller(void *user)
 {
@@ -61,6 +70,28 @@ static int poll_caller(void *user)
 	else if (r->params.on_poll && r->params.on_poll(r->params.user) != INF_CONTINUE)
 		r->ending = ENDING_CANCELLED;
 	return r->ending != ENDING_NONE;
+}
+
+static void look_at_server(struct request *r, int64_t now)
+{
+	struct gr_activity activity;
+	if (gr_watchdog_wants_look(&r->watchdog, now) && gr_supervisor_activity(r->model->server, &activity))
+		gr_watchdog_look(&r->watchdog, now, (int64_t)activity.cpu_ticks * 1000 / sysconf(_SC_CLK_TCK));
+}
+
+/* While the server works on the request. */
+static int poll_stream(void *user)
+{
+	struct request *r = user;
+	int64_t now = ms_of(now_ns());
+	look_at_server(r, now);
+	if (gr_watchdog_expired(&r->watchdog, now)) {
+		r->ending = ENDING_STUCK;
+		return 1;
+	}
+	int stop = poll_caller(r);
+	gr_watchdog_excuse(&r->watchdog, ms_of(now_ns()) - now);
+	return stop;
 }
 
 static inf_status ended_by_poll(const struct request *r, inf_error *err)
@@ -80,11 +111,16 @@ static int fail(struct request *r, inf_status st)
 
 static int hand_over(struct request *r, const inf_token *token)
 {
-	if (r->params.on_token && r->params.on_token(r->params.user, token) != INF_CONTINUE) {
-		r->ending = ENDING_CALLER;
-		return -1;
-	}
-	return 0;
+	if (!r->params.on_token)
+		return 0;
+	int64_t begun = now_ns();
+	r->delivered = true;
+	int32_t answer = r->params.on_token(r->params.user, token);
+	gr_watchdog_excuse(&r->watchdog, ms_of(now_ns() - begun));
+	if (answer == INF_CONTINUE)
+		return 0;
+	r->ending = ENDING_CALLER;
+	return -1;
 }
 
 /* Text passes the stop strings on its way out; what may become one stays behind. */
@@ -166,8 +202,10 @@ static int on_token(struct request *r, const struct gr_wire_event *event)
 	}
 	r->seen = predicted;
 	r->last_ns = now_ns();
-	if (!r->first_ns)
+	if (!r->first_ns) {
 		r->first_ns = r->last_ns;
+		gr_watchdog_begin(&r->watchdog, r->model->start->options.token_timeout_ms, ms_of(r->first_ns));
+	}
 	if (deliver_held(r) != 0)
 		return -1;
 	int32_t stop = stop_token_index(r, token.id);
@@ -220,6 +258,7 @@ static int on_event(const struct gr_sse_event *event, void *user)
 	struct gr_wire_event decoded;
 	if (r->final)
 		return 0;
+	gr_watchdog_event(&r->watchdog, ms_of(now_ns()));
 	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &decoded, r->err);
 	if (st != INF_OK)
 		return fail(r, st);
@@ -270,6 +309,15 @@ static inf_status refused(struct request *r, int code, const struct gr_buf *body
 			"llama-server refuses the request: %s", error.message);
 }
 
+static inf_status stuck(struct request *r)
+{
+	char what[96];
+	int64_t silent = ms_of(now_ns()) - r->watchdog.event_ms;
+	snprintf(what, sizeof what, "gave no %s for %lld ms (option %s)", r->first_ns ? "token" : "sign of progress",
+		 (long long)silent, r->first_ns ? "token-timeout-ms" : "first-token-timeout-ms");
+	return gr_server_give_up(r->model, INF_E_TIMEOUT, r->first_ns ? "token_timeout" : "first_token_timeout", what, r->err);
+}
+
 /* The exchange ended: what does it mean? */
 static inf_status judge(struct request *r, inf_status st, int code, const struct gr_buf *refusal)
 {
@@ -282,6 +330,8 @@ static inf_status judge(struct request *r, inf_status st, int code, const struct
 	case ENDING_CANCELLED:
 	case ENDING_CLOSED:
 		return ended_by_poll(r, r->err);
+	case ENDING_STUCK:
+		return stuck(r);
 	case ENDING_FAILED:
 		return r->failure;
 	case ENDING_NONE:
@@ -292,7 +342,7 @@ static inf_status judge(struct request *r, inf_status st, int code, const struct
 	if (st == INF_OK && code != 200)
 		return refused(r, code, refusal);
 	if (st == INF_OK || st == INF_E_IO) {
-		inf_status died = gr_model_check_lost(r->model, st != INF_OK && code == 0, DEATH_NOTICE_MS, r->err);
+		inf_status died = gr_server_check_lost(r->model, st != INF_OK && code == 0, r->err);
 		if (died != INF_OK)
 			return died;
 	}
@@ -307,9 +357,10 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	int code = 0;
 	const struct gr_http_request request = {
 		.path = "/completion", .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
-		.on_body = on_body, .on_poll = poll_caller, .user = r, .error_body = &refusal,
+		.on_body = on_body, .on_poll = poll_stream, .user = r, .error_body = &refusal,
 		.polled_ms = &r->polled_ms, .stream = true,
 	};
+	gr_watchdog_begin(&r->watchdog, r->model->start->options.first_token_timeout_ms, ms_of(now_ns()));
 	inf_status st = gr_http_perform(r->model->http, &request, &code, r->err);
 	st = judge(r, st, code, &refusal);
 	gr_buf_release(&refusal);
@@ -394,8 +445,10 @@ static inf_status make_prompt(struct request *r, const struct input *input, stru
 		st = gr_prompt_from_text(out, &asker, input->text, input->text_len, r->params.flags, r->err);
 	if (r->ending != ENDING_NONE)
 		return ended_by_poll(r, r->err);
+	if (st == INF_E_TIMEOUT)	/* the tokeniser computes nothing that could take so long */
+		return gr_server_give_up(r->model, st, "server_deaf", "did not answer its tokeniser in time", r->err);
 	if (st == INF_E_IO) {
-		inf_status died = gr_model_check_lost(r->model, true, DEATH_NOTICE_MS, r->err);
+		inf_status died = gr_server_check_lost(r->model, true, r->err);
 		return died != INF_OK ? died : st;
 	}
 	return st;
@@ -429,17 +482,47 @@ static void finish_result(struct request *r, inf_status st)
 		result->finish = INF_FINISH_ERROR;
 }
 
+/* A server that died took the request with it: once more, unless the caller has seen some of it. */
+static bool may_replay(const struct request *r, inf_status st)
+{
+	return st == INF_E_BACKEND_DIED && r->model->start->options.restart && !r->replayed && !r->delivered;
+}
+
+static void forget(struct request *r)
+{
+	r->replayed = true;
+	r->held.valid = r->final = false;
+	r->ending = ENDING_NONE;
+	r->seen = r->first_ns = r->last_ns = 0;
+	r->result = (inf_gen_result){ .struct_size = sizeof r->result };
+}
+
+/* The caller has a slot. */
+static inf_status on_server(struct request *r, const struct input *input)
+{
+	for (;;) {
+		inf_status st = gr_server_hold(r->model, poll_caller, r, r->err);
+		if (st != INF_OK)
+			return st;
+		st = with_slot(r, input);
+		if (st == INF_OK)
+			gr_server_worked(r->model);
+		gr_server_let_go(r->model);
+		if (!may_replay(r, st))
+			return st;
+		forget(r);
+	}
+}
+
 static inf_status run(struct request *r, const struct input *input)
 {
-	inf_status st = gr_model_check_alive(r->model, r->err);
-	if (st == INF_OK)
-		st = gr_slots_acquire(r->model->slots, r->params.flags & INF_GEN_FLAG_NO_WAIT, poll_caller, r, r->err);
-	if (r->ending != ENDING_NONE && st != INF_OK)
+	inf_status st = gr_slots_acquire(r->model->slots, r->params.flags & INF_GEN_FLAG_NO_WAIT, poll_caller, r, r->err);
+	if (st == INF_OK) {
+		st = on_server(r, input);
+		gr_slots_release(r->model->slots);
+	}
+	if (st == INF_E_CANCELLED && r->ending != ENDING_NONE)
 		return ended_by_poll(r, r->err);
-	if (st != INF_OK)
-		return st;
-	st = with_slot(r, input);
-	gr_slots_release(r->model->slots);
 	return st;
 }
 

@@ -94,6 +94,13 @@ static size_t match(const char *line, size_t len)
 	return count;
 }
 
+/* A server that has the backend for a device, but whose runtime found none, says so only in another line. */
+static void refine(struct gr_diagnosis *out, const char *output, size_t len)
+{
+	if (strcmp(out->reason, "device_missing") == 0 && contains(output, len, "failed to initialize ROCm"))
+		out->hint = "its ROCm runtime finds no GPU on this machine; see rocminfo, and dmesg for amdgpu";
+}
+
 struct gr_diagnosis gr_diagnose(const char *output, size_t len)
 {
 	struct gr_diagnosis out = { INF_E_BACKEND_DIED, "server_died", "", "" };
@@ -119,5 +126,6 @@ struct gr_diagnosis gr_diagnose(const char *output, size_t len)
 	}
 	if (!out.quote[0] && last)
 		quote(&out, last, last_len);
+	refine(&out, output, len);
 	return out;
 }

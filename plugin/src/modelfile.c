@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -104,4 +105,21 @@ inf_status gr_modelfile_read_layers(const char *path, struct gr_gguf *out, struc
 inf_status gr_modelfile_read(const char *path, struct gr_gguf *out, inf_error *err)
 {
 	return gr_modelfile_read_layers(path, out, NULL, err);
+}
+
+bool gr_modelfile_is_remote(const char *path)
+{
+	/* From the kernel's magic.h and the sources of its file systems: NFS, SMB (three of them), Ceph, 9P, FUSE, Coda, AFS (two),
+	 * Lustre, GPFS, OCFS2. A folder of a virtual machine's host is 9P or virtiofs, which is FUSE. */
+	static const uint32_t types[] = {
+		0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997, 0x65735546, 0x73757245, 0x5346414f, 0x6b414653,
+		0x0bd00bd0, 0x47504653, 0x7461636f,
+	};
+	struct statfs fs;
+	if (statfs(path, &fs) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if ((uint32_t)fs.f_type == types[i])
+			return true;
+	return false;
 }

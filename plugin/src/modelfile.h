@@ -2,6 +2,8 @@
 #ifndef GR_MODELFILE_H
 #define GR_MODELFILE_H
 
+#include <stdbool.h>
+
 #include "inference/plugin.h"
 
 #include "gguf.h"
@@ -26,5 +28,8 @@ inf_status gr_modelfile_read(const char *path, struct gr_gguf *out, inf_error *e
 
 /* As above, and add what the file holds to *layers, as gr_gguf_read_layers() does. */
 inf_status gr_modelfile_read_layers(const char *path, struct gr_gguf *out, struct gr_gguf_layers *layers, inf_error *err);
+
+/* Is the file on a network file system, where reading may take its time? False where that is not known. */
+bool gr_modelfile_is_remote(const char *path);
 
 #endif

@@ -32,14 +32,28 @@ OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192",
 OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms", "1000..86400000", "60000",
        "a load in which nothing moves for so long fails; milliseconds");
 
+OPTION(queue_depth, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-depth", "0..1024", "1024",
+       "calls that may wait for a slot; more are refused as busy");
+OPTION(queue_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-timeout-ms", "1..86400000", "600000",
+       "how long a call may wait for a slot; milliseconds");
+OPTION(first_token_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "first-token-timeout-ms", "100..86400000", "120000",
+       "a prefill without a sign of life for so long fails, and ends the server; milliseconds");
+OPTION(token_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "token-timeout-ms", "100..86400000", "60000",
+       "the same between two tokens; milliseconds");
+OPTION(restart, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "restart", "off|on-demand", "off",
+       "on-demand = a server that ended is started again by the next call");
 OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "auto",
        "who makes a load fit into GPU memory: auto = context and layers are computed here, server = llama-server's own "
        "--fit, none = nobody");
 
+#define LOAD_ITEMS \
+	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
+	&restart
+
 static const inf_option *const rocm_items[] = {
-	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, &threads, &batch_size, &stall_timeout_ms,
+	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
 };
-static const inf_option *const llama_cpp_items[] = { &server_path, &threads, &batch_size, &stall_timeout_ms };
+static const inf_option *const llama_cpp_items[] = { &server_path, LOAD_ITEMS };
 
 #define TABLE(items) { sizeof(inf_options), sizeof(items) / sizeof(items)[0], items }
 
@@ -258,6 +272,11 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &threads, NULL, &out->threads },
 		{ &batch_size, NULL, &out->batch_size },
 		{ &stall_timeout_ms, NULL, &out->stall_timeout_ms },
+		{ &queue_depth, NULL, &out->queue_depth },
+		{ &queue_timeout_ms, NULL, &out->queue_timeout_ms },
+		{ &first_token_timeout_ms, NULL, &out->first_token_timeout_ms },
+		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
+		{ &restart, NULL, &out->restart },
 	};
 	const size_t slot_count = sizeof slots / sizeof slots[0];
 	*out = (struct gr_load_options){ 0 };

@@ -35,6 +35,11 @@ struct gr_load_options {
 	int32_t threads;		/* CPU threads of the server; 0 = chosen */
 	int32_t batch_size;		/* prompt tokens in one step of prefill */
 	int32_t stall_timeout_ms;	/* longest time without a sign of progress while loading */
+	int32_t queue_depth;		/* calls that may wait for a slot */
+	int32_t queue_timeout_ms;	/* how long they may */
+	int32_t first_token_timeout_ms;	/* longest time without a sign of life in prefill */
+	int32_t token_timeout_ms;	/* and between two tokens */
+	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
 };
 
 /* The table of one backend: options with another backend's prefix are not in it. NULL for an unknown backend. */

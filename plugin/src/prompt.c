@@ -55,9 +55,10 @@ static inf_status ask(const struct gr_prompt_asker *asker, const char *path, con
 {
 	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
 	struct question q = { .asker = asker, .answer = answer };
-	int code = 0;
+	int code = 0, limit = asker->model->start->options.first_token_timeout_ms;
 	const struct gr_http_request request = {
-		.path = path, .body = body->data, .body_len = body->len, .timeout_ms = GR_PROMPT_REQUEST_MS,
+		.path = path, .body = body->data, .body_len = body->len,
+		.timeout_ms = limit < GR_PROMPT_REQUEST_MS ? limit : GR_PROMPT_REQUEST_MS,
 		.on_body = on_body, .on_poll = on_poll, .user = &q, .error_body = &refusal,
 		.polled_ms = asker->polled_ms,
 	};

@@ -14,7 +14,7 @@
  */
 enum {
 	GR_PROMPT_TEXT_MAX = 16 << 20,		/* bytes of a prompt, or of all messages together */
-	GR_PROMPT_REQUEST_MS = 60000,		/* for one question to the tokeniser */
+	GR_PROMPT_REQUEST_MS = 60000,		/* for one question to the tokeniser; less if the load's first-token-timeout-ms is */
 };
 
 struct gr_prompt {

@@ -17,6 +17,7 @@ struct waiter {
 struct gr_slots {
 	pthread_mutex_t lock;
 	pthread_cond_t left;		/* a caller went out */
+	int depth, timeout_ms;		/* of the queue; never change */
 	int free;
 	int inside;			/* callers between enter and leave */
 	int waiting;
@@ -24,7 +25,7 @@ struct gr_slots {
 	atomic_bool closed;
 };
 
-inf_status gr_slots_new(struct gr_slots **out, int count, inf_error *err)
+inf_status gr_slots_new(struct gr_slots **out, int count, int depth, int timeout_ms, inf_error *err)
 {
 	struct gr_slots *self = calloc(1, sizeof *self);
 	if (!self)
@@ -32,6 +33,8 @@ inf_status gr_slots_new(struct gr_slots **out, int count, inf_error *err)
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->left, NULL);
 	self->free = count;
+	self->depth = depth;
+	self->timeout_ms = timeout_ms;
 	self->last = &self->first;
 	*out = self;
 	return INF_OK;
@@ -89,11 +92,19 @@ static void wait_a_little(struct gr_slots *self, struct waiter *w)
 	pthread_cond_timedwait(&w->wake, &self->lock, &until);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* With the lock held; it is given up while on_poll runs. */
-static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), void *user)
+static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), void *user, inf_error *err)
 {
 	struct waiter w;
 	inf_status st = INF_OK;
+	int64_t deadline = now_ms() + self->timeout_ms;
 	enqueue(self, &w);
 	while (!atomic_load(&self->closed) && !(self->free > 0 && self->first == &w)) {
 		wait_a_little(self, &w);
@@ -102,6 +113,11 @@ static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), v
 		pthread_mutex_lock(&self->lock);
 		if (stop) {
 			st = INF_E_CANCELLED;
+			break;
+		}
+		if (now_ms() >= deadline && !(self->free > 0 && self->first == &w)) {
+			st = inf_fail(err, INF_E_BUSY, "queue_timeout", "no slot became free in %d ms (option queue-timeout-ms): all "
+				      "slots of the model are in use", self->timeout_ms);
 			break;
 		}
 	}
@@ -115,10 +131,10 @@ static inf_status take(struct gr_slots *self, bool no_wait, int (*on_poll)(void 
 	if (!atomic_load(&self->closed) && (self->free == 0 || self->first)) {
 		if (no_wait)
 			return inf_fail(err, INF_E_BUSY, "no_free_slot", "all slots of the model are in use");
-		if (self->waiting >= GR_SLOTS_WAITING_MAX)
-			return inf_fail(err, INF_E_BUSY, "queue_full", "%d requests wait for a slot already",
-					GR_SLOTS_WAITING_MAX);
-		st = wait_turn(self, on_poll, user);
+		if (self->waiting >= self->depth)
+			return inf_fail(err, INF_E_BUSY, "queue_full", "%d requests wait for a slot already (option queue-depth)",
+					self->waiting);
+		st = wait_turn(self, on_poll, user, err);
 	}
 	if (atomic_load(&self->closed))
 		st = inf_fail(err, INF_E_CLOSED, "closed", "the model was closed");

@@ -16,12 +16,12 @@
  */
 enum {
 	GR_SLOTS_POLL_MS = 40,		/* between two questions to on_poll while waiting */
-	GR_SLOTS_WAITING_MAX = 1024,	/* callers in the queue */
 };
 
 struct gr_slots;
 
-inf_status gr_slots_new(struct gr_slots **out, int count, inf_error *err);
+/* depth: callers that may wait at once; timeout_ms: how long each of them. */
+inf_status gr_slots_new(struct gr_slots **out, int count, int depth, int timeout_ms, inf_error *err);
 void gr_slots_free(struct gr_slots *self);	/* accepts NULL; nobody holds or waits */
 
 /* INF_E_CLOSED when gr_slots_close() began. */
@@ -31,7 +31,8 @@ void gr_slots_leave(struct gr_slots *self);
 
 /*
  * Wait for a slot; the caller is inside. on_poll (may be NULL) is asked while waiting; anything but 0 ends it with INF_E_CANCELLED.
- * INF_E_BUSY: no slot is free and no_wait is set, or the queue is full. INF_E_CLOSED: gr_slots_close() began.
+ * INF_E_BUSY: no slot is free and no_wait is set ("no_free_slot"), the queue is full ("queue_full"), or no slot became
+ * free in time ("queue_timeout"). INF_E_CLOSED: gr_slots_close() began.
  */
 inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
 			    inf_error *err);

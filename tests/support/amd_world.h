@@ -10,8 +10,8 @@
 /*
  * amd_world: the rocm plugin without an AMD GPU.
  *
- * A fake machine from a text file, and a stand-in for llama-server that writes down what it was given, refuses what a real
- * one with ROCm would refuse, says about devices what a real one would say, and then runs the real one on the CPU.
+ * A fake machine from a text file, and a stand-in for a llama-server with ROCm, support/rocm-server, which says about its
+ * devices what the test wants.
  * TEST_FIXTURES is the folder of the machines.
  */
 #define WORLD_UUID "GPU-880ed6479d653a85"	/* the card of the usual machine */

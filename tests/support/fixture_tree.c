@@ -298,38 +298,40 @@ void fixture_tree_free(struct fixture_tree *self)
 
 static int error_of(const char *name)
 {
-	static const struct {
-		const char *name;
-		int error;
-	} errors[] = {
-		{ "EACCES", EACCES }, { "EPERM", EPERM }, { "ENOENT", ENOENT }, { "EINVAL", EINVAL }, { "ENXIO", ENXIO },
-		{ "ENODEV", ENODEV }, { "EIO", EIO }, { "ENOMEM", ENOMEM }, { "EBUSY", EBUSY }, { "EINTR", EINTR },
-		{ "ENOTDIR", ENOTDIR }, { "ELOOP", ELOOP }, { "EAGAIN", EAGAIN }, { "ETIMEDOUT", ETIMEDOUT },
-	};
-	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-		if (strcmp(errors[i].name, name) == 0)
-			return errors[i].error;
+	for (int error = 1; error < 134; error++) {
+		const char *known = strerrorname_np(error);
+		if (known && strcmp(known, name) == 0)
+			return error;
+	}
 	ck_abort_msg("errno %s", name);
 }
 
 /* A file is complete when the next entry begins. */
 struct loader {
 	struct fixture_tree *tree;
-	char path[512], content[65536];
+	char path[512];
+	char *content;
 	size_t len;
 };
 
 static void finish_file(struct loader *self)
 {
 	if (self->path[0])
-		put(self->tree, FIXTURE_FILE, self->path, self->content, strcmp(self->content, "\n") == 0 ? 0 : self->len);
+		put(self->tree, FIXTURE_FILE, self->path, self->content ? self->content : "",
+		    self->len == 1 ? 0 : self->len);	/* one empty line: an empty file */
+	free(self->content);
+	self->content = NULL;
+	self->len = 0;
 	self->path[0] = '\0';
 }
 
 static void take_content(struct loader *self, const char *line)
 {
 	const char *text = line[1] == ' ' ? line + 2 : line + 1;
-	ck_assert_msg(self->path[0] && self->len + strlen(text) + 2 < sizeof self->content, "%s", line);
+	size_t len = strlen(text);
+	ck_assert_msg(self->path[0], "content without a file: %s", line);
+	self->content = realloc(self->content, self->len + len + 2);
+	ck_assert_ptr_nonnull(self->content);
 	self->len += (size_t)sprintf(self->content + self->len, "%s\n", text);
 }
 
@@ -337,8 +339,6 @@ static void take_entry(struct loader *self, const char *line)
 {
 	char path[512], rest[512];
 	finish_file(self);
-	self->content[0] = '\0';
-	self->len = 0;
 	if (sscanf(line, "link %511s -> %511s", path, rest) == 2)
 		fixture_tree_link(self->tree, path, rest);
 	else if (sscanf(line, "errno %511s %511s", path, rest) == 2)
@@ -351,22 +351,23 @@ static void take_entry(struct loader *self, const char *line)
 
 struct fixture_tree *fixture_tree_load(const char *file)
 {
-	struct loader *loader = calloc(1, sizeof *loader);
+	struct loader loader = { .tree = fixture_tree_new() };
 	FILE *in = fopen(file, "r");
-	char line[4096];
-	ck_assert_msg(in && loader, "%s: %s", file, strerror(errno));
-	struct fixture_tree *tree = loader->tree = fixture_tree_new();
-	while (fgets(line, sizeof line, in)) {
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len;
+	ck_assert_msg(in != NULL, "%s: %s", file, strerror(errno));
+	while ((len = getline(&line, &cap, in)) >= 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '|')
-			take_content(loader, line);
-		else if (line[0])
-			take_entry(loader, line);
+			take_content(&loader, line);
+		else if (line[strspn(line, " \t\r")])
+			take_entry(&loader, line);
 	}
-	finish_file(loader);
-	free(loader);
+	finish_file(&loader);
+	free(line);
 	fclose(in);
-	return tree;
+	return loader.tree;
 }
 
 /* ---- on disk --------------------------------------------------------------------------------------------------- */
@@ -395,6 +396,8 @@ void fixture_tree_write(const struct fixture_tree *self, const char *folder)
 			ck_assert_msg(out != NULL, "%s: %s", path, strerror(errno));
 			ck_assert_uint_eq(fwrite(entry->text, 1, entry->len, out), entry->len);
 			ck_assert_int_eq(fclose(out), 0);
+			if (entry->error == EACCES)
+				ck_assert_int_eq(chmod(path, 0), 0);
 		}
 	}
 }

@@ -56,7 +56,7 @@ void fixture_tree_remove(struct fixture_tree *self, const char *path);	/* and al
 struct fixture_entry *fixture_tree_find(struct fixture_tree *self, const char *path);
 /* Replace the value of "key value" in a file of such lines. */
 void fixture_tree_property(struct fixture_tree *self, const char *path, const char *key, const char *value);
-/* As real files below a folder. Errors are left out. */
+/* As real files below a folder. EACCES becomes mode 0, other errors cannot be made of files and are left out. */
 void fixture_tree_write(const struct fixture_tree *self, const char *folder);
 
 #endif

@@ -103,6 +103,90 @@ START_TEST(error_from_any_file_does_no_harm)
 }
 END_TEST
 
+/* From one call on, nothing of the card answers any more. */
+struct departure {
+	size_t at, calls;
+	int error;
+};
+
+static bool depart(struct fixture_tree *self, const char *operation, const char *path, char *buf, size_t cap,
+		   ssize_t *result)
+{
+	struct departure *departure = self->user;
+	(void)operation;
+	(void)buf;
+	(void)cap;
+	if (departure->calls++ < departure->at || !(strstr(path, "0000:03:00.0") || strstr(path, "renderD128") ||
+						    strncmp(path, NODES "/1", strlen(NODES "/1")) == 0))
+		return false;
+	*result = -departure->error;
+	return true;
+}
+
+static const int departures[] = { ENODEV, ENOENT, EIO, EPERM };
+
+START_TEST(card_that_goes_away_at_any_moment_does_no_harm)
+{
+	struct departure departure = { .at = SIZE_MAX, .error = departures[_i] };
+	tree->fault = depart;
+	tree->user = &departure;
+	look();
+	ck_assert_str_eq(code(), "ok");
+	size_t whole = departure.calls, gone = 0, stale = 0;
+	ck_assert_uint_gt(whole, 20);
+	for (departure.at = 0; departure.at < whole; departure.at++) {
+		departure.calls = 0;
+		const struct gr_amdgpu_memory *memory = &look()->memory;
+		ck_assert(scan.refusal.code || scan.gpu_count == 1);
+		ck_assert_uint_le(memory->used_bytes, memory->total_bytes);
+		ck_assert_uint_eq(memory->free_bytes, memory->total_bytes - memory->used_bytes);
+		gone += scan.refusal.code != NULL;
+		stale += memory->stale;
+	}
+	ck_assert_uint_gt(gone, 5);
+	if (departure.error == ENODEV)
+		ck_assert_uint_ge(stale, 3);
+}
+END_TEST
+
+/* read() of a node may fail where open() did not: the control group is asked at each. */
+static const struct {
+	const char *file, *code;
+	size_t gpus;
+	uint32_t hidden;
+} denials[] = {
+	{ "gpu_id", "kfd_cgroup", 0, 1 }, { "properties", "kfd_cgroup", 0, 1 }, { "mem_banks/0/properties", "ok", 1, 0 },
+	{ "name", "ok", 1, 0 },
+};
+
+START_TEST(read_that_is_denied_hides_the_node)
+{
+	char path[256];
+	snprintf(path, sizeof path, NODES "/1/%s", denials[_i].file);
+	fixture_tree_errno(tree, path, EPERM);
+	look();
+	ck_assert_str_eq(code(), denials[_i].code);
+	ck_assert_uint_eq(scan.gpu_count, denials[_i].gpus);
+	ck_assert_uint_eq(scan.hidden_count, denials[_i].hidden);
+}
+END_TEST
+
+/* Of two cards one is denied: the other is the first, for us and for the runtime. */
+START_TEST(read_that_is_denied_leaves_the_other_cards)
+{
+	const struct card second = { 2, 129, "0000:09:00.0", 110000, 0x744c, 0x900, "2", GIB };
+	add_card(&second);
+	fixture_tree_errno(tree, NODES "/1/properties", EPERM);
+	look();
+	ck_assert_str_eq(code(), "ok");
+	ck_assert_uint_eq(scan.gpu_count, 1);
+	ck_assert_str_eq(scan.gpus[0].pci, "0000:09:00.0");
+	ck_assert_uint_eq(scan.gpus[0].ordinal, 0);
+	ck_assert_uint_eq(scan.ordinal_count, 1);
+	ck_assert_uint_eq(scan.hidden_count, 1);
+}
+END_TEST
+
 static bool endless_file(struct fixture_tree *self, const char *operation, const char *path, char *buf, size_t cap,
 			 ssize_t *result)
 {
@@ -198,6 +282,9 @@ int main(void)
 	tcase_add_test(tc, scan_touches_nothing_that_wakes_a_card);
 	tcase_add_test(tc, garbage_in_any_file_does_no_harm);
 	tcase_add_test(tc, error_from_any_file_does_no_harm);
+	tcase_add_loop_test(tc, card_that_goes_away_at_any_moment_does_no_harm, 0, ROWS(departures));
+	tcase_add_loop_test(tc, read_that_is_denied_hides_the_node, 0, ROWS(denials));
+	tcase_add_test(tc, read_that_is_denied_leaves_the_other_cards);
 	tcase_add_test(tc, files_without_an_end_end);
 	tcase_add_test(tc, directories_without_an_end_end);
 	tcase_add_test(tc, machine_on_disk_is_the_same_machine);

@@ -166,6 +166,14 @@ static void small_card(void)
 	with_memory(4 * GIB + 1, 64 * GIB);
 }
 
+/* A small card in a large machine, with a kernel from before board_info. */
+static void small_card_of_the_table(void)
+{
+	bare(100304);
+	add_memory(CARD, "vram", 4 * GIB, 0);
+	add_memory(CARD, "gtt", 32 * GIB, 0);
+}
+
 static void huge_carveout(void)
 {
 	bare(110501);
@@ -189,6 +197,7 @@ static const struct {
 	{ table_igpu, GR_AMDGPU_INTEGRATED, GR_AMDGPU_RULE_GFX_TABLE },
 	{ table_card, GR_AMDGPU_DISCRETE, GR_AMDGPU_RULE_GFX_TABLE },
 	{ table_card_vddnb, GR_AMDGPU_DISCRETE, GR_AMDGPU_RULE_GFX_TABLE },
+	{ small_card_of_the_table, GR_AMDGPU_DISCRETE, GR_AMDGPU_RULE_GFX_TABLE },
 	{ huge_carveout, GR_AMDGPU_INTEGRATED, GR_AMDGPU_RULE_GFX_TABLE },
 	{ vddnb, GR_AMDGPU_INTEGRATED, GR_AMDGPU_RULE_NORTHBRIDGE },
 	{ uma, GR_AMDGPU_INTEGRATED, GR_AMDGPU_RULE_NORTHBRIDGE },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "gpu_machine.h"
 
@@ -82,6 +83,12 @@ static void kfd_eacces_long(void)
 {
 	kfd_eacces();
 	fixture_tree_file(tree, "etc/group", "a-group-name-of-32-letters-12345:x:992:\n");
+}
+
+static void kfd_eacces_closed(void)
+{
+	kfd_eacces();
+	fixture_tree_find(tree, "dev/kfd")->mode = S_IFCHR | 0600;
 }
 
 static void kfd_eacces_docker(void)
@@ -166,6 +173,11 @@ static void sound_only(void)
 	put(CARD, "class", "0x040300\n");
 }
 
+static void no_units(void)
+{
+	fixture_tree_property(tree, NODES "/1/properties", "simd_count", "0");
+}
+
 static void foreign(void)
 {
 	fixture_tree_property(tree, NODES "/1/properties", "vendor_id", "4318");
@@ -187,6 +199,7 @@ static const struct {
 	{ kfd_eacces, "kfd_perm", "/dev/kfd (mode 0660, group render)", "add your user to the group render and log in again" },
 	{ kfd_eacces_unnamed, "kfd_perm", "group 992", "group 992 (in a container: --group-add)" },
 	{ kfd_eacces_long, "kfd_perm", "a-group-name-of-32-letters-12345", "a-group-name-of-32-letters-12345" },
+	{ kfd_eacces_closed, "kfd_perm", "/dev/kfd (mode 0600, group render)", "a udev rule" },
 	{ kfd_eacces_docker, "kfd_perm", "group render", "--group-add render" },
 	{ kfd_eacces_docker_long, "kfd_perm", "a-group-name", "--group-add a-group-name-of-32-letters-12345" },
 	{ kfd_eperm, "kfd_cgroup", "denies /dev/kfd", "DeviceAllow" },
@@ -199,6 +212,7 @@ static const struct {
 	{ no_node, "kfd_no_gpu_node", "took no GPU", "PCIe atomics" },
 	{ accelerator, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ sound_only, "no_amd_gpu", "no AMD GPU", "another backend" },
+	{ no_units, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ foreign, "kfd_no_gpu_node", "took no GPU", "dmesg" },
 	{ render_eacces, "render_perm", "/dev/dri/renderD128 (mode 0660, group render): no GPU will work", "group render" },
 	{ render_eio, "render_open_error", "/dev/dri/renderD128", "Input/output error" },

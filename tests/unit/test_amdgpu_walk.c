@@ -116,6 +116,37 @@ START_TEST(walk_that_loses_a_node_on_the_way_believes_the_next_one)
 }
 END_TEST
 
+static bool arrive_in_first_walk(struct fixture_tree *self, const char *operation, const char *path, char *buf, size_t cap,
+				 ssize_t *result)
+{
+	const struct card before = { 1, 129, "0000:02:00.0", 110000, 0x744c, 0x200, "2", GIB };
+	const struct card moved = { 2, 128, "0000:03:00.0", 110001, 0x747e, 0x300, "9804009041903827589", 17163091968 };
+	(void)buf;
+	(void)cap;
+	(void)result;
+	if (!self->user && strcmp(operation, "access") == 0 && strcmp(path, "dev/dri/renderD128") == 0) {
+		self->user = self;
+		fixture_tree_file(self, GENERATION, "4\n");
+		add_card(&before);
+		add_node(&moved);
+	}
+	return false;
+}
+
+/* A card that is plugged in takes the place of ours: an ordinal of the first walk would mean the wrong card. */
+START_TEST(walk_that_gains_a_node_on_the_way_believes_the_next_one)
+{
+	tree->fault = arrive_in_first_walk;
+	look();
+	ck_assert_uint_eq(scan.gpu_count, 2);
+	ck_assert_uint_eq(scan.ordinal_count, 2);
+	ck_assert_str_eq(scan.gpus[0].pci, "0000:02:00.0");
+	ck_assert_str_eq(scan.gpus[1].pci, "0000:03:00.0");
+	ck_assert_uint_eq(scan.gpus[1].ordinal, 1);
+	ck_assert(!scan.unsettled);
+}
+END_TEST
+
 START_TEST(walk_without_a_generation_is_made_once)
 {
 	fixture_tree_remove(tree, GENERATION);
@@ -175,6 +206,14 @@ START_TEST(banks_add_up_and_other_heaps_do_not_count)
 END_TEST
 
 /* ---- joins ----------------------------------------------------------------------------------------------------- */
+/* On some chips the low bits of location_id are the number of a partition. */
+START_TEST(gpu_is_placed_by_the_device_of_its_render_node)
+{
+	fixture_tree_property(tree, NODES "/1/properties", "location_id", "773");
+	ck_assert_str_eq(look()->pci, "0000:03:00.0");
+}
+END_TEST
+
 START_TEST(gpu_without_drm_is_placed_by_its_location)
 {
 	fixture_tree_remove(tree, "sys/class/drm");
@@ -313,9 +352,11 @@ int main(void)
 	tcase_add_test(tc, walk_has_a_cap);
 	tcase_add_loop_test(tc, walk_is_begun_again_until_the_topology_holds_still, 0, 6);
 	tcase_add_test(tc, walk_that_loses_a_node_on_the_way_believes_the_next_one);
+	tcase_add_test(tc, walk_that_gains_a_node_on_the_way_believes_the_next_one);
 	tcase_add_test(tc, walk_without_a_generation_is_made_once);
 	tcase_add_loop_test(tc, property_is_an_unsigned_number_or_zero, 0, ROWS(properties));
 	tcase_add_test(tc, banks_add_up_and_other_heaps_do_not_count);
+	tcase_add_test(tc, gpu_is_placed_by_the_device_of_its_render_node);
 	tcase_add_test(tc, gpu_without_drm_is_placed_by_its_location);
 	tcase_add_test(tc, partitions_have_a_share_of_the_memory_and_no_uuid_of_their_own);
 	tcase_add_test(tc, partitions_are_known_by_their_platform_devices);

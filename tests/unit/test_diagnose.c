@@ -116,6 +116,27 @@ START_TEST(diagnose_library_missing_has_a_remedy)
 }
 END_TEST
 
+/* What Debian's HIP build prints without a GPU: the backend is there, the GPU is not. */
+#define NO_GPU \
+	"0.00.022.093 E ggml_cuda_init: failed to initialize ROCm: no ROCm-capable device is detected\n"
+
+START_TEST(diagnose_device_missing_blames_the_build_only_without_rocm)
+{
+	static const char no_backend[] = "error while handling argument \"--device\": invalid device: ROCm0\n\nusage:\n";
+	static const char no_gpu[] =
+		NO_GPU "error while handling argument \"--device\": invalid device: ROCm0\n\nusage:\n";
+	static const char other[] =
+		NO_GPU "0.00.031.001 E llama_model_load: error loading model: unknown model architecture: 'zzzzz'\n";
+	struct gr_diagnosis found = gr_diagnose(no_backend, sizeof no_backend - 1);
+	ck_assert_ptr_nonnull(strstr(found.hint, "no backend for the device"));
+	found = gr_diagnose(no_gpu, sizeof no_gpu - 1);
+	ck_assert_str_eq(found.reason, "device_missing");
+	ck_assert_ptr_nonnull(strstr(found.hint, "finds no GPU"));
+	found = gr_diagnose(other, sizeof other - 1);
+	ck_assert_str_eq(found.reason, "model_architecture");
+}
+END_TEST
+
 static const size_t quote_lengths[] = {
 	GR_DIAGNOSE_QUOTE - 2, GR_DIAGNOSE_QUOTE - 1, GR_DIAGNOSE_QUOTE, GR_DIAGNOSE_QUOTE + 1, 10000,
 };
@@ -198,6 +219,7 @@ int main(void)
 	tcase_add_loop_test(tc, diagnose_known_output_finds_the_cause, 0, ROWS(cases));
 	tcase_add_test(tc, diagnose_cause_after_vaguer_lines_is_still_found);
 	tcase_add_test(tc, diagnose_library_missing_has_a_remedy);
+	tcase_add_test(tc, diagnose_device_missing_blames_the_build_only_without_rocm);
 	tcase_add_loop_test(tc, diagnose_long_line_is_cut_to_the_cap, 0, ROWS(quote_lengths));
 	tcase_add_loop_test(tc, diagnose_long_line_is_cut_at_a_code_point, 0, 4);
 	tcase_add_test(tc, diagnose_control_characters_become_spaces);

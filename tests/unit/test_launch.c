@@ -354,6 +354,24 @@ START_TEST(argv_of_a_full_plan_holds_each_option)
 }
 END_TEST
 
+static const struct {
+	const char *device, *split_mode;
+} split_cases[] = {
+	{ "ROCm0", "none" }, { "ROCm0,ROCm1", "(absent)" }, { "none", "(absent)" },
+};
+
+START_TEST(argv_for_one_gpu_does_not_split)
+{
+	struct gr_launch_place place = full_place;
+	struct gr_strv argv = GR_STRV_INIT;
+	place.device = split_cases[_i].device;
+	gr_launch_argv(&argv, &full_plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--device"), split_cases[_i].device);
+	ck_assert_str_eq(value_of(&argv, "--split-mode"), split_cases[_i].split_mode);
+	gr_strv_release(&argv);
+}
+END_TEST
+
 START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
 {
 	struct gr_launch_plan plan = full_plan;
@@ -527,6 +545,7 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
+	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
 	tcase_add_test(tc, argv_never_holds_the_key);
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);

@@ -11,7 +11,7 @@
 #include "process.h"
 #include "slots.h"
 
-enum { SOON_MS = 10000, A_WHILE_MS = 100, STACK = 256 * 1024, QUEUE = 12 };
+enum { SOON_MS = 10000, A_WHILE_MS = 100, STACK = 256 * 1024, QUEUE = 12, DEPTH = 1024, LONG_MS = 60000 };
 
 /* A thread that wants a slot, and what became of it. */
 struct caller {
@@ -45,7 +45,7 @@ static void teardown(void)
 
 static void make(int count)
 {
-	ck_assert_int_eq(gr_slots_new(&slots, count, NULL), INF_OK);
+	ck_assert_int_eq(gr_slots_new(&slots, count, DEPTH, LONG_MS, NULL), INF_OK);
 }
 
 /* Go in and take a slot. */
@@ -259,7 +259,7 @@ END_TEST
 static bool all_waiting(void *arg)
 {
 	struct caller *callers = arg;
-	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++)
+	for (int i = 0; i < DEPTH; i++)
 		if (!callers[i].polls)
 			return false;
 	return true;
@@ -267,11 +267,11 @@ static bool all_waiting(void *arg)
 
 START_TEST(acquire_with_the_queue_at_its_cap_is_busy)
 {
-	struct caller *callers = calloc(GR_SLOTS_WAITING_MAX, sizeof *callers), one_more = { 0 };
+	struct caller *callers = calloc(DEPTH, sizeof *callers), one_more = { 0 };
 	inf_error err = { .struct_size = sizeof err };
 	make(1);
 	hold();
-	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++)
+	for (int i = 0; i < DEPTH; i++)
 		start(&callers[i]);
 	ck_assert(wait_until(all_waiting, callers, SOON_MS));
 	ck_assert_int_eq(take(slots, false, count_poll, &one_more, &err), INF_E_BUSY);
@@ -279,19 +279,51 @@ START_TEST(acquire_with_the_queue_at_its_cap_is_busy)
 	ck_assert_uint_eq(err.flags, INF_ERR_FLAG_RETRYABLE);
 	ck_assert_int_eq(one_more.polls, 0);
 
-	callers[GR_SLOTS_WAITING_MAX / 2].cancel = true;
-	join(&callers[GR_SLOTS_WAITING_MAX / 2]);
+	callers[DEPTH / 2].cancel = true;
+	join(&callers[DEPTH / 2]);
 	start_waiting(&one_more);		/* there is room again */
 	give(slots);
-	for (int i = 0; i < GR_SLOTS_WAITING_MAX; i++) {
-		if (i != GR_SLOTS_WAITING_MAX / 2)
+	for (int i = 0; i < DEPTH; i++) {
+		if (i != DEPTH / 2)
 			join(&callers[i]);
-		ck_assert_int_eq(callers[i].status, i == GR_SLOTS_WAITING_MAX / 2 ? INF_E_CANCELLED : INF_OK);
+		ck_assert_int_eq(callers[i].status, i == DEPTH / 2 ? INF_E_CANCELLED : INF_OK);
 	}
 	join(&one_more);
 	ck_assert_int_eq(one_more.status, INF_OK);
-	ck_assert_int_eq(one_more.place, GR_SLOTS_WAITING_MAX - 1);
+	ck_assert_int_eq(one_more.place, DEPTH - 1);
 	free(callers);
+}
+END_TEST
+
+START_TEST(acquire_with_a_queue_of_none_is_busy_at_once)
+{
+	inf_error err = { .struct_size = sizeof err };
+	struct caller one = { 0 };
+	ck_assert_int_eq(gr_slots_new(&slots, 1, 0, LONG_MS, NULL), INF_OK);
+	hold();
+	ck_assert_int_eq(take(slots, false, count_poll, &one, &err), INF_E_BUSY);
+	ck_assert_str_eq(err.reason, "queue_full");
+	give(slots);
+	hold();
+	give(slots);
+}
+END_TEST
+
+START_TEST(acquire_past_its_time_is_busy_and_passes_nothing_on)
+{
+	inf_error err = { .struct_size = sizeof err };
+	struct caller one = { 0 };
+	ck_assert_int_eq(gr_slots_new(&slots, 1, DEPTH, A_WHILE_MS, NULL), INF_OK);
+	hold();
+	int64_t begun = monotonic_ms();
+	ck_assert_int_eq(take(slots, false, count_poll, &one, &err), INF_E_BUSY);
+	ck_assert_int_ge(monotonic_ms() - begun, A_WHILE_MS);
+	ck_assert_int_lt(monotonic_ms() - begun, SOON_MS);
+	ck_assert_str_eq(err.reason, "queue_timeout");
+	ck_assert_uint_eq(err.flags, INF_ERR_FLAG_RETRYABLE);
+	give(slots);
+	hold();
+	give(slots);
 }
 END_TEST
 
@@ -535,7 +567,7 @@ START_TEST(new_survives_oom)
 		struct gr_slots *self = NULL;
 		inf_error err = { .struct_size = sizeof err };
 		failmalloc_arm(n);
-		inf_status st = gr_slots_new(&self, 1, &err);
+		inf_status st = gr_slots_new(&self, 1, DEPTH, LONG_MS, &err);
 		bool fired = failmalloc_disarm();
 		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
 		ck_assert_int_eq(err.code, st);
@@ -565,6 +597,8 @@ int main(void)
 	tcase_add_test(tc, acquire_serves_callers_in_their_order);
 	tcase_add_test(tc, acquire_by_a_crowd_lets_no_more_in_than_slots);
 	tcase_add_test(tc, acquire_with_the_queue_at_its_cap_is_busy);
+	tcase_add_test(tc, acquire_with_a_queue_of_none_is_busy_at_once);
+	tcase_add_test(tc, acquire_past_its_time_is_busy_and_passes_nothing_on);
 	tcase_add_test(tc, poll_is_asked_ten_times_a_second_or_more);
 	tcase_add_loop_test(tc, poll_that_stops_cancels_only_its_caller, 0, 3);
 	tcase_add_test(tc, poll_that_stops_passes_the_slot_on);

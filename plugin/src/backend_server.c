@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* A model's server while it is used: is it alive, why did it end, and may it be started again. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend.h"
+#include "diagnose.h"
+#include "fail.h"
+
+enum {
+	HEALTH_TIMEOUT_MS = 2000,
+	PROBE_MS = 10000,		/* for one token after the machine slept */
+	POLL_MS = 40,			/* between two questions to a caller that waits */
+	ALONE_MS = 30000,		/* for the other calls on a dead server to end */
+	ALONE_LOOK_MS = 5,
+	HOLDS_MAX = 3,			/* servers that may end between a start and its use */
+};
+
+/* ---- why it ended ---------------------------------------------------------------------------------------------- */
+/* What a caller can do about it: come again, or give the model up. */
+static void flag_death(const inf_model *self, inf_error *err)
+{
+	gr_fail_flags(err, self->start->options.restart ? INF_ERR_FLAG_RETRYABLE : INF_ERR_FLAG_MODEL_DEAD);
+}
+
+inf_status gr_server_explain_death(inf_model *self, const char *during, bool loading, inf_error *err)
+{
+	char exit_text[96];
+	struct gr_exit exit = gr_supervisor_exit(self->server);
+	char *output = malloc(GR_SUPERVISOR_RING + 1);
+	struct gr_diagnosis d = { INF_E_BACKEND_DIED, "server_died", "", "" };
+	if (output)
+		d = gr_diagnose(output, gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1));
+	free(output);
+	gr_exit_text(&exit, exit_text, sizeof exit_text);
+	inf_status st = loading ? d.status : INF_E_BACKEND_DIED;
+	/* A signal says more than the last line of a server that had no time to complain. */
+	bool said = d.quote[0] && !(exit.kind == GR_EXIT_SIGNAL && strcmp(d.reason, "server_died") == 0 && loading);
+	inf_fail(err, st, d.reason, "llama-server ended %s with %s%s%s%s%s", during, exit_text,
+		 said ? "; its words: " : "", said ? d.quote : "", d.hint[0] ? "; " : "", d.hint);
+	if (!loading)
+		flag_death(self, err);
+	return st;
+}
+
+static bool is_alive(inf_model *self)
+{
+	return self->server && gr_supervisor_state(self->server) <= GR_STATE_UP;
+}
+
+static inf_error read_death(inf_model *self)
+{
+	pthread_mutex_lock(&self->lock);
+	inf_error death = self->death;
+	pthread_mutex_unlock(&self->lock);
+	return death;
+}
+
+static void write_death(inf_model *self, const inf_error *death)
+{
+	pthread_mutex_lock(&self->lock);
+	self->death = *death;
+	pthread_mutex_unlock(&self->lock);
+}
+
+inf_status gr_server_check_alive(inf_model *self, inf_error *err)
+{
+	if (is_alive(self))
+		return INF_OK;
+	const inf_error death = read_death(self);
+	if (death.code == INF_OK)
+		return gr_server_explain_death(self, "while the model was loaded", false, err);
+	inf_write_struct(err, &death, sizeof death);
+	return death.code;
+}
+
+static bool takes_connections(inf_model *self)
+{
+	int code = 0;
+	const struct gr_http_request request = { .path = "/health", .timeout_ms = HEALTH_TIMEOUT_MS };
+	inf_status st = gr_http_perform(self->http, &request, &code, NULL);
+	return st != INF_E_IO;
+}
+
+inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err)
+{
+	inf_error death = { .struct_size = sizeof death };
+	gr_supervisor_set_lost(self->server);
+	gr_supervisor_wait_end(self->server, GR_SERVER_NOTICE_MS);
+	inf_fail(&death, status, reason, "llama-server %s; it was killed%s", what,
+		 self->start->options.restart ? "" : ": close the model and load it again");
+	flag_death(self, &death);
+	inf_write_struct(err, &death, sizeof death);
+	death.code = INF_E_BACKEND_DIED;	/* to whoever comes later */
+	write_death(self, &death);
+	return status;
+}
+
+inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *err)
+{
+	if (gr_supervisor_wait_end(self->server, GR_SERVER_NOTICE_MS) > GR_STATE_UP)
+		return gr_server_check_alive(self, err);
+	if (!unreachable || takes_connections(self))
+		return INF_OK;
+	return gr_server_give_up(self, INF_E_BACKEND_DIED, "server_deaf", "runs on but takes no connections any more", err);
+}
+
+/* ---- after a sleep --------------------------------------------------------------------------------------------- */
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool machine_slept(inf_model *self)
+{
+	return gr_wake_slept(&self->wake, clock_ms(CLOCK_BOOTTIME), clock_ms(CLOCK_MONOTONIC));
+}
+
+void gr_server_remember_clocks(inf_model *self)
+{
+	machine_slept(self);
+}
+
+/* A GPU can be gone although /health is fine, so the server has to compute something. */
+static bool still_computes(inf_model *self)
+{
+	static const char body[] = "{\"prompt\":[0],\"n_predict\":1,\"stream\":true,\"return_progress\":true}";
+	int code = 0, limit = self->start->options.first_token_timeout_ms;
+	const struct gr_http_request request = {
+		.path = "/completion", .body = body, .body_len = sizeof body - 1,
+		.timeout_ms = limit < PROBE_MS ? limit : PROBE_MS, .stream = true,
+	};
+	return gr_http_perform(self->http, &request, &code, NULL) == INF_OK && code == 200;
+}
+
+/* The server is alive; afterwards maybe no more. */
+static void probe(inf_model *self)
+{
+	gr_log(self->instance, INF_LOG_INFO, "the machine slept: llama-server is asked for a token");
+	if (!still_computes(self) && is_alive(self))
+		gr_server_give_up(self, INF_E_BACKEND_DIED, "server_lost_in_sleep",
+				  "computes no more since the machine slept", NULL);
+}
+
+/* ---- start again ----------------------------------------------------------------------------------------------- */
+/* The caller of a request, who waits for a start. */
+struct waiting {
+	int (*on_poll)(void *user);
+	void *user;
+};
+
+static bool is_stopped(const struct waiting *w)
+{
+	return w->on_poll && w->on_poll(w->user) != 0;
+}
+
+static int32_t go_on(void *user, const inf_progress *progress)
+{
+	(void)progress;
+	return is_stopped(user) ? 0 : INF_CONTINUE;
+}
+
+static inf_status stopped(inf_error *err)
+{
+	return inf_fail(err, INF_E_CANCELLED, "cancelled", "the generation was cancelled");
+}
+
+static inf_status pause_before(const struct waiting *w, int64_t ms, inf_error *err)
+{
+	const struct timespec a_little = { .tv_nsec = POLL_MS * 1000000L };
+	for (int64_t until = gr_now_ms() + ms; gr_now_ms() < until;) {
+		if (is_stopped(w))
+			return stopped(err);
+		nanosleep(&a_little, NULL);
+	}
+	return INF_OK;
+}
+
+/* An end without a completed request in between counts, and is what the next caller hears of. */
+static void note_end(inf_model *self, const inf_error *why)
+{
+	pthread_mutex_lock(&self->lock);
+	self->death = *why;
+	gr_restart_ended(&self->restart, gr_now_ms(), why->reason);
+	pthread_mutex_unlock(&self->lock);
+}
+
+static inf_status refuse_again(inf_model *self, inf_error *err)
+{
+	inf_fail(err, INF_E_BACKEND_DIED, "restart_given_up",
+		 "llama-server ended %u times without completing a request and is not started again: close the model and load it "
+		 "again; the last time: %.300s", self->restart.row, self->death.message);
+	gr_fail_flags(err, INF_ERR_FLAG_MODEL_DEAD);
+	return INF_E_BACKEND_DIED;
+}
+
+static void bury(inf_model *self)
+{
+	inf_error death = { .struct_size = sizeof death };
+	if (!self->server)
+		return;
+	gr_server_check_alive(self, &death);
+	note_end(self, &death);
+	gr_server_drop(self, NULL);
+}
+
+/* The only caller that is with the server. */
+static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
+{
+	const struct gr_progress progress = { go_on, w };
+	struct gr_wire_props props;
+	bury(self);
+	int64_t wait = gr_restart_wait_ms(&self->restart, gr_now_ms());
+	if (wait < 0)
+		return refuse_again(self, err);
+	inf_status st = pause_before(w, wait, err);
+	if (st != INF_OK)
+		return st;
+	gr_log(self->instance, INF_LOG_WARN, "llama-server is started again: %s", self->death.message);
+	st = gr_server_start(self, &progress, &props, err);
+	if (st == INF_OK)
+		st = gr_devices_prove(self, err);
+	if (st == INF_OK) {
+		write_death(self, &(inf_error){ .struct_size = sizeof(inf_error) });
+		return INF_OK;
+	}
+	gr_server_drop(self, NULL);
+	if (st == INF_E_CANCELLED)
+		return stopped(err);
+	flag_death(self, err);
+	note_end(self, err);
+	return st;
+}
+
+/* Alone with the server, or INF_E_CANCELLED. */
+static inf_status take_alone(inf_model *self, const struct waiting *w, inf_error *err)
+{
+	const struct timespec a_little = { .tv_nsec = ALONE_LOOK_MS * 1000000L };
+	for (int64_t deadline = gr_now_ms() + ALONE_MS; gr_now_ms() < deadline; nanosleep(&a_little, NULL)) {
+		if (pthread_rwlock_trywrlock(&self->server_lock) == 0)
+			return INF_OK;
+		if (is_stopped(w))
+			return stopped(err);
+	}
+	inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended, and calls on it that have not returned keep it from being "
+		 "started again");
+	gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
+	return INF_E_BUSY;
+}
+
+static inf_status revive(inf_model *self, struct waiting *w, inf_error *err)
+{
+	inf_error own = { .struct_size = sizeof own };
+	inf_status st = take_alone(self, w, err);
+	if (st != INF_OK)
+		return st;
+	if (!is_alive(self))	/* else another caller was faster */
+		st = restart(self, w, &own);
+	pthread_rwlock_unlock(&self->server_lock);
+	if (st != INF_OK)
+		inf_write_struct(err, &own, sizeof own);
+	return st;
+}
+
+inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, inf_error *err)
+{
+	struct waiting w = { on_poll, user };
+	inf_status st = INF_OK;
+	for (int i = 0; i < HOLDS_MAX && st == INF_OK; i++) {
+		pthread_rwlock_rdlock(&self->server_lock);
+		if (is_alive(self) && machine_slept(self))
+			probe(self);
+		st = gr_server_check_alive(self, err);
+		if (st == INF_OK)
+			return INF_OK;
+		pthread_rwlock_unlock(&self->server_lock);
+		if (!self->start->options.restart)
+			return st;
+		st = revive(self, &w, err);
+	}
+	return st != INF_OK ? st : inf_fail(err, INF_E_BACKEND_DIED, "server_died", "llama-server ends as soon as it is started");
+}
+
+void gr_server_let_go(inf_model *self)
+{
+	pthread_rwlock_unlock(&self->server_lock);
+}
+
+void gr_server_worked(inf_model *self)
+{
+	pthread_mutex_lock(&self->lock);
+	gr_restart_worked(&self->restart);
+	pthread_mutex_unlock(&self->lock);
+}
