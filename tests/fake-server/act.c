@@ -156,6 +156,9 @@ static void act_on(struct fake *self, struct conn *conn, const struct action *ac
 	case VERB_PACE:
 		conn->pace_ms = number;
 		break;
+	case VERB_CUT:
+		conn_cut(conn);
+		break;
 	default:	/* RESET has left a byte unread */
 		break;
 	}
@@ -164,7 +167,7 @@ static void act_on(struct fake *self, struct conn *conn, const struct action *ac
 static void rest(struct conn *conn, long ms)
 {
 	const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-	if (conn)
+	if (conn && !conn->cut)
 		conn_wait(conn, (int)ms);
 	else if (ms < 0)
 		for (;;)

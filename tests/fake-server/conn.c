@@ -177,6 +177,12 @@ void conn_end_stream(struct conn *self)
 	self->chunked = false;
 }
 
+void conn_cut(struct conn *self)
+{
+	shutdown(self->fd, SHUT_RDWR);
+	self->cut = true;
+}
+
 void conn_wait(struct conn *self, int ms)
 {
 	struct pollfd p = { .fd = self->fd, .events = POLLRDHUP };

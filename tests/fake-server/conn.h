@@ -13,6 +13,7 @@ struct conn {
 	char path[256];
 	bool chunked;			/* what is sent goes in chunks */
 	bool gone;			/* the client closed, or does not read */
+	bool cut;			/* we closed, and do something else */
 	bool answered;			/* with a length: the connection can be used again */
 	long predicted;			/* tokens sent */
 	long sent;			/* bytes of this answer */
@@ -29,6 +30,7 @@ void conn_write(struct conn *self, const char *bytes, size_t len);
 void conn_chunk(struct conn *self, const char *bytes, size_t len);	/* framed if the answer is chunked */
 __attribute__((format(printf, 2, 3))) void conn_printf(struct conn *self, const char *format, ...);	/* a chunk */
 void conn_answer(struct conn *self, int status, const char *body, size_t len);
+void conn_cut(struct conn *self);
 void conn_start_stream(struct conn *self);
 void conn_end_stream(struct conn *self);
 /* Until the client closes, at most ms; -1 = for ever. */

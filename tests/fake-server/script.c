@@ -17,7 +17,7 @@ static const struct {
 } verbs[] = {
 	{ "log", VERB_LOG, TEXT },		{ "print", VERB_PRINT, TEXT },		{ "wait", VERB_WAIT, NUMBER },
 	{ "hang", VERB_HANG, NOTHING },		{ "exit", VERB_EXIT, NUMBER },		{ "kill", VERB_KILL, NUMBER },
-	{ "burn", VERB_BURN, NUMBER },
+	{ "burn", VERB_BURN, NUMBER },		{ "cut", VERB_CUT, NOTHING },
 	{ "deaf", VERB_DEAF, NOTHING },		{ "listen", VERB_LISTEN, NOTHING },	{ "unlisten", VERB_UNLISTEN, NOTHING },
 	{ "grandchild", VERB_GRANDCHILD, NUMBER }, { "default", VERB_DEFAULT, NOTHING }, { "answer", VERB_ANSWER, NUMBER | TEXT },
 	{ "stream", VERB_STREAM, NOTHING },	{ "send", VERB_SEND, TEXT },		{ "chunk", VERB_CHUNK, TEXT },

@@ -268,6 +268,20 @@ START_TEST(server_that_dies_in_a_call_is_told_until_the_model_is_closed)
 }
 END_TEST
 
+/* Its sockets are closed long before its end can be seen, as on a machine that is busy beyond measure. */
+START_TEST(server_that_takes_its_time_to_die_is_told_as_dead)
+{
+	struct fake_world w;
+	fake_open_loaded(&w, "on /completion\n stream\n token a\n unlisten\n cut\n wait 1200\n kill 9\n");
+	ck_assert_int_eq(generate(&w, NULL), INF_E_BACKEND_DIED);
+	ck_assert_ptr_nonnull(strstr(w.err.message, "signal 9"));
+	ck_assert(w.err.flags & INF_ERR_FLAG_MODEL_DEAD);
+	ck_assert_str_ne(w.err.reason, "server_deaf");
+	ck_assert_str_eq(sink.text, "a");
+	fake_close(&w);
+}
+END_TEST
+
 /* ---- it does not end --------------------------------------------------------------------------------------------- */
 static const char *const endless[] = {
 	"on /tokenize\n hang\n",
@@ -418,5 +432,6 @@ RUN_SUITE("faults_stream", 60, stream_that_is_cut_anywhere_ends_and_leaves_the_m
 	  stream_with_bad_content_is_refused_and_leaves_the_model_usable, stream_that_is_refused_tells_what_the_server_says,
 	  question_that_fails_ends_the_call_and_leaves_the_model_usable, stream_with_oddities_is_read,
 	  stream_split_at_any_byte_equals_the_whole, server_that_dies_in_a_call_is_told_until_the_model_is_closed,
+	  server_that_takes_its_time_to_die_is_told_as_dead,
 	  stream_without_end_can_be_cancelled_and_frees_the_slot, close_with_a_stream_that_hangs_on_a_deaf_server_is_bounded,
 	  faulty_stream_does_not_touch_the_one_beside_it, streams_of_a_server_that_floods_its_log_are_whole)
