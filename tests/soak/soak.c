@@ -59,6 +59,7 @@ struct life {
 	struct soak *soak;
 	inf_session *session;
 	int slots;
+	bool restarts;				/* restart=on-demand */
 	long kills_before;			/* of all servers, when the load began */
 	atomic_bool cancelled, closing;
 };
@@ -157,7 +158,8 @@ static bool allowed(const struct stream *s, inf_status st, const inf_error *err,
 	case INF_E_CLOSED:
 		return life->closing;
 	case INF_E_BACKEND_DIED:
-		return life->soak->counts.killed > life->kills_before && (err->flags & INF_ERR_FLAG_MODEL_DEAD);
+		return life->soak->counts.killed > life->kills_before &&
+		       err->flags & (life->restarts ? INF_ERR_FLAG_RETRYABLE | INF_ERR_FLAG_MODEL_DEAD : INF_ERR_FLAG_MODEL_DEAD);
 	default:
 		return false;
 	}
@@ -260,8 +262,9 @@ static bool load(struct worker *w, struct life *life)
 	struct soak *soak = w->soak;
 	struct loading loading = { .worker = w, .cancel_at = maybe_at(&w->random, 8, 3), .kill_at = maybe_at(&w->random, 12, 3) };
 	inf_error err = { .struct_size = sizeof err };
+	const inf_kv restart = { "restart", "on-demand" };
 	const inf_load_params params = {
-		.struct_size = sizeof params, .path = soak->model, .context_len = 256 * soak_random_between(&w->random, 1, 4),
+		.struct_size = sizeof params, .options = &restart, .option_count = life->restarts, .path = soak->model, .context_len = 256 * soak_random_between(&w->random, 1, 4),
 		.parallel_slots = life->slots, .user = &loading, .on_progress = on_progress,
 	};
 	inf_status st = inf_session_load(soak->registry, soak->backend, &params, &life->session, &err);
@@ -286,7 +289,7 @@ static void expect_dead(struct life *life)
 		flaw(life->soak, "a model that was dead returns %d", st);
 }
 
-/* Streams beside each other, up to one more than there are slots. False when the model is dead or closed. */
+/* Streams beside each other, up to one more than there are slots. False when the model is dead for good, or closed. */
 static bool run_streams(struct worker *w, struct life *life, bool then_close)
 {
 	struct stream streams[STREAMS_MAX];
@@ -300,16 +303,16 @@ static bool run_streams(struct worker *w, struct life *life, bool then_close)
 		pthread_join(streams[i].thread, NULL);
 		dead = dead || streams[i].status == INF_E_BACKEND_DIED;
 	}
-	if (dead && !then_close)
+	if (dead && !then_close && !life->restarts)
 		expect_dead(life);
-	return !dead && !then_close;
+	return (!dead || life->restarts) && !then_close;
 }
 
 static void live(struct worker *w)
 {
 	inf_error err = { .struct_size = sizeof err };
 	struct life life = {
-		.soak = w->soak, .slots = soak_random_between(&w->random, 1, STREAMS_MAX - 1),
+		.soak = w->soak, .restarts = soak_random_once_in(&w->random, 3), .slots = soak_random_between(&w->random, 1, STREAMS_MAX - 1),
 		.kills_before = w->soak->counts.killed,
 	};
 	if (!load(w, &life))
