@@ -23,7 +23,7 @@ enum {
 	DEVICE_LOOK_MS = 1000,		/* without another sign of life, before the devices are asked */
 	REMOTE_PATIENCE = 5,		/* times the stall limit, for models on a network file system */
 	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
-	/* Answering our own questions costs the server CPU time too: only more than this much of a second is movement. */
+	/* Answering our own questions costs the server CPU time too: only more than this of a second is movement. */
 	CPU_WINDOW_MS = 1000, CPU_IDLE_TICKS = 3,
 };
 

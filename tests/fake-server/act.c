@@ -181,7 +181,8 @@ void act(struct fake *self, struct conn *conn, const struct block *block, long o
 	for (size_t i = 0; i < block->count; i++) {
 		const struct action *action = &block->actions[i];
 		long number = action->ordinal ? ordinal : action->number;
-		for (long n = 0; (n < action->repeats || action->repeats == SCRIPT_FOREVER) && !(conn && conn->gone); n++) {
+		for (long n = 0; (n < action->repeats || action->repeats == SCRIPT_FOREVER) && !(conn &&
+			conn->gone); n++) {
 			if (action->verb == VERB_WAIT || action->verb == VERB_HANG)
 				rest(conn, action->verb == VERB_WAIT ? number : -1);
 			else if (!act_alone(self, action, number)) {

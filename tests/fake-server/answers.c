@@ -15,7 +15,8 @@ static const char help[] =
 	"-fitt, --fit-target MiB0,MiB1,MiB2,...\n"
 	"--log-colors [on|off|auto]              Set colored logging ('on', 'off', or 'auto', default: 'auto')\n"
 	"--offline                               Offline mode: forces use of cache, prevents network access\n"
-	"-lv,   --verbosity, --log-verbosity N   Set the verbosity threshold. Messages with a higher verbosity will be\n"
+	"-lv,   --verbosity, --log-verbosity N   Set the verbosity threshold. Messages with a higher verbosity will "
+		"be\n"
 	"--host HOST                             ip address to listen, or bind to an UNIX socket if the address is\n"
 	"                                        ending in .sock; with multiple TCP addresses, :: binds IPv6 only;\n"
 	"--cors-origins ORIGINS                  comma-separated list of allowed origins for CORS (default: *)\n"
@@ -64,7 +65,8 @@ void send_token(struct conn *conn, const char *text, size_t len)
 
 void send_final(struct conn *conn, const char *stop_type)
 {
-	conn_printf(conn, "data: {\"stop_type\":\"%s\",\"truncated\":false,\"tokens_predicted\":%ld,\"tokens_evaluated\":3,"
+	conn_printf(conn, "data: "
+		"{\"stop_type\":\"%s\",\"truncated\":false,\"tokens_predicted\":%ld,\"tokens_evaluated\":3,"
 		    "\"timings/cache_n\":0,\"timings/prompt_ms\":1.5,\"timings/predicted_ms\":2.5}\n\n",
 		    stop_type, conn->predicted);
 }
@@ -106,7 +108,8 @@ static void describe_slots(struct fake *self, char *out)
 {
 	int at = sprintf(out, "["), busy = self->streaming;
 	for (int i = 0; i < self->slots && at < ANSWER_MAX - 64; i++)
-		at += sprintf(out + at, "%s{\"id\":%d,\"is_processing\":%s}", i ? "," : "", i, i < busy ? "true" : "false");
+		at += sprintf(out + at, "%s{\"id\":%d,\"is_processing\":%s}", i ? "," : "", i, i < busy ? "true" :
+			"false");
 	strcpy(out + at, "]");
 }
 
@@ -121,10 +124,12 @@ void answer_default(struct fake *self, struct conn *conn)
 	if (!strcmp(conn->path, "/health")) {
 		answer_text(conn, 200, "{\"status\":\"ok\"}");
 	} else if (self->key && !strstr(conn->head, self->key)) {
-		answer_text(conn, 401, "{\"error\":{\"message\":\"Invalid API Key\",\"type\":\"authentication_error\",\"code\":401}}");
+		answer_text(conn, 401, "{\"error\":{\"message\":\"Invalid API "
+			"Key\",\"type\":\"authentication_error\",\"code\":401}}");
 	} else if (!strcmp(conn->path, "/props")) {
 		snprintf(text, sizeof text, "{\"default_generation_settings\":{\"n_ctx\":%d},\"total_slots\":%d,"
-			 "\"model_alias\":\"model\",\"build_info\":\"fake\"}", self->context_len / self->slots, self->slots);
+			 "\"model_alias\":\"model\",\"build_info\":\"fake\"}", self->context_len / self->slots,
+			 self->slots);
 		answer_text(conn, 200, text);
 	} else if (!strcmp(conn->path, "/slots")) {
 		describe_slots(self, text);
@@ -138,6 +143,7 @@ void answer_default(struct fake *self, struct conn *conn)
 	} else if (!strcmp(conn->path, "/completion")) {
 		complete(conn);
 	} else {
-		answer_text(conn, 404, "{\"error\":{\"code\":404,\"message\":\"File Not Found\",\"type\":\"not_found_error\"}}");
+		answer_text(conn, 404, "{\"error\":{\"code\":404,\"message\":\"File Not "
+			"Found\",\"type\":\"not_found_error\"}}");
 	}
 }

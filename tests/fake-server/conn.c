@@ -165,7 +165,8 @@ void conn_answer(struct conn *self, int status, const char *body, size_t len)
 
 void conn_start_stream(struct conn *self)
 {
-	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: "
+		"chunked\r\n"
 				   "X-Accel-Buffering: no\r\n\r\n";
 	conn_write(self, head, sizeof head - 1);
 	self->chunked = true;

@@ -82,7 +82,8 @@ void fake_listen(struct fake *self)
 	pthread_t thread;
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", self->socket_path);
 	self->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(self->listen_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(self->listen_fd, BACKLOG) != 0)
+	if (bind(self->listen_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(self->listen_fd,
+		BACKLOG) != 0)
 		script_die("couldn't bind HTTP server socket, hostname: %s", self->socket_path);
 	if (pthread_create(&thread, NULL, accept_all, self) != 0)
 		script_die("no thread");

@@ -18,12 +18,15 @@ static const struct {
 	{ "log", VERB_LOG, TEXT },		{ "print", VERB_PRINT, TEXT },		{ "wait", VERB_WAIT, NUMBER },
 	{ "hang", VERB_HANG, NOTHING },		{ "exit", VERB_EXIT, NUMBER },		{ "kill", VERB_KILL, NUMBER },
 	{ "burn", VERB_BURN, NUMBER },		{ "cut", VERB_CUT, NOTHING },
-	{ "deaf", VERB_DEAF, NOTHING },		{ "listen", VERB_LISTEN, NOTHING },	{ "unlisten", VERB_UNLISTEN, NOTHING },
-	{ "grandchild", VERB_GRANDCHILD, NUMBER }, { "default", VERB_DEFAULT, NOTHING }, { "answer", VERB_ANSWER, NUMBER | TEXT },
+	{ "deaf", VERB_DEAF, NOTHING },		{ "listen", VERB_LISTEN, NOTHING },	{ "unlisten", VERB_UNLISTEN,
+	  NOTHING },
+	{ "grandchild", VERB_GRANDCHILD, NUMBER }, { "default", VERB_DEFAULT, NOTHING }, { "answer", VERB_ANSWER,
+	  NUMBER | TEXT },
 	{ "stream", VERB_STREAM, NOTHING },	{ "send", VERB_SEND, TEXT },		{ "chunk", VERB_CHUNK, TEXT },
 	{ "fill", VERB_FILL, NUMBER },		{ "event", VERB_EVENT, TEXT },		{ "token", VERB_TOKEN, TEXT },
 	{ "ping", VERB_PING, NOTHING },		{ "final", VERB_FINAL, TEXT },		{ "end", VERB_END, NOTHING },
-	{ "split", VERB_SPLIT, NUMBER },	{ "pace", VERB_PACE, NUMBER },		{ "reset", VERB_RESET, NOTHING },
+	{ "split", VERB_SPLIT, NUMBER },	{ "pace", VERB_PACE, NUMBER },		{ "reset", VERB_RESET,
+	  NOTHING },
 };
 
 void script_die(const char *format, ...)
@@ -75,7 +78,8 @@ static size_t unescape(char *text)
 			*out++ = (char)(hex(in[1]) << 4 | hex(in[2]));
 			in += 2;
 		} else {
-			*out++ = (char)(*in == 'n' ? '\n' : *in == 'r' ? '\r' : *in == 't' ? '\t' : *in == '0' ? '\0' : *in);
+			*out++ = (char)(*in == 'n' ? '\n' : *in == 'r' ? '\r' : *in == 't' ? '\t' :
+					*in == '0' ? '\0' : *in);
 		}
 		if (!*in)
 			break;
@@ -146,7 +150,8 @@ void script_read(struct script *self, const char *path)
 		fclose(file);
 }
 
-const struct block *script_take(struct script *self, const char *what, const char *request, size_t len, long *out_ordinal)
+const struct block *script_take(struct script *self, const char *what, const char *request, size_t len,
+	long *out_ordinal)
 {
 	for (size_t i = 0; i < self->count; i++) {
 		struct block *block = &self->blocks[i];

@@ -11,8 +11,10 @@
  * A mistake in a script ends the process with status 99 and a line that says where.
  */
 enum verb {
-	VERB_LOG, VERB_PRINT, VERB_WAIT, VERB_BURN, VERB_HANG, VERB_EXIT, VERB_KILL, VERB_DEAF, VERB_LISTEN, VERB_UNLISTEN, VERB_GRANDCHILD,
-	VERB_DEFAULT, VERB_ANSWER, VERB_STREAM, VERB_SEND, VERB_CHUNK, VERB_FILL, VERB_EVENT, VERB_TOKEN, VERB_PING, VERB_FINAL,
+	VERB_LOG, VERB_PRINT, VERB_WAIT, VERB_BURN, VERB_HANG, VERB_EXIT, VERB_KILL, VERB_DEAF, VERB_LISTEN,
+		VERB_UNLISTEN, VERB_GRANDCHILD,
+	VERB_DEFAULT, VERB_ANSWER, VERB_STREAM, VERB_SEND, VERB_CHUNK, VERB_FILL, VERB_EVENT, VERB_TOKEN, VERB_PING,
+		VERB_FINAL,
 	VERB_END, VERB_SPLIT, VERB_PACE, VERB_CUT, VERB_RESET,
 };
 
@@ -45,7 +47,8 @@ struct script {
 void script_read(struct script *self, const char *path);
 /* The block for an event, counted as used; NULL = the default. *out_ordinal: how often it was used before. Not
  * thread-safe. */
-const struct block *script_take(struct script *self, const char *what, const char *request, size_t len, long *out_ordinal);
+const struct block *script_take(struct script *self, const char *what, const char *request, size_t len,
+	long *out_ordinal);
 bool block_has(const struct block *self, enum verb verb);
 /* Ends the process. */
 __attribute__((noreturn, format(printf, 1, 2))) void script_die(const char *format, ...);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server whose health is good and whose completions are not, one that crashes again when it is started again, and calls
- * that wait behind one that hangs.
+ * A server whose health is good and whose completions are not, one that crashes again when it is started again, and
+ * calls that wait behind one that hangs.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -56,9 +56,11 @@ START_TEST(completion_that_hangs_ends_at_its_limit_and_the_model_is_dead)
 		open_with(&w, script, 2);
 		pid_t server = harness_server_pid();
 		inf_status st = generate(&w);
-		ck_assert_msg(st == INF_E_TIMEOUT && !strcmp(w.err.reason, hangs[i].reason), "%s: %d %s: %s", script, st, w.err.reason,
+		ck_assert_msg(st == INF_E_TIMEOUT && !strcmp(w.err.reason, hangs[i].reason), "%s: %d %s: %s", script,
+			st, w.err.reason,
 			      w.err.message);
-		ck_assert_msg(w.took_ms >= LIMIT_MS && w.took_ms < LIMIT_MS + SOON_MS, "%s: %lld ms", script, (long long)w.took_ms);
+		ck_assert_msg(w.took_ms >= LIMIT_MS && w.took_ms < LIMIT_MS + SOON_MS, "%s: %lld ms", script,
+			(long long)w.took_ms);
 		ck_assert(w.err.flags & INF_ERR_FLAG_MODEL_DEAD);
 		ck_assert_str_eq(sink.text, hangs[i].text);
 		ck_assert(wait_until(process_gone, &server, SOON_MS));
@@ -73,7 +75,8 @@ END_TEST
 START_TEST(slow_prefill_and_slow_tokens_are_not_taken_for_a_hang)
 {
 	struct fake_world w;
-	open_with(&w, "on /completion\n stream\n pace 100\n repeat 8 event {\"content\":\"\",\"prompt_progress\":{\"total\":8}}\n repeat 8 token "
+	open_with(&w, "on /completion\n stream\n pace 100\n repeat 8 event "
+		"{\"content\":\"\",\"prompt_progress\":{\"total\":8}}\n repeat 8 token "
 		  "x\n final eos\n end\n", 2);
 	ck_assert_msg(generate(&w) == INF_OK, "%s", w.err.message);
 	ck_assert_int_ge(w.took_ms, 4 * LIMIT_MS);
@@ -97,11 +100,12 @@ START_TEST(server_that_computes_in_silence_has_more_time)
 }
 END_TEST
 
-/* ---- started again ------------------------------------------------------------------------------------------------- */
+/* ---- started again ----------------------------------------------------------------------------------------------- */
 START_TEST(crash_before_anything_was_seen_is_repaired_by_one_start)
 {
 	static const char *const crashes[] = {
-		"on /tokenize x1\n kill 11\n", "on /completion x1\n kill 11\n", "on /completion x1\n stream\n ping\n kill 11\n",
+		"on /tokenize x1\n kill 11\n", "on /completion x1\n kill 11\n", "on /completion x1\n stream\n ping\n "
+			"kill 11\n",
 	};
 	for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
 		struct fake_world w;
@@ -196,7 +200,7 @@ START_TEST(hang_with_restart_is_told_and_the_next_call_has_a_new_server)
 }
 END_TEST
 
-/* ---- the queue ------------------------------------------------------------------------------------------------------ */
+/* ---- the queue --------------------------------------------------------------------------------------------------- */
 struct holder {
 	struct fake_world *w;
 	struct sink sink;

@@ -32,7 +32,7 @@ START_TEST(load_of_a_good_server_generates)
 }
 END_TEST
 
-/* ---- it dies --------------------------------------------------------------------------------------------------- */
+/* ---- it dies ----------------------------------------------------------------------------------------------------- */
 struct ending {
 	const char *script;
 	inf_status status;
@@ -55,47 +55,55 @@ static void expect_refusals(const struct ending *cases, size_t count)
 	}
 }
 
-#define LAST_LINE(line, how) "on start\n log " line "\n " how "\n"
-
 static const struct ending last_lines[] = {
-	{ LAST_LINE("llama-server: error while loading shared libraries: libhipblas.so.3: cannot open shared object file: No such file "
-		    "or directory", "exit 127"), INF_E_UNAVAILABLE, "server_library_missing", "libhipblas.so.3" },
-	{ LAST_LINE("error while handling argument \"-dev\": invalid device: ROCm0", "exit 1"), INF_E_UNAVAILABLE,
+	{ "on start\n log llama-server: error while loading shared libraries: libhipblas.so.3: cannot open shared "
+	  "object file: No such file or directory\n exit 127\n", INF_E_UNAVAILABLE, "server_library_missing",
+	  "libhipblas.so.3" },
+	{ "on start\n log error while handling argument \"-dev\": invalid device: ROCm0\n exit 1\n", INF_E_UNAVAILABLE,
 	  "device_missing", "ROCm0" },
-	{ LAST_LINE("error: invalid argument: --frobnicate", "exit 1"), INF_E_UNAVAILABLE, "server_argument", "--frobnicate" },
-	{ LAST_LINE("error while handling argument \"-c\": stoi", "exit 1"), INF_E_UNAVAILABLE, "server_argument", "stoi" },
-	{ LAST_LINE("0.00.020.000 E llama_model_load: error loading model: unknown model architecture: 'zzzzz'", "exit 1"),
-	  INF_E_BAD_MODEL, "model_architecture", "zzzzz" },
-	{ LAST_LINE("llama_model_load: error loading model: tensor 'blk.0.ffn_up.weight' data is not within the file bounds, model is "
-		    "corrupted or incomplete", "exit 1"), INF_E_BAD_MODEL, "gguf_truncated", "blk.0.ffn_up.weight" },
-	{ LAST_LINE("gguf_init_from_file: failed to open GGUF file '/x' (No such file or directory)", "exit 1"), INF_E_NOT_FOUND,
-	  "model_missing", "'/x'" },
-	{ LAST_LINE("llama_adapter_lora_init: failed to apply lora adapter", "exit 1"), INF_E_BAD_MODEL, "adapter", "lora" },
-	{ LAST_LINE("ggml_backend_cuda_buffer_type_alloc_buffer: allocating 900.00 MiB on device 0: cudaMalloc failed: out of memory",
-		    "exit 1"), INF_E_NO_VRAM, "vram", "900.00 MiB" },
-	{ LAST_LINE("llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache", "exit 1"),
-	  INF_E_NO_MEMORY, "memory", "kv cache" },
-	{ LAST_LINE("ggml_aligned_malloc: insufficient memory (attempted to allocate 2602.38 MB)", "exit 1"), INF_E_NO_MEMORY, "memory",
-	  "2602.38" },
-	{ LAST_LINE("srv  start: couldn't bind HTTP server socket, hostname: /x.sock, port: 9931", "exit 1"), INF_E_IO,
-	  "server_socket", "couldn't bind" },
-	{ LAST_LINE("llama_model_load: error loading model: key not found in model: llama.block_count", "exit 1"), INF_E_BAD_MODEL,
-	  "model_rejected", "llama.block_count" },
-	{ LAST_LINE("gguf_init_from_reader: failed to read magic", "exit 1"), INF_E_BAD_MODEL, "model_rejected", "magic" },
-	{ LAST_LINE("srv    load_model: failed to load model, '/x.gguf'", "exit 1"), INF_E_BAD_MODEL, "model_rejected", "/x.gguf" },
-	{ LAST_LINE("./src/ggml.c:1655: GGML_ASSERT(ctx->mem_buffer != NULL) failed", "kill 6"), INF_E_BACKEND_DIED,
-	  "server_assert", "mem_buffer" },
-	{ LAST_LINE("something that nobody knows", "exit 3"), INF_E_BACKEND_DIED, "server_died", "something that nobody knows" },
+	{ "on start\n log error: invalid argument: --frobnicate\n exit 1\n", INF_E_UNAVAILABLE, "server_argument",
+	  "--frobnicate" },
+	{ "on start\n log error while handling argument \"-c\": stoi\n exit 1\n", INF_E_UNAVAILABLE, "server_argument",
+	  "stoi" },
+	{ "on start\n log 0.00.020.000 E llama_model_load: error loading model: unknown model architecture: 'zzzzz'\n "
+	  "exit 1\n", INF_E_BAD_MODEL, "model_architecture", "zzzzz" },
+	{ "on start\n log llama_model_load: error loading model: tensor 'blk.0.ffn_up.weight' data is not within the "
+	  "file bounds, model is corrupted or incomplete\n exit 1\n", INF_E_BAD_MODEL, "gguf_truncated",
+	  "blk.0.ffn_up.weight" },
+	{ "on start\n log gguf_init_from_file: failed to open GGUF file '/x' (No such file or directory)\n exit 1\n",
+	  INF_E_NOT_FOUND, "model_missing", "'/x'" },
+	{ "on start\n log llama_adapter_lora_init: failed to apply lora adapter\n exit 1\n", INF_E_BAD_MODEL, "adapter",
+	  "lora" },
+	{ "on start\n log ggml_backend_cuda_buffer_type_alloc_buffer: allocating 900.00 MiB on device 0: cudaMalloc "
+	  "failed: out of memory\n exit 1\n", INF_E_NO_VRAM, "vram", "900.00 MiB" },
+	{ "on start\n log llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv "
+	  "cache\n exit 1\n", INF_E_NO_MEMORY, "memory", "kv cache" },
+	{ "on start\n log ggml_aligned_malloc: insufficient memory (attempted to allocate 2602.38 MB)\n exit 1\n",
+	  INF_E_NO_MEMORY, "memory", "2602.38" },
+	{ "on start\n log srv  start: couldn't bind HTTP server socket, hostname: /x.sock, port: 9931\n exit 1\n",
+	  INF_E_IO, "server_socket", "couldn't bind" },
+	{ "on start\n log llama_model_load: error loading model: key not found in model: llama.block_count\n exit 1\n",
+	  INF_E_BAD_MODEL, "model_rejected", "llama.block_count" },
+	{ "on start\n log gguf_init_from_reader: failed to read magic\n exit 1\n", INF_E_BAD_MODEL, "model_rejected",
+	  "magic" },
+	{ "on start\n log srv    load_model: failed to load model, '/x.gguf'\n exit 1\n", INF_E_BAD_MODEL,
+	  "model_rejected", "/x.gguf" },
+	{ "on start\n log ./src/ggml.c:1655: GGML_ASSERT(ctx->mem_buffer != NULL) failed\n kill 6\n",
+	  INF_E_BACKEND_DIED, "server_assert", "mem_buffer" },
+	{ "on start\n log something that nobody knows\n exit 3\n", INF_E_BACKEND_DIED, "server_died",
+	  "something that nobody knows" },
 	/* A line without its end, a line that is not text, and none. */
-	{ "on start\n log error: invalid argument: --half\\0\n exit 1\n", INF_E_UNAVAILABLE, "server_argument", "--half" },
+	{ "on start\n log error: invalid argument: --half\\0\n exit 1\n", INF_E_UNAVAILABLE, "server_argument",
+	  "--half" },
 	{ "on start\n log \\xff\\xfe\\x01 odd\n exit 1\n", INF_E_BACKEND_DIED, "server_died", "odd" },
 	{ "on start\n exit 1\n", INF_E_BACKEND_DIED, "server_died", "exit status 1" },
 	{ "on start\n exit 0\n", INF_E_BACKEND_DIED, "server_died", "exit status 0" },
 	/* What was said last is not always what matters. */
-	{ "on start\n log llama_model_load: error loading model: unknown model architecture: 'q'\n log srv load_model: failed to load "
-	  "model, '/x'\n log srv llama_server: exiting due to model loading error\n exit 1\n", INF_E_BAD_MODEL, "model_architecture",
-	  "'q'" },
-	{ "on start\n log warning: common_fit_params: error: failed\n log bye\n exit 1\n", INF_E_BACKEND_DIED, "server_died", "bye" },
+	{ "on start\n log llama_model_load: error loading model: unknown model architecture: 'q'\n log srv load_model: "
+	  "failed to load model, '/x'\n log srv llama_server: exiting due to model loading error\n exit 1\n",
+	  INF_E_BAD_MODEL, "model_architecture", "'q'" },
+	{ "on start\n log warning: common_fit_params: error: failed\n log bye\n exit 1\n", INF_E_BACKEND_DIED,
+	  "server_died", "bye" },
 };
 
 START_TEST(load_of_a_server_that_ends_tells_its_last_line)
@@ -165,7 +173,7 @@ START_TEST(server_that_dies_just_after_the_load_is_told_by_the_next_call)
 }
 END_TEST
 
-/* ---- it lies --------------------------------------------------------------------------------------------------- */
+/* ---- it lies ----------------------------------------------------------------------------------------------------- */
 static const struct ending lies[] = {
 	{ "on /health\n answer 404 {}\n", INF_E_INTERNAL, "server_answer", "404" },
 	{ "on /health\n answer 500 <html>\n", INF_E_INTERNAL, "server_answer", "500" },
@@ -174,8 +182,8 @@ static const struct ending lies[] = {
 	{ "on /props\n answer 200 <html>hello</html>\n", INF_E_INTERNAL, "server_answer", "hello" },
 	{ "on /props\n answer 200\n", INF_E_INTERNAL, "server_answer", "properties" },
 	{ "on /props\n answer 200 [1]\n", INF_E_INTERNAL, "server_answer", "properties" },
-	{ "on /props\n answer 200 {\"role\":\"router\",\"default_generation_settings\":{\"n_ctx\":512}}\n", INF_E_INTERNAL,
-	  "server_answer", "did not load the model" },
+	{ "on /props\n answer 200 {\"role\":\"router\",\"default_generation_settings\":{\"n_ctx\":512}}\n",
+	  INF_E_INTERNAL, "server_answer", "did not load the model" },
 	{ "on /props\n answer 200 {\"total_slots\":1}\n", INF_E_INTERNAL, "server_answer", "did not load the model" },
 	{ "on /props\n answer 200 {\"default_generation_settings\":{\"n_ctx\":-5}}\n", INF_E_INTERNAL, "server_answer",
 	  "did not load the model" },
@@ -227,7 +235,8 @@ START_TEST(load_waits_for_a_late_server)
 {
 	struct fake_world w;
 	struct reports r = { 0 };
-	fake_open(&w, "on start\n wait 400\non /health x4\n wait 100\n answer 503 {\"error\":{\"code\":503}}\non /props\n wait 300\n "
+	fake_open(&w, "on start\n wait 400\non /health x4\n wait 100\n answer 503 {\"error\":{\"code\":503}}\non "
+		"/props\n wait 300\n "
 		  "default\n");
 	ck_assert_msg(load_with_reports(&w, &r) == INF_OK, "%s", w.err.message);
 	ck_assert_int_ge(w.took_ms, 1000);
@@ -255,10 +264,12 @@ START_TEST(load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_t
 		w.options = stall_soon;
 		w.option_count = 1;
 		inf_status st = load_with_reports(&w, &r);
-		ck_assert_msg(st == INF_E_TIMEOUT && !strcmp(w.err.reason, "load_stalled"), "%s: %d %s: %s", stalls[i], st, w.err.reason,
+		ck_assert_msg(st == INF_E_TIMEOUT && !strcmp(w.err.reason, "load_stalled"), "%s: %d %s: %s",
+			stalls[i], st, w.err.reason,
 			      w.err.message);
 		ck_assert_ptr_nonnull(strstr(w.err.message, "stall-timeout-ms"));
-		ck_assert_msg(w.took_ms >= STALL_MS && w.took_ms < STALL_MS + SOON_MS, "%s: %lld ms", stalls[i], (long long)w.took_ms);
+		ck_assert_msg(w.took_ms >= STALL_MS && w.took_ms < STALL_MS + SOON_MS, "%s: %lld ms", stalls[i],
+			(long long)w.took_ms);
 		ck_assert_msg(r.longest_ms < GAP_MS, "%s: a gap of %lld ms", stalls[i], (long long)r.longest_ms);
 		ck_assert_int_ge(r.count, 4);
 		fake_close(&w);
@@ -306,7 +317,7 @@ START_TEST(load_of_a_server_that_keeps_talking_is_not_stalled)
 }
 END_TEST
 
-/* ---- it is cancelled, or closed ------------------------------------------------------------------------------------ */
+/* ---- it is cancelled, or closed ---------------------------------------------------------------------------------- */
 static const struct {
 	const char *script;
 	int cancel_at, cancel_from_stage;
@@ -326,14 +337,16 @@ START_TEST(load_can_be_cancelled_in_every_phase)
 {
 	for (size_t i = 0; i < sizeof cancellations / sizeof cancellations[0]; i++) {
 		struct fake_world w;
-		struct reports r = { .cancel_at = cancellations[i].cancel_at, .cancel_from_stage = cancellations[i].cancel_from_stage };
+		struct reports r = { .cancel_at = cancellations[i].cancel_at,
+			.cancel_from_stage = cancellations[i].cancel_from_stage };
 		fake_open(&w, cancellations[i].look_again ? "" : cancellations[i].script);
 		if (cancellations[i].look_again) {
 			fake_write(&w, cancellations[i].script);
 			fake_touch(&w);
 		}
 		inf_status st = load_with_reports(&w, &r);
-		ck_assert_msg(st == INF_E_CANCELLED && !strcmp(w.err.reason, "cancelled"), "case %zu: %d %s: %s", i, st, w.err.reason,
+		ck_assert_msg(st == INF_E_CANCELLED && !strcmp(w.err.reason, "cancelled"), "case %zu: %d %s: %s", i,
+			st, w.err.reason,
 			      w.err.message);
 		ck_assert_msg(w.took_ms < SOON_MS, "case %zu: %lld ms", i, (long long)w.took_ms);
 		ck_assert_ptr_null(w.session);
@@ -382,7 +395,8 @@ END_TEST
 START_TEST(load_and_close_are_not_held_up_by_a_flood_of_output)
 {
 	struct fake_world w;
-	fake_open_loaded(&w, "on start\n repeat 20000 log " LINE_OF_64 "\n listen\n repeat forever print " LINE_OF_64 "\n");
+	fake_open_loaded(&w, "on start\n repeat 20000 log " LINE_OF_64 "\n listen\n repeat forever "
+		"print " LINE_OF_64 "\n");
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(fake_generate(&w, NULL, NULL), INF_OK);
 	ck_assert_int_lt(w.took_ms, SOON_MS);
@@ -405,9 +419,12 @@ END_TEST
 RUN_SUITE("faults_load", 60, load_of_a_good_server_generates, load_of_a_server_that_ends_tells_its_last_line,
 	  load_of_a_server_that_dies_at_any_stage_ends_soon, load_of_a_server_that_crashes_each_time_fails_each_time,
 	  load_does_not_wait_for_a_grandchild_that_holds_the_output,
-	  server_that_dies_just_after_the_load_is_told_by_the_next_call, load_of_a_server_that_answers_otherwise_is_refused,
+	  server_that_dies_just_after_the_load_is_told_by_the_next_call,
+	  load_of_a_server_that_answers_otherwise_is_refused,
 	  load_waits_for_a_late_server, load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_then,
-	  load_of_a_server_that_answers_and_does_nothing_else_is_stalled, load_of_a_stalled_server_tells_what_it_said_last, load_of_a_server_that_keeps_talking_is_not_stalled,
+	  load_of_a_server_that_answers_and_does_nothing_else_is_stalled,
+	  load_of_a_stalled_server_tells_what_it_said_last, load_of_a_server_that_keeps_talking_is_not_stalled,
 	  load_can_be_cancelled_in_every_phase, cancelled_load_of_a_server_deaf_to_sigterm_is_bounded,
 	  close_of_a_server_deaf_to_sigterm_is_bounded, close_does_not_wait_for_a_grandchild_that_holds_the_output,
-	  load_and_close_are_not_held_up_by_a_flood_of_output, load_of_a_server_that_floods_and_dies_tells_its_last_line)
+	  load_and_close_are_not_held_up_by_a_flood_of_output,
+	  load_of_a_server_that_floods_and_dies_tells_its_last_line)

@@ -3,9 +3,10 @@
  * soak: loads, streams, cancels, crashes and closes at random, and looks whether anything is left.
  *
  * In rounds of some seconds, workers load models, run streams on them in parallel, cancel them, kill servers and close
- * sessions with calls in flight, as a seeded generator says. At the end of a round everything is closed, and then the process
- * must hold the threads, descriptors and children it began with, the runtime directory must be empty, and memory must
- * not have grown. Each call must end in one of the ways that what was done to it allows.
+ * sessions with calls in flight, as a seeded generator says. At the end of a round everything is closed, and then the
+ * process must hold the threads, descriptors and children it began with, the runtime directory must be empty, and
+ * memory must not have grown. Each call must end in one of the ways that what was done to it allows. A seed gives the
+ * same choices again; what they meet depends on the machine.
  *
  * Environment: GR_TEST_PLUGINS, GR_TEST_LLAMA_SERVER, GR_TEST_MODEL; GR_SOAK_SECONDS (60), GR_SOAK_SEED (of the clock).
  */
@@ -29,7 +30,8 @@
 #include "soak_random.h"
 
 enum {
-	WORKERS = 3, STREAMS_MAX = 4, SECONDS_DEFAULT = 60, ROUND_MS = 10000, ROUNDS_MIN = 6, HANG_MS = 120000, LEFT_MS = 10000,
+	WORKERS = 3, STREAMS_MAX = 4, SECONDS_DEFAULT = 60, ROUND_MS = 10000, ROUNDS_MIN = 6, HANG_MS = 120000,
+		LEFT_MS = 10000,
 };
 
 struct counts {
@@ -77,7 +79,8 @@ struct stream {
 	pthread_t thread;
 };
 
-static const char *const prompts[] = { "Once upon a time", "x", "It is a truth universally acknowledged, that", "The \xc3\xa9\n" };
+static const char *const prompts[] = { "Once upon a time", "x", "It is a truth universally acknowledged, that", "The "
+	"\xc3\xa9\n" };
 
 __attribute__((format(printf, 2, 3))) static void flaw(struct soak *soak, const char *format, ...)
 {
@@ -90,7 +93,7 @@ __attribute__((format(printf, 2, 3))) static void flaw(struct soak *soak, const 
 	soak->failed = true;
 }
 
-/* ---- crashes --------------------------------------------------------------------------------------------------- */
+/* ---- crashes ----------------------------------------------------------------------------------------------------- */
 /* Our child, and a server that was told where to listen: not one that is only asked for its version. */
 static bool is_server(pid_t pid)
 {
@@ -118,7 +121,7 @@ static void kill_a_server(struct soak *soak, struct soak_random *random)
 	kill(victim, SIGKILL);
 }
 
-/* ---- streams --------------------------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
 static int32_t on_token(void *user, const inf_token *token)
 {
 	struct stream *s = user;
@@ -159,7 +162,8 @@ static bool allowed(const struct stream *s, inf_status st, const inf_error *err,
 		return life->closing;
 	case INF_E_BACKEND_DIED:
 		return life->soak->counts.killed > life->kills_before &&
-		       err->flags & (life->restarts ? INF_ERR_FLAG_RETRYABLE | INF_ERR_FLAG_MODEL_DEAD : INF_ERR_FLAG_MODEL_DEAD);
+		       err->flags & (life->restarts ? INF_ERR_FLAG_RETRYABLE | INF_ERR_FLAG_MODEL_DEAD :
+		       INF_ERR_FLAG_MODEL_DEAD);
 	default:
 		return false;
 	}
@@ -171,7 +175,8 @@ static void run_stream(struct stream *s)
 	inf_error err = { .struct_size = sizeof err };
 	inf_gen_result result = { .struct_size = sizeof result };
 	const inf_gen_params params = {
-		.struct_size = sizeof params, .max_tokens = s->max_tokens, .user = s, .on_token = on_token, .on_poll = on_poll,
+		.struct_size = sizeof params, .max_tokens = s->max_tokens, .user = s, .on_token = on_token,
+			.on_poll = on_poll,
 		.flags = soak_random_once_in(&s->random, 2) ? INF_GEN_FLAG_IGNORE_EOS : 0,
 	};
 	s->status = inf_session_generate(s->life->session, s->prompt, strlen(s->prompt), &params, &result, &err);
@@ -236,7 +241,7 @@ static void close_under(struct life *life, struct stream *streams, int count)
 	life->closing = true;
 }
 
-/* ---- one model ------------------------------------------------------------------------------------------------- */
+/* ---- one model --------------------------------------------------------------------------------------------------- */
 struct loading {
 	struct worker *worker;
 	int cancel_at, kill_at;			/* the report at which it happens; -1 = never */
@@ -260,11 +265,13 @@ static int32_t on_progress(void *user, const inf_progress *progress)
 static bool load(struct worker *w, struct life *life)
 {
 	struct soak *soak = w->soak;
-	struct loading loading = { .worker = w, .cancel_at = maybe_at(&w->random, 8, 3), .kill_at = maybe_at(&w->random, 12, 3) };
+	struct loading loading = { .worker = w, .cancel_at = maybe_at(&w->random, 8, 3),
+		.kill_at = maybe_at(&w->random, 12, 3) };
 	inf_error err = { .struct_size = sizeof err };
 	const inf_kv restart = { "restart", "on-demand" };
 	const inf_load_params params = {
-		.struct_size = sizeof params, .options = &restart, .option_count = life->restarts, .path = soak->model, .context_len = 256 * soak_random_between(&w->random, 1, 4),
+		.struct_size = sizeof params, .options = &restart, .option_count = life->restarts,
+			.path = soak->model, .context_len = 256 * soak_random_between(&w->random, 1, 4),
 		.parallel_slots = life->slots, .user = &loading, .on_progress = on_progress,
 	};
 	inf_status st = inf_session_load(soak->registry, soak->backend, &params, &life->session, &err);
@@ -312,7 +319,8 @@ static void live(struct worker *w)
 {
 	inf_error err = { .struct_size = sizeof err };
 	struct life life = {
-		.soak = w->soak, .restarts = soak_random_once_in(&w->random, 3), .slots = soak_random_between(&w->random, 1, STREAMS_MAX - 1),
+		.soak = w->soak, .restarts = soak_random_once_in(&w->random, 3),
+			.slots = soak_random_between(&w->random, 1, STREAMS_MAX - 1),
 		.kills_before = w->soak->counts.killed,
 	};
 	if (!load(w, &life))
@@ -335,7 +343,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------------------- */
+/* ---- rounds ------------------------------------------------------------------------------------------------------ */
 static bool open_registry(struct soak *soak)
 {
 	const char *dirs[] = { soak->plugins };
@@ -406,8 +414,10 @@ static void look_for_leaks(struct soak *soak, struct process_census *before)
 static void report(const struct soak *soak, const char *head, const char *verdict)
 {
 	const struct counts *c = &soak->counts;
-	printf("%s%ld loads (%ld cancelled), %ld generations (%ld cancelled, %ld closed in flight), %ld tokens, %ld servers killed, "
-	       "%ld calls told of a death; heap %+ld KiB, resident %ld MiB (%+ld KiB)%s\n", head, c->loads, c->loads_cancelled,
+	printf("%s%ld loads (%ld cancelled), %ld generations (%ld cancelled, %ld closed in flight), %ld tokens, %ld "
+		"servers killed, "
+	       "%ld calls told of a death; heap %+ld KiB, resident %ld MiB (%+ld KiB)%s\n", head, c->loads,
+	       c->loads_cancelled,
 	       c->generations, c->cancelled, c->closed_in_flight, c->tokens, c->killed, c->died,
 	       (soak->memory.heap - soak->memory.first_heap) / 1024, soak->memory.rss >> 20,
 	       (soak->memory.rss - soak->memory.first_rss) / 1024, verdict);
@@ -441,7 +451,8 @@ int main(void)
 	const char *seconds_text = getenv("GR_SOAK_SECONDS"), *seed_text = getenv("GR_SOAK_SEED");
 	long seconds = seconds_text && *seconds_text ? atol(seconds_text) : SECONDS_DEFAULT;
 	struct soak soak = {
-		.plugins = required("GR_TEST_PLUGINS"), .server = required("GR_TEST_LLAMA_SERVER"), .model = required("GR_TEST_MODEL"),
+		.plugins = required("GR_TEST_PLUGINS"), .server = required("GR_TEST_LLAMA_SERVER"),
+			.model = required("GR_TEST_MODEL"),
 		.seed = seed_text && *seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL),
 		.runtime_dir = "/tmp/go-rocm-soak-XXXXXX",
 	};

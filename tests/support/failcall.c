@@ -88,7 +88,8 @@ static bool is_file(int fd)
 static bool is_stream(int fd)
 {
 	struct stat st;
-	return armed && fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode));
+	return armed && fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) ||
+		S_ISFIFO(st.st_mode));
 }
 
 #define REAL(function) \

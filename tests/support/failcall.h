@@ -8,8 +8,8 @@
  * failcall: makes system calls fail that never do in a test, each once, or all from one on.
  *
  * The program's own definitions stand before libc's, so calls of shared libraries (libcurl) are seen too, but not those
- * that libc makes inside itself, and nothing that goes through syscall(). Calls of every thread count while it is armed, so
- * between arm and disarm there shall be the code under test and nothing else: no assertion, no set-up.
+ * that libc makes inside itself, and nothing that goes through syscall(). Calls of every thread count while it is
+ * armed, so between arm and disarm there shall be the code under test and nothing else: no assertion, no set-up.
  */
 enum failcall {
 	FAILCALL_ONE,		/* call n fails with an error of its own: EMFILE, ENOSPC, ENOMEM, EIO, ... */

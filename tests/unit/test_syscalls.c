@@ -79,7 +79,8 @@ static void start_what_is_not_there(struct outcome *out, enum failcall how, long
 	failcall_arm(how, n);
 	inf_status st = gr_child_start(&child, &spec, &out->err);
 	*fired = failcall_disarm();
-	out->status = st == INF_E_UNAVAILABLE && out->err.os_errno == ENOENT ? INF_OK : st;	/* that is the whole here */
+	out->status = st == INF_E_UNAVAILABLE && out->err.os_errno == ENOENT ? INF_OK :
+		st;	/* that is the whole here */
 	out->whole = st != INF_OK;
 	if (st == INF_OK) {
 		gr_child_ended(&child, SOON_MS);
@@ -102,7 +103,8 @@ static void run_to_the_end(struct outcome *out, enum failcall how, long n, bool 
 /* ---- supervisor -------------------------------------------------------------------------------------------------- */
 static void supervise(struct outcome *out, enum failcall how, long n, bool *fired)
 {
-	char text[64] = "", *argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)"echo all of this text; exit 3", NULL };
+	char text[64] = "", *argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)"echo all of this text; exit 3",
+		NULL };
 	const struct gr_supervisor_spec spec = { .spawn = { argv[0], argv, no_env, "/" } };
 	struct gr_supervisor *supervisor = NULL;
 	failcall_arm(how, n);
@@ -112,7 +114,8 @@ static void supervise(struct outcome *out, enum failcall how, long n, bool *fire
 		enum gr_state state = gr_supervisor_wait_end(supervisor, SOON_MS);
 		struct gr_exit exit = gr_supervisor_exit(supervisor);
 		gr_supervisor_output(supervisor, text, sizeof text);
-		out->whole = state == GR_STATE_DEAD && exit.kind == GR_EXIT_CODE && exit.value == 3 && !strcmp(text, "all of this text\n");
+		out->whole = state == GR_STATE_DEAD && exit.kind == GR_EXIT_CODE && exit.value == 3 && !strcmp(text,
+			"all of this text\n");
 	}
 	inf_status stopped = gr_supervisor_stop(supervisor, &out->err);
 	*fired = failcall_disarm();
@@ -135,7 +138,7 @@ static void stop_a_child_that_runs(struct outcome *out, enum failcall how, long 
 	out->whole = pid && process_gone(&pid);
 }
 
-/* ---- rundir -------------------------------------------------------------------------------------------------------- */
+/* ---- rundir ------------------------------------------------------------------------------------------------------ */
 static void make_a_rundir(struct outcome *out, enum failcall how, long n, bool *fired)
 {
 	struct gr_rundir dir = GR_RUNDIR_INIT;
@@ -146,12 +149,14 @@ static void make_a_rundir(struct outcome *out, enum failcall how, long n, bool *
 	failcall_arm(how, n);
 	out->status = gr_rundir_make(&dir, env, &out->err);
 	*fired = failcall_disarm();
-	out->whole = out->status == INF_OK && stat(dir.path, &st) == 0 && (st.st_mode & 0777) == 0700 && stat(dir.home, &st) == 0;
+	out->whole = out->status == INF_OK && stat(dir.path, &st) == 0 && (st.st_mode & 0777) == 0700 &&
+		stat(dir.home, &st) == 0;
 	gr_rundir_remove(&dir);
-	ck_assert_msg(rmdir(scratch.path) == 0 && mkdir(scratch.path, 0700) == 0, "something is left in %s", scratch.path);
+	ck_assert_msg(rmdir(scratch.path) == 0 && mkdir(scratch.path, 0700) == 0, "something is left in %s",
+		scratch.path);
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 static void read_a_model(struct outcome *out, enum failcall how, long n, bool *fired)
 {
 	static struct gr_gguf reference, facts;
@@ -199,7 +204,7 @@ static void read_a_sysroot(struct outcome *out, enum failcall how, long n, bool 
 		out->whole = true;
 }
 
-/* ---- http ---------------------------------------------------------------------------------------------------------- */
+/* ---- http -------------------------------------------------------------------------------------------------------- */
 static struct gr_child server;
 static const char *socket_path;
 
@@ -276,7 +281,7 @@ static void ask_for_a_stream(struct outcome *out, enum failcall how, long n, boo
 	ask(out, how, n, fired, "/completion", "{\"n_predict\":3}");
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------ */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 static const char *const how_names[] = { "one", "all", "interrupt", "short" };
 
 static void expect_clean(const struct outcome *out, enum failcall how, long n)
@@ -286,9 +291,11 @@ static void expect_clean(const struct outcome *out, enum failcall how, long n)
 		ck_assert_msg(out->whole, "%s %ld (%s): success without its result", how_names[how], n, by);
 		return;
 	}
-	ck_assert_msg(how != FAILCALL_INTERRUPT && how != FAILCALL_SHORT, "%s %ld (%s): %d %s: %s", how_names[how], n, by, out->status,
+	ck_assert_msg(how != FAILCALL_INTERRUPT && how != FAILCALL_SHORT, "%s %ld (%s): %d %s: %s", how_names[how],
+		n, by, out->status,
 		      out->err.reason, out->err.message);
-	ck_assert_msg(out->err.reason[0] && out->err.message[0], "%s %ld (%s): %d without a reason", how_names[how], n, by, out->status);
+	ck_assert_msg(out->err.reason[0] && out->err.message[0], "%s %ld (%s): %d without a reason", how_names[how],
+		n, by, out->status);
 }
 
 static long run(const struct job *job, enum failcall how)
@@ -300,7 +307,8 @@ static long run(const struct job *job, enum failcall how)
 		job->run(&out, how, n, &fired);
 		census_assert_restored(&before);
 		if (!fired) {
-			ck_assert_msg(out.status == INF_OK && out.whole, "without a fault: %d %s", out.status, out.err.message);
+			ck_assert_msg(out.status == INF_OK && out.whole, "without a fault: %d %s", out.status,
+				out.err.message);
 			return n;
 		}
 		expect_clean(&out, how, n);
@@ -357,7 +365,8 @@ int main(void)
 	TCase *plain = tcase_create("plain"), *http = tcase_create("http");
 	tcase_add_checked_fixture(plain, setup, teardown);
 	tcase_add_checked_fixture(http, setup_server, teardown_server);
-	tcase_add_loop_test(plain, fault_gives_an_error_or_the_whole_and_leaves_nothing, 0, (int)(sizeof jobs / sizeof jobs[0]));
+	tcase_add_loop_test(plain, fault_gives_an_error_or_the_whole_and_leaves_nothing, 0,
+		(int)(sizeof jobs / sizeof jobs[0]));
 	tcase_add_loop_test(http, fault_in_a_request_gives_an_error_or_the_whole_and_leaves_nothing, 0,
 			    (int)(sizeof http_jobs / sizeof http_jobs[0]));
 	suite_add_tcase(suite, plain);
