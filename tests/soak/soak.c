@@ -71,6 +71,8 @@ struct stream {
 	struct soak_random random;
 	const char *prompt;
 	int32_t max_tokens;
+	uint32_t flags;				/* INF_GEN_FLAG_* */
+	bool stops;				/* at a stop string */
 	int cancel_at, stop_at, cancel_all_at, kill_at;	/* the token at which it happens; -1 = never */
 	int seen;
 	bool asked_to_cancel, asked_to_stop;
@@ -79,6 +81,9 @@ struct stream {
 	pthread_t thread;
 };
 
+enum { STOP_STRINGS = 2 };
+
+static const char *const stop_strings[STOP_STRINGS] = { " the ", "ness of" };
 static const char *const prompts[] = { "Once upon a time", "x", "It is a truth universally acknowledged, that", "The "
 	"\xc3\xa9\n" };
 
@@ -156,6 +161,8 @@ static bool allowed(const struct stream *s, inf_status st, const inf_error *err,
 	case INF_OK:
 		return s->asked_to_stop ? result->finish == INF_FINISH_CALLER :
 		       !s->max_tokens || result->generated_tokens <= s->max_tokens;
+	case INF_E_BUSY:
+		return s->flags & INF_GEN_FLAG_NO_WAIT;
 	case INF_E_CANCELLED:
 		return s->asked_to_cancel || life->cancelled;
 	case INF_E_CLOSED:
@@ -177,7 +184,7 @@ static void run_stream(struct stream *s)
 	const inf_gen_params params = {
 		.struct_size = sizeof params, .max_tokens = s->max_tokens, .user = s, .on_token = on_token,
 			.on_poll = on_poll,
-		.flags = soak_random_once_in(&s->random, 2) ? INF_GEN_FLAG_IGNORE_EOS : 0,
+		.flags = s->flags, .stop_strings = stop_strings, .stop_string_count = s->stops ? STOP_STRINGS : 0,
 	};
 	s->status = inf_session_generate(s->life->session, s->prompt, strlen(s->prompt), &params, &result, &err);
 	s->inside = true;
@@ -207,6 +214,9 @@ static void draw_stream(struct stream *s, struct life *life, struct soak_random 
 		.life = life,
 		.random.state = soak_random_next(random),
 		.prompt = prompts[soak_random_next(random) % (sizeof prompts / sizeof prompts[0])],
+		.flags = (soak_random_once_in(random, 2) ? INF_GEN_FLAG_IGNORE_EOS : 0) |
+			 (soak_random_once_in(random, 10) ? INF_GEN_FLAG_NO_WAIT : 0),
+		.stops = soak_random_once_in(random, 4),
 		.max_tokens = soak_random_once_in(random, 8) ? 0 : soak_random_between(random, 1, 60),
 		.cancel_at = maybe_at(random, 5, 40) - soak_random_once_in(random, 4),
 		.stop_at = maybe_at(random, 5, 40),
