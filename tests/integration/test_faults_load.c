@@ -173,6 +173,26 @@ START_TEST(server_that_dies_just_after_the_load_is_told_by_the_next_call)
 }
 END_TEST
 
+/* A library was missing, or the machine was out of memory: the file stays the same when that is repaired. */
+START_TEST(load_asks_a_server_again_that_did_not_run_before)
+{
+	static const char *const faults[] = {
+		"on --version\n kill 9\n", "on --help\n log error while loading shared libraries: libx.so\n exit 127\n",
+		"on --help\n print usage: something else\n",
+	};
+	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+		struct fake_world w;
+		fake_open(&w, "");
+		fake_write(&w, faults[i]);
+		fake_touch(&w);
+		ck_assert_msg(fake_load(&w, NULL) == INF_E_UNAVAILABLE, "%s: %s", faults[i], w.err.message);
+		fake_write(&w, "");
+		ck_assert_msg(fake_load(&w, NULL) == INF_OK, "%s: %s", faults[i], w.err.message);
+		fake_close(&w);
+	}
+}
+END_TEST
+
 /* ---- it lies ----------------------------------------------------------------------------------------------------- */
 static const struct ending lies[] = {
 	{ "on /health\n answer 404 {}\n", INF_E_INTERNAL, "server_answer", "404" },
@@ -419,7 +439,7 @@ END_TEST
 RUN_SUITE("faults_load", 60, load_of_a_good_server_generates, load_of_a_server_that_ends_tells_its_last_line,
 	  load_of_a_server_that_dies_at_any_stage_ends_soon, load_of_a_server_that_crashes_each_time_fails_each_time,
 	  load_does_not_wait_for_a_grandchild_that_holds_the_output,
-	  server_that_dies_just_after_the_load_is_told_by_the_next_call,
+	  server_that_dies_just_after_the_load_is_told_by_the_next_call, load_asks_a_server_again_that_did_not_run_before,
 	  load_of_a_server_that_answers_otherwise_is_refused,
 	  load_waits_for_a_late_server, load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_then,
 	  load_of_a_server_that_answers_and_does_nothing_else_is_stalled,

@@ -13,7 +13,7 @@
  */
 enum {
 	SOAK_WARM_UP = 3,			/* samples */
-	SOAK_HEAP_GROWTH_MAX = 64 * 1024,	/* bytes handed out */
+	SOAK_HEAP_GROWTH_MAX = 16 * 1024,	/* bytes handed out */
 	SOAK_RSS_GROWTH_MAX = 4 << 20,		/* bytes resident */
 };
 
