@@ -66,3 +66,8 @@ const char *inf_finish_name(int32_t finish)
 {
 	return name_of(finishes, sizeof finishes / sizeof finishes[0], finish, "unknown");
 }
+
+const char *inf_library_version(void)
+{
+	return INF_VERSION;
+}

@@ -533,6 +533,21 @@ inf_status inf_registry_list_devices(const inf_registry *self, const inf_candida
 	return table->list(detail->file->instance, detail->backend, &relay, ih_devices_relay, err);
 }
 
+inf_status inf_registry_diagnose(const inf_registry *self, const inf_candidate *candidate, void *user,
+				 int32_t (*on_finding)(void *user, const inf_finding *finding), inf_error *err)
+{
+	const struct detail *detail = find_detail(self, candidate);
+	if (!detail || !on_finding)
+		return inf_fail(err, INF_E_INVALID, "candidate", "not a candidate of this registry, or no callback");
+	const inf_diagnose *table = detail->backend && detail->file->instance ?
+				    detail->backend->get_extension(detail->file->instance, detail->backend, NULL,
+								   INF_EXT_DIAGNOSE) : NULL;
+	if (!table || !INF_HAS(inf_diagnose, table, run) || !table->run)
+		return inf_fail(err, INF_E_UNSUPPORTED, "no_diagnosis", "%s%sdoes not diagnose itself",
+				candidate->backend, candidate->backend[0] ? " " : "");
+	return table->run(detail->file->instance, detail->backend, user, on_finding, err);
+}
+
 inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *candidate, struct ih_usable *out,
 			       inf_error *err)
 {
@@ -544,4 +559,19 @@ inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *ca
 				candidate->backend[0] ? ": " : "", candidate->message);
 	*out = (struct ih_usable){ detail->file->instance, detail->backend };
 	return INF_OK;
+}
+
+const void *ih_registry_extension(const inf_registry *self, const inf_candidate *candidate, const char *id,
+				  struct ih_usable *out)
+{
+	for (size_t i = 0; i < self->candidate_count; i++) {
+		const struct detail *detail = &self->details[i];
+		if ((candidate && candidate != &self->candidates[i]) || !detail->backend || !detail->file->instance)
+			continue;
+		*out = (struct ih_usable){ detail->file->instance, detail->backend };
+		const void *table = detail->backend->get_extension(out->instance, out->backend, NULL, id);
+		if (table)
+			return table;
+	}
+	return NULL;
 }

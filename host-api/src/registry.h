@@ -22,4 +22,11 @@ struct ih_usable {		/* both belong to the registry */
 inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *candidate, struct ih_usable *out,
 			       inf_error *err);
 
+/*
+ * A static extension table of a candidate, and what to call it with; or NULL. Available or not, but an instance is
+ * there. INF_HAS() is the caller's. candidate NULL: of the first candidate that has it.
+ */
+const void *ih_registry_extension(const inf_registry *self, const inf_candidate *candidate, const char *id,
+				  struct ih_usable *out);
+
 #endif

@@ -32,8 +32,10 @@ static void copy_variables(struct gr_strv *env, const char *const *names)
 static inf_status copy_environment(inf_instance *self, inf_error *err)
 {
 	const char *const own[] = { gr_profile.server_variable, NULL };
+	const char *const libraries[] = { gr_profile.library_path ? "LD_LIBRARY_PATH" : NULL, NULL };
 	copy_variables(&self->env, host_variables);
 	copy_variables(&self->env, own);
+	copy_variables(&self->env, libraries);
 	copy_variables(&self->env, gr_profile.environment);
 	copy_variables(&self->env, gr_profile.selectors);
 	if (self->env.failed)
@@ -64,6 +66,10 @@ inf_status gr_backend_create(const inf_host *host, inf_instance **out, inf_error
 		free(self);
 		return st;
 	}
+	const struct gr_swept swept = gr_rundir_sweep(self->env.items);
+	if (swept.directories || swept.servers)
+		gr_log(self, INF_LOG_INFO, "removed %u runtime directories of hosts that are gone, and killed %u servers",
+		       swept.directories, swept.servers);
 	*out = self;
 	return INF_OK;
 }
@@ -119,23 +125,36 @@ struct look {
 	char *output;			/* PROBE_OUTPUT bytes */
 };
 
+inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
+			   inf_error *err)
+{
+	struct gr_strv env = GR_STRV_INIT;
+	const struct gr_launch_place place = {
+		.server_path = run->path, .home = "/nonexistent", .directory = "/tmp", .extra_env = run->device_env,
+	};
+	char *argv[] = { (char *)run->path, (char *)run->argument, NULL };
+	gr_instance_child_env(self, &place, &env);
+	inf_status st = INF_E_NO_MEMORY;
+	if (!env.failed) {
+		const struct gr_spawn spec = { run->path, argv, env.items, "/" };
+		st = gr_child_run(&spec, run->timeout_ms, run->output, run->output_cap, exit, run->on_wait, run->user,
+				  err);
+	}
+	gr_strv_release(&env);
+	return st;
+}
+
 /* Run the binary with one argument. */
 static inf_status ask_binary(const struct look *look, const char *argument, inf_error *err)
 {
-	struct gr_strv env = GR_STRV_INIT;
-	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp" };
 	const char *path = look->file->path;
-	char *argv[] = { (char *)path, (char *)argument, NULL };
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
 	int64_t left = look->deadline_ms - gr_now_ms();
-	gr_launch_env(&env, &place, look->instance->env.items, gr_profile.environment);
-	inf_status st = INF_E_NO_MEMORY;
-	if (!env.failed) {
-		const struct gr_spawn spec = { path, argv, env.items, "/" };
-		st = gr_child_run(&spec, left > 1 ? (int)left : 1, look->output, PROBE_OUTPUT, &exit, look->on_wait,
-				  look->user, err);
-	}
-	gr_strv_release(&env);
+	const struct gr_server_run run = {
+		.path = path, .argument = argument, .timeout_ms = left > 1 ? (int)left : 1, .output = look->output,
+		.output_cap = PROBE_OUTPUT, .on_wait = look->on_wait, .user = look->user,
+	};
+	inf_status st = gr_instance_run(look->instance, &run, &exit, err);
 	if (st == INF_OK && !(exit.kind == GR_EXIT_UNKNOWN || (exit.kind == GR_EXIT_CODE && exit.value == 0))) {
 		char text[64];
 		look->output[strcspn(look->output, "\n")] = '\0';
@@ -321,6 +340,7 @@ static inf_status finish(inf_model *model, inf_status st, const inf_error *error
 	model->last_error = *error;
 	model->last_error.code = st;
 	pthread_mutex_unlock(&model->lock);
+	gr_model_tell_log(model);
 	gr_slots_leave(model->slots);
 	if (st != INF_OK)
 		inf_write_struct(err, error, sizeof *error);
@@ -383,6 +403,8 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 		return gr_options_table(gr_profile.name);
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
 		return &gr_models_table;
+	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
+		return &gr_diagnose_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	return NULL;

@@ -78,18 +78,16 @@ static const struct window_rule *window_rule(const struct gr_gguf *facts)
 }
 
 /* Tokens, 0 = no layer has a window. */
-static uint32_t window_of(const struct gr_gguf *facts)
+static uint32_t window_of(const struct gr_gguf *facts, const struct window_rule *rule)
 {
-	const struct window_rule *rule = window_rule(facts);
 	if (!rule)
 		return 0;
 	return facts->sliding_window ? facts->sliding_window : rule->window;
 }
 
-static bool is_sliding(const struct gr_fit_model *model, uint32_t layer)
+static bool is_sliding(const struct gr_fit_model *model, const struct window_rule *rule, uint32_t layer)
 {
-	const struct window_rule *rule = window_rule(model->facts);
-	if (!rule || !window_of(model->facts))
+	if (!window_of(model->facts, rule))
 		return false;
 	if (model->layers->has_pattern)
 		return layer < GR_GGUF_LAYERS_MAX && model->layers->at[layer].flags & GR_GGUF_LAYER_SLIDING;
@@ -195,17 +193,20 @@ struct cells {
 	uint64_t full, window;		/* of one stream */
 	uint64_t streams;
 	uint64_t batch;			/* tokens of a physical batch */
+	const struct window_rule *rule;	/* NULL = no layer has a window */
 };
 
 static struct cells count_cells(const struct gr_fit_model *model, const struct gr_fit_load *load)
 {
 	bool unified = load->flags & GR_FIT_UNIFIED_CACHE;
 	uint64_t tokens = (uint64_t)load->context_len * load->slots;
-	uint64_t window = window_of(model->facts);
+	const struct window_rule *rule = window_rule(model->facts);
+	uint64_t window = window_of(model->facts, rule);
 	struct cells cells = {
 		.full = round_up(unified ? tokens : load->context_len),
 		.streams = unified ? 1 : load->slots,
 		.batch = smaller(load->batch_size ? load->batch_size : GR_FIT_BATCH_MAX, GR_FIT_BATCH_MAX),
+		.rule = rule,
 	};
 	cells.batch = smaller(cells.batch, tokens);
 	if (window)
@@ -235,7 +236,7 @@ static uint64_t state_bytes(const struct gr_gguf *facts)
 static uint64_t attention_bytes(const struct gr_fit_model *model, const struct gr_fit_load *load,
 				const struct cells *cells, uint32_t i)
 {
-	bool sliding = is_sliding(model, i);
+	bool sliding = is_sliding(model, cells->rule, i);
 	struct row row = row_of(model, i, sliding);
 	uint64_t bytes = add(multiply(row.keys, bytes_of_32(load->cache_type_k)),
 			     multiply(row.values, bytes_of_32(load->cache_type_v)));
@@ -259,36 +260,73 @@ static uint64_t cache_bytes(const struct gr_fit_model *model, const struct gr_fi
 
 /* ---- compute buffer -------------------------------------------------------------------------------------------- */
 
+static uint64_t experts_used(const struct gr_gguf *facts)
+{
+	return facts->expert_count ? facts->expert_used_count : 0;
+}
+
+/* The inside of the feed-forward part, or the queries. */
+static uint64_t inner_width(const struct gr_gguf *facts)
+{
+	uint64_t used = experts_used(facts);
+	uint64_t inner = used && facts->expert_feed_forward_length ? facts->expert_feed_forward_length :
+								     facts->feed_forward_length;
+	uint64_t queries = row_of_heads(facts, facts->head_count, false).keys;
+	return larger(multiply(2, queries), multiply(3 * larger(used, 1), inner));
+}
+
 /*
- * The most numbers that a graph holds for one token at a time: the logits, the inside of the feed-forward part, what the
- * experts in use give, or the queries.
+ * The most numbers that a graph holds for one token at a time: the logits, the inside of a layer, or what the experts in
+ * use give.
  */
 static uint64_t graph_width(const struct gr_gguf *facts)
 {
 	uint64_t embd = facts->embedding_length;
-	uint64_t used = facts->expert_count ? facts->expert_used_count : 0;
-	uint64_t inner = used && facts->expert_feed_forward_length ? facts->expert_feed_forward_length :
-								     facts->feed_forward_length;
-	uint64_t queries = row_of_heads(facts, facts->head_count, false).keys;
-	uint64_t width = larger(facts->vocab_size, multiply(2, queries));
-	width = larger(width, multiply(3 * larger(used, 1), inner));
-	return larger(add(width, 4 * embd), multiply(2 * used + 2, embd));
+	uint64_t width = add(larger(facts->vocab_size, inner_width(facts)), 4 * embd);
+	return larger(width, multiply(2 * experts_used(facts) + 2, embd));
 }
 
+static uint64_t mask_bytes(const struct cells *cells)
+{
+	return multiply(2 * cells->batch, add(cells->full, cells->window));
+}
+
+/* Of a device that computes all of it. */
 static uint64_t compute_bytes(const struct gr_gguf *facts, const struct gr_fit_load *load, const struct cells *cells)
 {
-	uint64_t masks = add(cells->full, cells->window);
 	uint64_t graph = multiply(4 * cells->batch, graph_width(facts));
 	if (!(load->flags & GR_FIT_NO_FLASH_ATTENTION))
-		return add(graph, multiply(2 * cells->batch, masks));
+		return add(graph, mask_bytes(cells));
 	uint64_t scores = add(multiply(cells->full, facts->head_count), 6 * (uint64_t)facts->embedding_length);
-	return add(larger(graph, multiply(4 * cells->batch, scores)), multiply(4 * cells->batch, masks));
+	return add(larger(graph, multiply(4 * cells->batch, scores)), multiply(2, mask_bytes(cells)));
+}
+
+/*
+ * Of a device that computes the last layers. What comes from the host is not kept, masks included, so the logits stand
+ * almost alone. With the output alone, the experts of the last layer are added up on the device.
+ */
+static uint64_t part_compute_bytes(const struct gr_gguf *facts, const struct gr_fit_load *load, const struct cells *cells)
+{
+	uint64_t embd = facts->embedding_length, used = experts_used(facts);
+	uint64_t beside = !used ? 1 : load->gpu_layers == 1 ? used + 2 : 2;
+	uint64_t output = multiply(4 * cells->batch, add(facts->vocab_size, multiply(beside, embd)));
+	uint64_t width = larger(add(inner_width(facts), 3 * embd), multiply(2 * used + 2, embd));
+	if (load->flags & GR_FIT_NO_FLASH_ATTENTION)
+		return compute_bytes(facts, load, cells);
+	return load->gpu_layers == 1 ? output : larger(output, add(multiply(4 * cells->batch, width), mask_bytes(cells)));
 }
 
 static uint64_t host_compute_bytes(const struct gr_gguf *facts, const struct cells *cells)
 {
-	uint64_t masks = add(cells->full, cells->window);
-	return add(multiply(16 * cells->batch, facts->embedding_length), multiply(2 * cells->batch, masks));
+	return add(multiply(16 * cells->batch, facts->embedding_length), mask_bytes(cells));
+}
+
+/* Of a host that computes the first layers, or, with logits, all of them. */
+static uint64_t host_part_compute_bytes(const struct gr_gguf *facts, const struct cells *cells, uint64_t logits)
+{
+	uint64_t embd = facts->embedding_length;
+	uint64_t width = larger(larger(logits, inner_width(facts)), multiply(2 * experts_used(facts) + 1, embd));
+	return add(multiply(4 * cells->batch, add(width, 5 * embd)), mask_bytes(cells));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
@@ -314,16 +352,17 @@ void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *loa
 	*out = (struct gr_fit_need){
 		.weights = offloads ? add(layer_bytes(model, first, layers), output_bytes(facts)) : 0,
 		.kv = offloads ? cache_bytes(model, load, &cells, first, layers) : 0,
-		.compute = offloads ? compute_bytes(facts, load, &cells) : 0,
+		.compute = first ? part_compute_bytes(facts, load, &cells) : compute_bytes(facts, load, &cells),
 		.host_weights = add(layer_bytes(model, 0, first),
 				    add(facts->sizes.token_embedding, facts->sizes.input)),
 		.host_kv = cache_bytes(model, load, &cells, 0, first),
-		.host_compute = host_compute_bytes(facts, &cells),
+		.host_compute = first ? host_part_compute_bytes(facts, &cells, 0) : host_compute_bytes(facts, &cells),
 	};
 	if (offloads)
 		return;
+	out->compute = 0;
 	out->host_weights = add(out->host_weights, facts->sizes.output);
-	out->host_compute = compute_bytes(facts, load, &cells);
+	out->host_compute = host_part_compute_bytes(facts, &cells, facts->vocab_size);
 }
 
 /* The CPU has no runtime of its own besides. */
@@ -354,6 +393,22 @@ static uint64_t lost_between_devices(const struct search *s, const struct gr_fit
 	return multiply(s->device_count - 1, add(largest, need->kv / gr_fit_layer_count(s->model)));
 }
 
+/*
+ * A GPU also computes large batches of the layers that are the host's, with copies of their weights: the graph is as large
+ * as if all of it were there, and a matrix beside it, which is less than half of any layer.
+ */
+static uint64_t device_compute(const struct search *s, const struct gr_fit_load *load, const struct gr_fit_need *need)
+{
+	uint64_t largest = 0;
+	struct cells cells = count_cells(s->model, load);
+	uint32_t first = first_on_device(s->model, load->gpu_layers);
+	if (!first)
+		return need->compute;
+	for (uint32_t i = 0; i < first; i++)
+		largest = larger(largest, s->model->layers->at[i].bytes);
+	return add(larger(compute_bytes(s->model->facts, load, &cells), need->compute), largest / 2);
+}
+
 /* A device that is full already can be left out, if there are others. */
 static uint64_t reserved_bytes(const struct search *s, uint32_t i)
 {
@@ -361,10 +416,10 @@ static uint64_t reserved_bytes(const struct search *s, uint32_t i)
 	return s->device_count == 1 ? device->reserve_bytes : smaller(device->reserve_bytes, device->free_bytes);
 }
 
-static uint64_t total_bytes(const struct search *s, const struct gr_fit_need *need)
+static uint64_t total_bytes(const struct search *s, const struct gr_fit_load *load, const struct gr_fit_need *need)
 {
 	uint64_t bytes = add(add(need->weights, need->weights / SLACK_DIVISOR), need->kv);
-	bytes = add(bytes, multiply(need->compute, s->device_count));
+	bytes = add(bytes, multiply(device_compute(s, load, need), s->device_count));
 	bytes = add(bytes, lost_between_devices(s, need));
 	for (uint32_t i = 0; i < s->device_count; i++)
 		bytes = add(bytes, reserved_bytes(s, i));
@@ -377,7 +432,7 @@ uint64_t gr_fit_total(const struct gr_fit_model *model, const struct gr_fit_load
 	const struct search s = { .model = model, .devices = devices, .device_count = device_count };
 	struct gr_fit_need need;
 	gr_fit_need(model, load, &need);
-	return load->gpu_layers ? total_bytes(&s, &need) : 0;
+	return load->gpu_layers ? total_bytes(&s, load, &need) : 0;
 }
 
 static bool fits(const struct search *s, const struct gr_fit_load *load, struct gr_fit_plan *plan)
@@ -386,7 +441,7 @@ static bool fits(const struct search *s, const struct gr_fit_load *load, struct 
 	gr_fit_need(s->model, load, &need);
 	*plan = (struct gr_fit_plan){
 		.context_len = load->context_len, .gpu_layers = load->gpu_layers, .need = need,
-		.total_bytes = load->gpu_layers ? total_bytes(s, &need) : 0, .free_bytes = s->free_bytes,
+		.total_bytes = load->gpu_layers ? total_bytes(s, load, &need) : 0, .free_bytes = s->free_bytes,
 	};
 	return plan->total_bytes <= s->free_bytes;
 }
@@ -416,10 +471,15 @@ static int32_t most_layers(const struct search *s, const struct gr_fit_load *wan
 	struct gr_fit_plan plan;
 	struct gr_fit_load load = *wanted;
 	int32_t all = (int32_t)gr_fit_layer_count(s->model);
-	load.gpu_layers = wanted->gpu_layers < 0 || wanted->gpu_layers > all ? all : wanted->gpu_layers;
-	while (load.gpu_layers > 0 && !fits(s, &load, &plan))
-		load.gpu_layers--;
-	return load.gpu_layers;
+	int32_t low = 0, high = (wanted->gpu_layers < 0 || wanted->gpu_layers > all ? all : wanted->gpu_layers) + 1;
+	while (high - low > 1) {	/* low fits, or is 0; high does not, or is more than is wanted */
+		load.gpu_layers = low + (high - low) / 2;
+		if (fits(s, &load, &plan))
+			low = load.gpu_layers;
+		else
+			high = load.gpu_layers;
+	}
+	return low;
 }
 
 static void size_text(uint64_t bytes, char text[16])

@@ -38,6 +38,15 @@ struct pending_list {
 	uint32_t numbers[GR_GGUF_LAYERS_MAX];
 };
 
+struct tensor {
+	struct gr_gguf_place place;
+	uint64_t row;		/* elements of the first dimension */
+	uint64_t rows;		/* of a matrix: how many there are */
+	uint64_t elements;
+	uint64_t type;
+	uint64_t offset;	/* from the start of the data section */
+};
+
 struct reader {
 	char key[NAMED_KEY_MAX + 1];	/* "" = none we know */
 	struct gr_gguf_value value;
@@ -46,7 +55,9 @@ struct reader {
 	struct pending pending[PENDING_MAX];
 	struct pending_list lists[PENDING_LISTS_MAX];
 	size_t pending_count, list_count;
-	uint64_t type_bytes[TENSOR_TYPES_MAX];
+	uint64_t type_bytes[TENSOR_TYPES_MAX], unknown_bytes;
+	struct tensor unknown;		/* of a type that is not known: it ends where the next tensor begins */
+	bool has_unknown;
 	struct gr_gguf_layers *layers;	/* borrowed, may be NULL */
 	uint64_t data_size;		/* from the start of the data section to the end of its last tensor */
 	bool size_unknown;
@@ -458,15 +469,6 @@ static inf_status read_keys(struct reader *r)
 	return INF_OK;
 }
 
-struct tensor {
-	struct gr_gguf_place place;
-	uint64_t row;		/* elements of the first dimension */
-	uint64_t rows;		/* of a matrix: how many there are */
-	uint64_t elements;
-	uint64_t type;
-	uint64_t offset;	/* from the start of the data section */
-};
-
 static inf_status read_shape(struct reader *r, struct tensor *t)
 {
 	uint64_t dims, n;
@@ -564,16 +566,38 @@ static void add_to_part(struct reader *r, const struct tensor *t, uint64_t size)
 		sizes->output += size;
 	if (part == GR_GGUF_PART_OUTPUT_WEIGHT)
 		r->out.has_output_weight = true;
-	if (t->type < TENSOR_TYPES_MAX)
+	if (gr_gguf_block(t->type).bytes)
 		r->type_bytes[t->type] += size;
+	else
+		r->unknown_bytes += size;
+}
+
+static inf_status too_many_elements(struct reader *r, const struct tensor *t)
+{
+	return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " elements at offset %" PRIu64 " are more than can be counted",
+			       t->elements, t->offset);
+}
+
+/* The tensor before, if its type is not known, reaches up to this offset: its padding counts, and maybe a gap. */
+static inf_status end_unknown(struct reader *r, uint64_t offset)
+{
+	uint64_t size = offset > r->unknown.offset ? offset - r->unknown.offset : 0;
+	if (!r->has_unknown)
+		return INF_OK;
+	r->has_unknown = false;
+	if (__builtin_add_overflow(r->out.tensor_bytes, size, &r->out.tensor_bytes))
+		return too_many_elements(r, &r->unknown);
+	add_to_part(r, &r->unknown, size);
+	return INF_OK;
 }
 
 static inf_status add_tensor(struct reader *r, const struct tensor *t)
 {
 	struct gr_gguf_block block = gr_gguf_block(t->type);
 	uint64_t size, end;
-	if (!block.bytes)
-		r->size_unknown = true;
+	inf_status st = end_unknown(r, t->offset);
+	if (st != INF_OK)
+		return st;
 	if (t->row % block.elements)
 		return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " elements in a row, not a multiple of %d", t->row,
 				       block.elements);
@@ -581,17 +605,22 @@ static inf_status add_tensor(struct reader *r, const struct tensor *t)
 	    __builtin_add_overflow(t->offset, size, &end) ||
 	    __builtin_add_overflow(r->out.tensor_bytes, size, &r->out.tensor_bytes) ||
 	    __builtin_add_overflow(r->out.parameter_count, t->elements, &r->out.parameter_count))
-		return GR_GGUF_CORRUPT(&r->in, "%" PRIu64 " elements at offset %" PRIu64
-				       " are more than can be counted", t->elements, t->offset);
-	add_to_part(r, t, size);
+		return too_many_elements(r, t);
 	if (end > r->data_size)
 		r->data_size = end;
+	if (block.bytes) {
+		add_to_part(r, t, size);
+		return INF_OK;
+	}
+	r->size_unknown = true;
+	r->has_unknown = true;
+	r->unknown = *t;
 	return INF_OK;
 }
 
 static void find_main_type(struct reader *r)
 {
-	uint64_t most = 0;
+	uint64_t most = r->unknown_bytes;
 	for (int i = 0; i < TENSOR_TYPES_MAX; i++)
 		if (r->type_bytes[i] > most) {
 			most = r->type_bytes[i];
@@ -611,22 +640,21 @@ static inf_status read_tensors(struct reader *r)
 			return st;
 	}
 	r->in.part = NULL;
-	find_main_type(r);
 	return INF_OK;
 }
 
 static inf_status check_size(struct reader *r)
 {
-	uint64_t end = r->in.at, padding = (r->alignment - r->in.at % r->alignment) % r->alignment;
-	if (r->out.tensor_count && (__builtin_add_overflow(end, padding, &end) ||
-				    __builtin_add_overflow(end, r->data_size, &end)))
+	uint64_t padding = (r->alignment - r->in.at % r->alignment) % r->alignment, data = r->in.at, end = r->in.at;
+	if (r->out.tensor_count && (__builtin_add_overflow(data, padding, &data) ||
+				    __builtin_add_overflow(data, r->data_size, &end)))
 		return GR_GGUF_CORRUPT(&r->in, "the tensor data overflows");
 	if (end > r->in.source->size)
 		return gr_gguf_refuse(&r->in, INF_E_BAD_MODEL, "gguf_truncated",
 				      "the file is cut off, %" PRIu64 " of %" PRIu64
 				      " bytes are there: download it again", r->in.source->size, end);
 	r->out.expected_file_size = r->size_unknown ? 0 : end;
-	return INF_OK;
+	return end_unknown(r, r->in.source->size - data);
 }
 
 inf_status gr_gguf_read_layers(const struct gr_gguf_source *source, const char *name, struct gr_gguf *out,
@@ -649,8 +677,10 @@ inf_status gr_gguf_read_layers(const struct gr_gguf_source *source, const char *
 		st = read_tensors(r);
 	if (st == INF_OK)
 		st = check_size(r);
-	if (st == INF_OK)
+	if (st == INF_OK) {
+		find_main_type(r);
 		*out = r->out;
+	}
 	free(r);
 	return st;
 }

@@ -84,11 +84,12 @@ struct gr_gguf {
 	uint64_t file_size;			/* of the source, bytes */
 	uint64_t expected_file_size;		/* where the last tensor ends, bytes; 0 = not known: a tensor has an
 						   unknown type */
-	uint64_t tensor_bytes;			/* all tensors of a known type, without padding */
+	uint64_t tensor_bytes;			/* all tensors, without padding; one of an unknown type reaches up to the
+						   next, or to the end of the file */
 	uint64_t parameter_count;		/* elements of all tensors */
 	struct gr_gguf_sizes sizes;
 	bool has_output_weight;			/* else the token embedding is used a second time, for the output */
-	int32_t main_tensor_type;		/* the one with the most bytes; -1 = no tensor of a known type */
+	int32_t main_tensor_type;		/* the one with the most bytes; -1 = no tensor, or not known */
 
 	char architecture[64];			/* "llama", "qwen3"; not cut: a longer one is refused */
 	char name[128];

@@ -436,19 +436,29 @@ void gr_gpu_choice_text(const struct gr_gpu_choice *choice, const struct gr_amdg
 {
 	char gfx[48];
 	uint64_t total = 0;
+	bool used_known = true;
 	*out = '\0';
 	if (!choice->count)
 		return;
 	gfx_text(choice, scan, choice->gpus[0], gfx);
 	const struct gr_amdgpu_gpu *first = &scan->gpus[choice->gpus[0]];
-	for (size_t i = 0; i < choice->count; i++)
-		total += scan->gpus[choice->gpus[i]].memory.total_bytes;
+	for (size_t i = 0; i < choice->count; i++) {
+		const struct gr_amdgpu_memory *memory = &scan->gpus[choice->gpus[i]].memory;
+		total += memory->total_bytes;
+		used_known = used_known && memory->used_from != GR_AMDGPU_FROM_NOTHING;
+	}
 	int len = choice->count > 1 ? snprintf(out, cap, "%zu GPUs, first ", choice->count) : 0;
 	if (len < 0 || (size_t)len >= cap)
 		return;
-	snprintf(out + len, cap - (size_t)len, "%s%s%s at %s, %llu of %llu MiB free", first->product,
-		 first->product[0] ? " " : "", gfx, first->pci, (unsigned long long)(choice->free_bytes / MIB),
-		 (unsigned long long)(total / MIB));
+	len += snprintf(out + len, cap - (size_t)len, "%s%s%s at %s, ", first->product, first->product[0] ? " " : "", gfx,
+			first->pci);
+	if ((size_t)len >= cap)
+		return;
+	if (used_known)
+		snprintf(out + len, cap - (size_t)len, "%llu of %llu MiB free", (unsigned long long)(choice->free_bytes / MIB),
+			 (unsigned long long)(total / MIB));
+	else
+		snprintf(out + len, cap - (size_t)len, "%llu MiB", (unsigned long long)(total / MIB));
 }
 
 void gr_gpu_device_text(const struct gr_gpu_choice *choice, const struct gr_amdgpu_scan *scan, size_t gpu, char *out,

@@ -116,3 +116,10 @@ void gr_modelreport_broken(const char *path, const struct gr_modelname *name, co
 	COPY(out->reason, error->reason);
 	COPY(out->message, error->message);
 }
+
+void gr_modelreport_directory(const char *path, const struct gr_modelname *name, inf_model_file *out)
+{
+	begin(path, name, 0, out);
+	out->kind = INF_MODEL_KIND_DIRECTORY;
+	out->file_type = -1;
+}

@@ -22,4 +22,7 @@ void gr_modelreport(const char *path, const struct gr_modelname *name, const str
 void gr_modelreport_broken(const char *path, const struct gr_modelname *name, const inf_error *error, int64_t modified,
 			   inf_model_file *out);
 
+/* A directory that will be read. */
+void gr_modelreport_directory(const char *path, const struct gr_modelname *name, inf_model_file *out);
+
 #endif

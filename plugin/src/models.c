@@ -140,6 +140,15 @@ static inf_status give_unreadable(struct walk *w, int error)
 	return give_broken(w, &failure, 0);
 }
 
+static inf_status give_directory(struct walk *w)
+{
+	const struct gr_models_entry entry = { .path = w->path, .name = &w->name, .kind = GR_GGUF_KIND_OTHER };
+	if (!(w->flags & GR_MODELS_DIRECTORIES))
+		return INF_OK;
+	gr_modelname_of(w->path, &w->name);
+	return give(w, &entry);
+}
+
 static inf_status visit_file(struct walk *w, const struct stat *st)
 {
 	inf_error failure = { .struct_size = sizeof failure };
@@ -313,6 +322,9 @@ static inf_status visit_directory(struct walk *w, int depth)
 		w->limit = GR_MODELS_TOO_DEEP;
 		return INF_OK;
 	}
+	st = give_directory(w);
+	if (st != INF_OK)
+		return st;
 	int error = read_names(w, &names);
 	if (names.failed)
 		st = no_memory(w);
@@ -322,7 +334,7 @@ static inf_status visit_directory(struct walk *w, int depth)
 	if (st == INF_OK && revision[0] && has_name(&names, revision))
 		st = visit_revisions(w, &names, revision, depth);
 	else
-		for (size_t i = 0; st == INF_OK && i < names.count; i++)
+		for (size_t i = 0; st == INF_OK && i < names.count && !is_over(w); i++)
 			if (!is_later_part(&names, names.items[i]))
 				st = visit_name(w, names.items[i], depth);
 	gr_strv_release(&names);

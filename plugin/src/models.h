@@ -34,9 +34,9 @@ enum {
 struct gr_models_entry {
 	const char *path;		/* absolute; of the first part */
 	const struct gr_modelname *name;
-	const struct gr_modelset *set;	/* NULL = it cannot be used */
+	const struct gr_modelset *set;	/* NULL = it cannot be used, or is a directory */
 	enum gr_gguf_kind kind;		/* where there is a set */
-	const inf_error *error;		/* why it cannot be used; NULL = it can */
+	const inf_error *error;		/* why it cannot be used; NULL = it can, or is a directory that will be read */
 	int64_t modified;		/* seconds since 1970 */
 };
 
@@ -45,6 +45,7 @@ typedef int gr_models_fn(const struct gr_models_entry *entry, void *user);
 
 enum {
 	GR_MODELS_BROKEN = 1u << 0,	/* also list files that cannot be used, and directories that cannot be read */
+	GR_MODELS_DIRECTORIES = 1u << 1,	/* also list directories, each before it is read */
 };
 
 /* What stopped a walk before its end. */

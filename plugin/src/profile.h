@@ -7,6 +7,7 @@
 #include "inference/extensions.h"
 
 #include "devlog.h"
+#include "finding.h"
 #include "fit.h"
 #include "options.h"
 #include "refusal.h"
@@ -57,6 +58,8 @@ struct gr_device_ops {
 	inf_status (*report)(const struct gr_device_query *query, const struct gr_device_choice *choice, void *user,
 			     int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
 	void (*release)(struct gr_device_choice *choice);
+	/* For people: what the choice, or that there is none, rests on. */
+	void (*diagnose)(const struct gr_device_query *query, struct gr_findings *out);
 };
 
 struct gr_profile {
@@ -66,6 +69,7 @@ struct gr_profile {
 	const char *const *selectors;	/* variables of the host that only decide which device is taken; or NULL */
 	int32_t score;			/* when available */
 	bool gpu;
+	bool library_path;		/* the server gets the host's LD_LIBRARY_PATH, as libpath.h leaves it */
 	struct gr_device_ops devices;
 };
 

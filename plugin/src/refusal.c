@@ -57,3 +57,8 @@ inf_status gr_refusal_status(const struct gr_refusal *self)
 			return statuses[i].status;
 	return INF_E_UNAVAILABLE;
 }
+
+bool gr_refusal_is_final(const struct gr_refusal *self)
+{
+	return self->code && (strcmp(self->code, "no_amd_gpu") == 0 || strcmp(self->code, "wsl_dxg") == 0);
+}

@@ -2,6 +2,8 @@
 #ifndef GR_REFUSAL_H
 #define GR_REFUSAL_H
 
+#include <stdbool.h>
+
 #include "inference/plugin.h"
 
 /*
@@ -29,6 +31,8 @@ void gr_refusal_remedy(struct gr_refusal *self, const char *format, ...) __attri
 
 /* "cause; remedy" */
 void gr_refusal_text(const struct gr_refusal *self, char out[GR_REFUSAL_TEXT_MAX]);
+/* Does nothing that the user could do make this backend work on this machine? */
+bool gr_refusal_is_final(const struct gr_refusal *self);
 /* INF_OK for none, INF_E_PERMISSION, INF_E_NO_VRAM, INF_E_INVALID or INF_E_UNAVAILABLE. */
 inf_status gr_refusal_status(const struct gr_refusal *self);
 

@@ -119,7 +119,7 @@ static void sum_up(struct answer *self, const struct outcome *outcome)
 	if (self->options->flags & OPTION_JSON)
 		end_json(self->console, outcome);
 	if (self->options->flags & OPTION_STATS)
-		outcome_print(outcome, self->engine->session, &self->engine->model, self->options->model_path, self->console);
+		outcome_print(outcome, self->engine->session, &self->engine->model, self->engine->model_path, self->console);
 }
 
 enum exit_code answer_run(struct answer *self, const struct question *question, struct failure *why)

@@ -38,7 +38,7 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 		return code;
 	if (!(self->engine.model.flags & INF_INFO_FLAG_CHAT))
 		return failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: use infer generate",
-				   path_name(self->options->model_path));
+				   path_name(self->engine.model_path));
 	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
 		return failure_memory(why, "the system message");
 	self->kept = self->history.count;
@@ -183,7 +183,7 @@ static void greet(struct chat *self)
 	const struct engine *engine = &self->engine;
 	if (!self->console->err.is_tty)
 		return;
-	console_notice(self->console, STYLE_DIM, "%s on %s (%s)", path_name(self->options->model_path),
+	console_notice(self->console, STYLE_DIM, "%s on %s (%s)", path_name(engine->model_path),
 		       engine->backend->backend, engine->model.devices[0] ? engine->model.devices : "device not known");
 	console_notice(self->console, STYLE_DIM, "/reset forgets, /quit leaves, Ctrl-C stops an answer");
 }

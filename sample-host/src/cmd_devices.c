@@ -13,7 +13,7 @@ enum { GIB_SHIFT = 30, DEVICES_MAX = 512 };
 /* What all backends said; a backend that has nothing to show says why. */
 struct listing {
 	struct text *out;
-	struct device_list *json;	/* NULL = text */
+	struct json_list *json;	/* NULL = text */
 	const char *backend;
 	size_t count;
 };
@@ -86,7 +86,7 @@ static enum exit_code list(const struct engine *engine, const struct options *op
 			   struct failure *why)
 {
 	struct text *out = &console->scratch;
-	struct device_list *json = options->flags & OPTION_JSON ? json_list_new() : NULL;
+	struct json_list *json = options->flags & OPTION_JSON ? json_list_new() : NULL;
 	struct listing listing = { .out = out, .json = json };
 	text_reset(out);
 	if (options->flags & OPTION_JSON && !json)
@@ -98,7 +98,7 @@ static enum exit_code list(const struct engine *engine, const struct options *op
 			ask(&listing, engine->registry, candidate);
 	}
 	if (json)
-		json_list_finish(json, out);
+		json_list_finish(json, "devices", out);
 	else if (!listing.count)
 		text_puts(out, "No GPU was found that a backend could use.\n");
 	if (out->failed)

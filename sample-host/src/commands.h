@@ -8,6 +8,9 @@
 /* commands: one file each. Each prints what was asked for, cleans up after itself and leaves failures to be printed. */
 enum exit_code cmd_backends(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_devices(const struct options *options, struct console *console, struct failure *why);
+enum exit_code cmd_doctor(const struct options *options, struct console *console, struct failure *why);
+enum exit_code cmd_models(const struct options *options, struct console *console, struct failure *why);
+enum exit_code cmd_inspect(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_generate(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_chat(const struct options *options, struct console *console, struct failure *why);
 

@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,6 +92,58 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 	return code == EXIT_DONE ? interrupt_code() : code;
 }
 
+/* ---- which file ---- */
+
+static bool is_missing_file(const char *model)
+{
+	size_t len = strlen(model);
+	return strchr(model, '/') || (len > 5 && !strcmp(model + len - 5, ".gguf"));
+}
+
+static enum exit_code fail_name(const char *model, struct failure *why)
+{
+	if (why->error.code == INF_E_NOT_FOUND && !strcmp(why->error.reason, "model_unknown"))
+		return failure_set(why, INF_E_NOT_FOUND, "model_unknown", "%.200s: neither a file nor the name of a model: "
+				   "infer models lists them", model);
+	return failure_as(why, EXIT_FAILED);
+}
+
+/* By the backend that will load it, if it can: another may name what that one cannot read. */
+static enum exit_code ask(struct engine *self, const char *wish, struct failure *why)
+{
+	char path[PATH_MAX];
+	inf_status st = inf_registry_resolve_model(self->registry, self->backend, wish, NULL, 0, path, sizeof path,
+						   &why->error);
+	if (st == INF_E_UNSUPPORTED && self->backend)
+		st = inf_registry_resolve_model(self->registry, NULL, wish, NULL, 0, path, sizeof path, &why->error);
+	if (interrupt_code() != EXIT_DONE)
+		return interrupt_code();
+	if (st != INF_OK)
+		return fail_name(wish, why);
+	free(self->model_path);			/* wish may be that */
+	self->model_path = strdup(path);
+	return self->model_path ? EXIT_DONE : failure_memory(why, "a path");
+}
+
+enum exit_code engine_resolve(struct engine *self, const char *model, struct failure *why)
+{
+	struct stat status;
+	bool exists = !stat(model, &status);
+	if (!exists && !is_missing_file(model))
+		return ask(self, model, why);
+	free(self->model_path);
+	self->model_path = path_absolute(model);
+	if (!self->model_path)
+		return failure_memory(why, "a path");
+	if (!exists || !S_ISDIR(status.st_mode))
+		return EXIT_DONE;
+	enum exit_code code = ask(self, self->model_path, why);
+	if (code != EXIT_FAILED || why->error.code != INF_E_UNSUPPORTED)
+		return code;
+	*why = (struct failure)FAILURE_INIT;	/* a backend may know directories that nobody can look into */
+	return EXIT_DONE;
+}
+
 /* ---- the model ---- */
 
 static int32_t INF_CALL on_progress(void *user, const inf_progress *news)
@@ -105,9 +158,10 @@ static enum exit_code load(struct engine *self, const struct options *options, s
 	/* With a log the two would write over each other, and the log tells the same. */
 	struct progress progress = {
 		.console = options->verbosity ? NULL : console,
-		.name = path_name(options->model_path),
+		.name = path_name(self->model_path),
 	};
 	inf_load_params params = options->load;
+	params.path = self->model_path;
 	params.options = self->settings.load;
 	params.option_count = self->settings.load_count;
 	params.user = &progress;
@@ -123,9 +177,12 @@ static enum exit_code load(struct engine *self, const struct options *options, s
 
 enum exit_code engine_require_model(const struct options *options, struct failure *why)
 {
-	if (options->model_path)
-		return EXIT_DONE;
-	return failure_usage(why, "no_model", "no model given: name its file with -m FILE");
+	if (!options->model)
+		return failure_usage(why, "no_model", "no model given: name it or its file with -m, infer models lists "
+				     "them");
+	if (!options->model[0])
+		return failure_usage(why, "empty_value", "--model: the file name is empty");
+	return EXIT_DONE;
 }
 
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
@@ -135,6 +192,8 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 	if (inf_registry_select(self->registry, options->backend, &self->backend, &why->error) != INF_OK)
 		return failure_as(why, EXIT_NO_BACKEND);
 	enum exit_code code = settings_route(&self->settings, self->registry, self->backend, why);
+	if (code == EXIT_DONE)
+		code = engine_resolve(self, options->model, why);
 	return code == EXIT_DONE ? load(self, options, console, why) : code;
 }
 
@@ -146,5 +205,6 @@ void engine_close(struct engine *self, struct console *console)
 			       inf_status_name(error.code), error.reason);
 	inf_registry_close(self->registry);
 	settings_release(&self->settings);
+	free(self->model_path);
 	*self = (struct engine)ENGINE_INIT;
 }

@@ -11,13 +11,14 @@ struct engine {
 	inf_registry *registry;
 	const inf_candidate *backend;	/* the registry's; NULL until loaded */
 	inf_session *session;		/* NULL until loaded */
+	char *model_path;		/* owned, absolute: what the user's word for it came to; NULL until resolved */
 	inf_model_info model;		/* valid once loaded */
 	struct settings settings;
 };
 
 #define ENGINE_INIT { .settings = SETTINGS_INIT }
 
-/* EXIT_USAGE without -m. */
+/* EXIT_USAGE without -m, or with an empty one. */
 enum exit_code engine_require_model(const struct options *options, struct failure *why);
 
 /* Open the registry and give the --set pairs to whom they belong. EXIT_DONE, EXIT_FAILED, EXIT_USAGE, or
@@ -25,7 +26,14 @@ enum exit_code engine_require_model(const struct options *options, struct failur
 enum exit_code engine_find(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 
-/* Then select a backend and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
+/*
+ * Then find out which file the user means, for model_path. What exists is taken as it is, a directory for the one text
+ * model in it; a word without '/' that does not end in ".gguf" is otherwise the name of a model in the usual places; the
+ * rest is a file that is missing, and whoever opens it says so. EXIT_DONE, EXIT_FAILED, or interrupted.
+ */
+enum exit_code engine_resolve(struct engine *self, const char *model, struct failure *why);
+
+/* Then select a backend, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 

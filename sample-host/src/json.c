@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -85,6 +86,12 @@ static void print(struct object *self, struct text *out)
 	json_object_put(self->json);
 }
 
+static void add_object(struct object *self, const char *key, struct object *value)
+{
+	self->failed |= value->failed;
+	add(self, key, value->json);
+}
+
 void json_add_token(struct text *out, const inf_token *token)
 {
 	struct object line = object_new();
@@ -132,8 +139,7 @@ void json_add_failure(struct text *out, const struct failure *failure)
 	add_string(&error, "status", failure_status(failure));
 	add_string(&error, "reason", failure->error.reason);
 	add_string(&error, "message", failure->error.message);
-	line.failed |= error.failed;
-	add(&line, "error", error.json);
+	add_object(&line, "error", &error);
 	print(&line, out);
 }
 
@@ -153,33 +159,105 @@ static json_object *candidate_json(const inf_candidate *candidate)
 	return NULL;
 }
 
-void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected)
+/* The list takes the entry over. */
+static void append(struct object *owner, json_object *list, json_object *entry)
 {
-	struct object line = object_new();
+	if (!entry || json_object_array_add(list, entry)) {
+		json_object_put(entry);
+		owner->failed = true;
+	}
+}
+
+static void add_candidates(struct object *self, const inf_registry *registry, const struct scrub *scrub)
+{
 	json_object *list = json_object_new_array();
 	for (size_t i = 0; list && i < inf_registry_count(registry); i++) {
-		json_object *entry = candidate_json(inf_registry_candidate(registry, i));
-		if (!entry || json_object_array_add(list, entry)) {
-			json_object_put(entry);
-			line.failed = true;
-		}
+		inf_candidate candidate = *inf_registry_candidate(registry, i);
+		char *path = scrub_copy(scrub, candidate.path), *message = scrub_copy(scrub, candidate.message);
+		candidate.path = path;
+		candidate.message = message;
+		append(self, list, path && message ? candidate_json(&candidate) : NULL);
+		free(path);
+		free(message);
 	}
-	add(&line, "candidates", list);
+	add(self, "candidates", list);
+}
+
+static void add_selected(struct object *self, const char *key, const inf_candidate *selected)
+{
 	if (selected)
-		add_string(&line, "selected", selected->backend);
-	else if (!line.failed)
-		json_object_object_add(line.json, "selected", NULL);
+		add_string(self, key, selected->backend);
+	else if (!self->failed)
+		json_object_object_add(self->json, key, NULL);
+}
+
+void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected)
+{
+	static const struct scrub nothing = { NULL, NULL };
+	struct object line = object_new();
+	add_candidates(&line, registry, &nothing);
+	add_selected(&line, "selected", selected);
 	print(&line, out);
 }
 
-struct device_list {
+static json_object *finding_json(const struct diagnosis *diagnosis, const struct diagnosis_line *line)
+{
+	struct object entry = object_new();
+	json_object *backends = json_object_new_array();
+	add_string(&entry, "severity", diagnosis_severity(line->severity));
+	add_string(&entry, "section", line->section);
+	add_string(&entry, "key", line->key);
+	add_string(&entry, "value", line->value);
+	add_string(&entry, "reason", line->reason);
+	add_string(&entry, "remedy", line->remedy);
+	for (size_t i = 0; backends && i < diagnosis->backend_count; i++)
+		if (line->backends >> i & 1)
+			append(&entry, backends, json_object_new_string(diagnosis->backends[i]));
+	add(&entry, "backends", backends);
+	if (!entry.failed)
+		return entry.json;
+	json_object_put(entry.json);
+	return NULL;
+}
+
+static void add_verdict(struct object *self, const struct diagnosis *diagnosis, const inf_error *why)
+{
+	const struct diagnosis_line *cause = diagnosis->cause;
+	struct object verdict = object_new();
+	const char *message = diagnosis->selected ? diagnosis->selected->message : why->message;
+	char *shown = scrub_copy(&diagnosis->scrub, message);
+	add(&verdict, "usable", json_object_new_boolean(diagnosis->selected != NULL));
+	add_selected(&verdict, "backend", diagnosis->selected);
+	add_string(&verdict, "reason", cause ? cause->reason : diagnosis->selected ? "" : why->reason);
+	add_string(&verdict, "message", cause ? cause->value : shown ? shown : "");
+	add_string(&verdict, "remedy", cause ? cause->remedy : "");
+	free(shown);
+	add_object(self, "verdict", &verdict);
+}
+
+void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
+			const inf_error *why)
+{
+	struct object line = object_new();
+	json_object *list = json_object_new_array();
+	add_verdict(&line, diagnosis, why);
+	add_candidates(&line, registry, &diagnosis->scrub);
+	for (size_t i = 0; list && i < diagnosis->count; i++)
+		append(&line, list, finding_json(diagnosis, &diagnosis->lines[i]));
+	add(&line, "findings", list);
+	print(&line, out);
+}
+
+/* ---- lists ---- */
+
+struct json_list {
 	json_object *list;
 	bool failed;
 };
 
-struct device_list *json_list_new(void)
+struct json_list *json_list_new(void)
 {
-	struct device_list *self = calloc(1, sizeof *self);
+	struct json_list *self = calloc(1, sizeof *self);
 	if (self)
 		self->list = json_object_new_array();
 	if (self && !self->list) {
@@ -189,16 +267,52 @@ struct device_list *json_list_new(void)
 	return self;
 }
 
+void json_list_free(struct json_list *self)
+{
+	if (self)
+		json_object_put(self->list);
+	free(self);
+}
+
+static void list_append(struct json_list *self, struct object *entry)
+{
+	if (entry->failed || json_object_array_add(self->list, entry->json)) {
+		json_object_put(entry->json);
+		self->failed = true;
+	}
+}
+
+/* The list becomes part of the object. */
+static void add_list(struct object *self, const char *key, struct json_list *list)
+{
+	self->failed |= list->failed;
+	add(self, key, list->list);
+	free(list);
+}
+
+void json_list_finish(struct json_list *self, const char *key, struct text *out)
+{
+	struct object line = object_new();
+	add_list(&line, key, self);
+	print(&line, out);
+}
+
+static void add_null(struct object *self, const char *key)
+{
+	if (!self->failed)
+		json_object_object_add(self->json, key, NULL);
+}
+
 /* null where the number is not known. */
 static void add_bytes_or_null(struct object *self, const char *key, uint64_t bytes, bool known)
 {
 	if (known)
-		add(self, key, json_object_new_int64((int64_t)bytes));
-	else if (!self->failed)
-		json_object_object_add(self->json, key, NULL);
+		add(self, key, json_object_new_uint64(bytes));
+	else
+		add_null(self, key);
 }
 
-void json_list_device(struct device_list *self, const char *backend, const char *kind, const inf_device *device)
+void json_list_device(struct json_list *self, const char *backend, const char *kind, const inf_device *device)
 {
 	struct object entry = object_new();
 	bool used = device->flags & INF_DEVICE_FLAG_USED;
@@ -216,17 +330,163 @@ void json_list_device(struct device_list *self, const char *backend, const char 
 	add(&entry, "selected", json_object_new_boolean((device->flags & INF_DEVICE_FLAG_SELECTED) != 0));
 	add_string(&entry, "reason", device->reason);
 	add_string(&entry, "message", device->message);
-	if (entry.failed || json_object_array_add(self->list, entry.json)) {
-		json_object_put(entry.json);
-		self->failed = true;
-	}
+	list_append(self, &entry);
 }
 
-void json_list_finish(struct device_list *self, struct text *out)
+/* ---- models ---- */
+
+/* The fields of inf_model_file under their own names, but for its kind and what is wrong with it. */
+static const struct field {
+	const char *key;
+	size_t offset;
+	enum { FIELD_TEXT, FIELD_BYTES, FIELD_NUMBER } kind;
+} fields[] = {
+	{ "name", offsetof(inf_model_file, name), FIELD_TEXT },
+	{ "repository", offsetof(inf_model_file, repository), FIELD_TEXT },
+	{ "title", offsetof(inf_model_file, title), FIELD_TEXT },
+	{ "architecture", offsetof(inf_model_file, architecture), FIELD_TEXT },
+	{ "size_label", offsetof(inf_model_file, size_label), FIELD_TEXT },
+	{ "quantisation", offsetof(inf_model_file, quantisation), FIELD_TEXT },
+	{ "tokenizer", offsetof(inf_model_file, tokenizer), FIELD_TEXT },
+	{ "license", offsetof(inf_model_file, license), FIELD_TEXT },
+	{ "modified", offsetof(inf_model_file, modified), FIELD_BYTES },
+	{ "part_count", offsetof(inf_model_file, part_count), FIELD_NUMBER },
+	{ "version", offsetof(inf_model_file, version), FIELD_NUMBER },
+	{ "file_bytes", offsetof(inf_model_file, file_bytes), FIELD_BYTES },
+	{ "parameter_count", offsetof(inf_model_file, parameter_count), FIELD_BYTES },
+	{ "tensor_bytes", offsetof(inf_model_file, tensor_bytes), FIELD_BYTES },
+	{ "embedding_bytes", offsetof(inf_model_file, embedding_bytes), FIELD_BYTES },
+	{ "output_bytes", offsetof(inf_model_file, output_bytes), FIELD_BYTES },
+	{ "layer_bytes", offsetof(inf_model_file, layer_bytes), FIELD_BYTES },
+	{ "expert_bytes", offsetof(inf_model_file, expert_bytes), FIELD_BYTES },
+	{ "device_bytes", offsetof(inf_model_file, device_bytes), FIELD_BYTES },
+	{ "host_bytes", offsetof(inf_model_file, host_bytes), FIELD_BYTES },
+	{ "context_len", offsetof(inf_model_file, context_len), FIELD_NUMBER },
+	{ "context_train", offsetof(inf_model_file, context_train), FIELD_NUMBER },
+	{ "num_layers", offsetof(inf_model_file, num_layers), FIELD_NUMBER },
+	{ "hidden_size", offsetof(inf_model_file, hidden_size), FIELD_NUMBER },
+	{ "feed_forward_size", offsetof(inf_model_file, feed_forward_size), FIELD_NUMBER },
+	{ "vocab_size", offsetof(inf_model_file, vocab_size), FIELD_NUMBER },
+	{ "head_count", offsetof(inf_model_file, head_count), FIELD_NUMBER },
+	{ "head_count_kv", offsetof(inf_model_file, head_count_kv), FIELD_NUMBER },
+	{ "key_length", offsetof(inf_model_file, key_length), FIELD_NUMBER },
+	{ "value_length", offsetof(inf_model_file, value_length), FIELD_NUMBER },
+	{ "sliding_window", offsetof(inf_model_file, sliding_window), FIELD_NUMBER },
+	{ "expert_count", offsetof(inf_model_file, expert_count), FIELD_NUMBER },
+	{ "expert_used_count", offsetof(inf_model_file, expert_used_count), FIELD_NUMBER },
+};
+
+static const char *kind_name(int32_t kind)
 {
-	struct object line = object_new();
-	line.failed |= self->failed;
-	add(&line, "devices", self->list);
+	static const char *const names[] = { "other", "model", "embedding", "projector", "adapter", "vocabulary" };
+	return names[kind > 0 && kind <= INF_MODEL_KIND_VOCABULARY ? kind : INF_MODEL_KIND_OTHER];
+}
+
+static void add_field(struct object *self, const struct field *field, const inf_model_file *file)
+{
+	const char *place = (const char *)file + field->offset;
+	uint64_t wide = 0;
+	int32_t narrow = 0;
+	if (field->kind == FIELD_TEXT) {
+		if (place[0])
+			add_string(self, field->key, place);
+		else
+			add_null(self, field->key);
+		return;
+	}
+	if (field->kind == FIELD_BYTES)
+		memcpy(&wide, place, sizeof wide);
+	else
+		memcpy(&narrow, place, sizeof narrow);
+	add_bytes_or_null(self, field->key, field->kind == FIELD_BYTES ? wide : (uint64_t)narrow, wide || narrow > 0);
+}
+
+static void add_error(struct object *self, const inf_model_file *file)
+{
+	struct object error = object_new();
+	if (file->code == INF_OK) {
+		json_object_put(error.json);
+		add_null(self, "error");
+		return;
+	}
+	add_string(&error, "status", inf_status_name(file->code));
+	add_string(&error, "reason", file->reason);
+	add_string(&error, "message", file->message);
+	self->failed |= error.failed;
+	add(self, "error", error.json);
+}
+
+static struct object model_object(const inf_model_file *file, const char *path)
+{
+	struct object entry = object_new();
+	add_string(&entry, "path", path ? path : "");
+	add_string(&entry, "kind", kind_name(file->kind));
+	add(&entry, "chat", json_object_new_boolean((file->flags & INF_MODEL_FLAG_CHAT) != 0));
+	add(&entry, "recurrent", json_object_new_boolean((file->flags & INF_MODEL_FLAG_RECURRENT) != 0));
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		add_field(&entry, &fields[i], file);
+	add_bytes_or_null(&entry, "file_type", (uint64_t)file->file_type, file->file_type >= 0);
+	add_error(&entry, file);
+	return entry;
+}
+
+void json_list_model(struct json_list *self, const inf_model_file *file)
+{
+	struct object entry = model_object(file, file->path);
+	list_append(self, &entry);
+}
+
+void json_add_inspection(struct text *out, const inf_model_file *file, const char *path, struct json_list *fits)
+{
+	struct object line = object_new(), entry = model_object(file, path);
+	line.failed |= entry.failed;
+	add(&line, "model", entry.json);
+	if (fits)
+		add_list(&line, "fit", fits);
 	print(&line, out);
-	free(self);
+}
+
+/* ---- what fits ---- */
+
+static struct object row_object(const inf_fit_report *report)
+{
+	static const char *const limits[] = { "none", "context", "layers" };
+	struct object row = object_new();
+	add_integer(&row, "context_len", report->context_len);
+	add_integer(&row, "gpu_layers", report->gpu_layers);
+	add_integer(&row, "layer_count", report->layer_count);
+	add_string(&row, "limit", limits[report->limit >= 0 && report->limit <= INF_FIT_LIMIT_LAYERS ? report->limit : 0]);
+	add_bytes_or_null(&row, "weights", report->weights, true);
+	add_bytes_or_null(&row, "kv_cache", report->kv_cache, true);
+	add_bytes_or_null(&row, "compute", report->compute, true);
+	add_bytes_or_null(&row, "reserve", report->reserve, true);
+	add_bytes_or_null(&row, "total", report->total, true);
+	add_bytes_or_null(&row, "host_bytes", report->host_bytes, true);
+	return row;
+}
+
+void json_list_fit(struct json_list *self, const struct fit *fit)
+{
+	struct object entry = object_new();
+	struct json_list *rows = json_list_new();
+	const struct fit_device *device = &fit->device;
+	if (!rows) {
+		json_object_put(entry.json);
+		self->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < fit->row_count; i++) {
+		struct object row = row_object(&fit->rows[i]);
+		list_append(rows, &row);
+	}
+	if (device->backend[0])
+		add_string(&entry, "backend", device->backend);
+	else
+		add_null(&entry, "backend");
+	add_bytes_or_null(&entry, "index", (uint64_t)device->index, device->backend[0]);
+	add_string(&entry, "name", device->name);
+	add_bytes_or_null(&entry, "memory_free", device->memory_free, true);
+	add_bytes_or_null(&entry, "longest_context", (uint64_t)fit->longest, fit->longest > 0);
+	add_list(&entry, "rows", rows);
+	list_append(self, &entry);
 }

@@ -2,6 +2,8 @@
 #ifndef INFER_JSON_H
 #define INFER_JSON_H
 
+#include "diagnosis.h"
+#include "fitview.h"
 #include "outcome.h"
 #include "text.h"
 
@@ -14,12 +16,24 @@ void json_add_token(struct text *out, const inf_token *token);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
 void json_add_failure(struct text *out, const struct failure *failure);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
+/* why: what the selection said, if it found nothing. */
+void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
+			const inf_error *why);
 
-/* One object with all devices: add them, then finish, which frees the list. new gives NULL when memory is short. */
-struct device_list;
+/*
+ * One object with a list: add to it, then finish, which frees the list. new gives NULL when memory is short; free accepts
+ * NULL.
+ */
+struct json_list;
 
-struct device_list *json_list_new(void);
-void json_list_device(struct device_list *self, const char *backend, const char *kind, const inf_device *device);
-void json_list_finish(struct device_list *self, struct text *out);
+struct json_list *json_list_new(void);
+void json_list_free(struct json_list *self);
+void json_list_device(struct json_list *self, const char *backend, const char *kind, const inf_device *device);
+void json_list_model(struct json_list *self, const inf_model_file *file);
+void json_list_fit(struct json_list *self, const struct fit *fit);
+void json_list_finish(struct json_list *self, const char *key, struct text *out);
+
+/* path: that of the file, which does not know it. fits is finished too; NULL = nobody asked. */
+void json_add_inspection(struct text *out, const inf_model_file *file, const char *path, struct json_list *fits);
 
 #endif

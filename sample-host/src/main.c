@@ -53,6 +53,9 @@ static command_fn *choose(const struct options *options)
 	static command_fn *const commands[COMMAND_COUNT] = {
 		[COMMAND_BACKENDS] = cmd_backends,
 		[COMMAND_DEVICES] = cmd_devices,
+		[COMMAND_DOCTOR] = cmd_doctor,
+		[COMMAND_MODELS] = cmd_models,
+		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
 		[COMMAND_HELP] = show_help,

@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DIGITS_MAX = 32, MIB_SHIFT = 20 };
 
 static const char *skip_digits(const char *text)
 {
@@ -70,5 +74,22 @@ bool number_real(const char *text, double min, double max, double *out)
 	if (!(value >= min && value <= max))
 		return false;
 	*out = value;
+	return true;
+}
+
+bool number_bytes(const char *text, uint64_t *out)
+{
+	static const char units[] = "mgt";
+	char digits[DIGITS_MAX];
+	double number;
+	size_t len = strspn(text, "0123456789.");
+	const char *unit = text[len] ? strchr(units, text[len] | 0x20) : NULL, *rest = text + len + 1;
+	if (!unit || len >= sizeof digits || (*rest && strcasecmp(rest, "b") && strcasecmp(rest, "ib")))
+		return false;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	if (!number_real(digits, 0, 1 << 20, &number))	/* 2^60 bytes at most */
+		return false;
+	*out = (uint64_t)(number * (double)(UINT64_C(1) << (MIB_SHIFT + 10 * (unit - units))));
 	return true;
 }

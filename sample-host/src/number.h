@@ -12,6 +12,8 @@
  */
 bool number_integer(const char *text, int64_t min, int64_t max, int64_t *out);
 bool number_unsigned(const char *text, uint64_t *out);
+/* Bytes: a number and M, G or T for powers of 1024, also as MiB or MB, in upper or lower case: "7.5G", "12288M". */
+bool number_bytes(const char *text, uint64_t *out);
 bool number_real(const char *text, double min, double max, double *out);
 
 #endif

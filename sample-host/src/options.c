@@ -11,7 +11,8 @@
 
 enum { NEAR_TEXT_MAX = 512 };
 
-#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | RUNS)
+#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | RUNS)
+#define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
 #define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
 #define AT(field) .offset = offsetof(struct options, field)
@@ -24,6 +25,17 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
 		"A number or UUID shown here is what --set rocm.device= takes.\n" },
+	[COMMAND_DOCTOR] = { "doctor", "", "find out what keeps a backend from working, for a bug report",
+		"Verdict and remedy first, then what they rest on. Neither names of users nor\n"
+		"secrets are shown. Exit status 0 when a backend can be used, 3 when none can.\n" },
+	[COMMAND_MODELS] = { "models", " [DIR...]", "show the models on disk, and what each one needs",
+		"Looks below each DIR; without one in the directories of $INF_MODELS (a list with\n"
+		"':'), in Hugging Face's cache and in llama.cpp's. A NAME shown here is what -m\n"
+		"takes, also in part as long as it means one model: \"qwen2.5-0.5b:q4_k_m\".\n" },
+	[COMMAND_INSPECT] = { "inspect", " FILE|NAME", "show what is known about a model, and what would fit",
+		"With --fit: for each device that the backends see, what a load takes there with\n"
+		"4096 tokens of context, 8192, ... up to what the model was trained for. With\n"
+		"--vram: the same for cards with so much free memory. Computed, not tried.\n" },
 	[COMMAND_GENERATE] = { "generate", " [PROMPT...]", "continue a text",
 		"The text is PROMPT, or the file given with -f, or standard input when that is\n"
 		"no terminal; one newline at the end of a file or of standard input does not\n"
@@ -37,8 +49,9 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 };
 
 static const struct option_spec specs[] = {
-	{ "model", 'm', "FILE", "the model to load", OPTION_PATH, RUNS, AT(model_path) },
-	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS, AT(backend) },
+	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, RUNS, AT(model) },
+	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
+	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, RUNS,
@@ -71,6 +84,11 @@ static const struct option_spec specs[] = {
 	  .max = INT32_MAX },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
 	  1u << COMMAND_GENERATE, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	{ "all", 'a', NULL, "also list files that cannot be used, and why", OPTION_SETS, 1u << COMMAND_MODELS, AT(flags),
+	  OPTION_ALL },
+	{ "fit", 0, NULL, "say what of it the devices can hold", OPTION_SETS, 1u << COMMAND_INSPECT, AT(flags), OPTION_FIT },
+	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
+	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, RUNS, AT(flags), OPTION_STATS },
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
@@ -163,6 +181,17 @@ static enum exit_code add_stop_token(struct options *self, const struct option_s
 	return code;
 }
 
+static enum exit_code add_memory(struct options *self, const struct option_spec *spec, const char *value,
+				 struct failure *why)
+{
+	self->flags |= OPTION_FIT;
+	if (number_bytes(value, &self->memories[self->memory_count])) {
+		self->memory_count++;
+		return EXIT_DONE;
+	}
+	return failure_usage(why, "bad_number", "--%s %.100s: must be a size such as 16G, 7.5G or 12288M", spec->name, value);
+}
+
 static enum exit_code assign(struct options *self, const struct option_spec *spec, const char *value,
 			     struct failure *why)
 {
@@ -193,6 +222,8 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return set_layers(self, spec, value, why);
 	case OPTION_TOKEN:
 		return add_stop_token(self, spec, value, why);
+	case OPTION_MEMORY:
+		return add_memory(self, spec, value, why);
 	}
 	return EXIT_DONE;
 }
@@ -312,7 +343,7 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, generate, chat and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -336,7 +367,7 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 		return failure_usage(why, "no_command", "no command given: \"infer help\" lists them");
 	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
 		code = find_command(shift(words), &self->topic, why);
-	if (code == EXIT_DONE && words->count && !(RUNS & (1u << self->command)))
+	if (code == EXIT_DONE && words->count && !((LOOKS | RUNS) & (1u << self->command)))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": leave it out",
 				     commands[self->command].name, words->items[0]);
 	return code;
@@ -358,7 +389,8 @@ static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings };
 	self->stop_tokens = calloc(argument_count + 1, sizeof *self->stop_tokens);
-	bool ok = self->stop_tokens;
+	self->memories = calloc(argument_count + 1, sizeof *self->memories);
+	bool ok = self->stop_tokens && self->memories;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		all[i]->items = calloc(argument_count + 1, sizeof *all[i]->items);
 		ok = ok && all[i]->items;
@@ -375,14 +407,13 @@ void options_release(struct options *self)
 	free(self->settings.items);
 	free(self->stop_strings.items);
 	free(self->stop_tokens);
-	free(self->model_path);
+	free(self->memories);
 	free(self->adapter_path);
 	*self = (struct options){ 0 };
 }
 
 static void finish(struct options *self)
 {
-	self->load.path = self->model_path;
 	self->load.adapter_path = self->adapter_path;
 	self->gen.stop_tokens = self->stop_tokens;
 	self->gen.stop_strings = self->stop_strings.items;

@@ -18,6 +18,9 @@ enum command {
 	COMMAND_NONE,		/* only with OPTION_HELP or OPTION_VERSION */
 	COMMAND_BACKENDS,
 	COMMAND_DEVICES,
+	COMMAND_DOCTOR,
+	COMMAND_MODELS,
+	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
 	COMMAND_HELP,
@@ -29,6 +32,8 @@ enum command {
 #define OPTION_VERSION 0x2u
 #define OPTION_JSON    0x4u
 #define OPTION_STATS   0x8u
+#define OPTION_ALL     0x10u
+#define OPTION_FIT     0x20u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -51,6 +56,7 @@ struct options {
 	uint32_t flags;
 	uint32_t verbosity;		/* how many -v */
 	const char *backend;		/* NULL = the library's choice */
+	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
 	struct words arguments;		/* what is neither command nor option */
@@ -58,7 +64,9 @@ struct options {
 	struct words settings;		/* of --set */
 	struct words stop_strings;
 	int32_t *stop_tokens;		/* owned */
-	char *model_path, *adapter_path;	/* owned, absolute */
+	uint64_t *memories;		/* owned; bytes, of --vram */
+	size_t memory_count;
+	char *adapter_path;		/* owned, absolute */
 	inf_load_params load;
 	inf_gen_params gen;
 };
@@ -74,6 +82,7 @@ enum option_kind {
 	OPTION_SEED,		/* gen.seed */
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* gen.stop_tokens */
+	OPTION_MEMORY,		/* memories */
 };
 
 struct option_spec {

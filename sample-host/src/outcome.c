@@ -73,7 +73,9 @@ static void print_devices(inf_session *session, const inf_model_info *model, str
 {
 	char value[FIGURE_MAX + sizeof model->devices];
 	int n = snprintf(value, sizeof value, "%s", model->devices[0] ? model->devices : "not known");
-	if (model->device_memory_bytes)
+	if (model->device_memory_bytes && model->gpu_layers < 0)
+		snprintf(value + n, sizeof value - (size_t)n, ", %" PRIu64 " MiB", mib(model->device_memory_bytes));
+	else if (model->device_memory_bytes)
 		snprintf(value + n, sizeof value - (size_t)n, ", %" PRId32 " of %" PRId32 " layers, %" PRIu64 " MiB",
 			 model->gpu_layers, model->num_layers + 1, mib(model->device_memory_bytes));
 	print(console, "devices", value);

@@ -76,6 +76,17 @@ void progress_show(struct progress *self, const inf_progress *news)
 	text_release(&line);
 }
 
+void progress_note(struct progress *self, const char *note)
+{
+	struct text line = TEXT_INIT(LINE_MAX_BYTES);
+	if (!self->console || !self->console->err.is_tty)
+		return;
+	terminal_add_visible(&line, note, strlen(note), "");
+	if (!line.failed)
+		draw(self, &line);
+	text_release(&line);
+}
+
 void progress_erase(struct progress *self)
 {
 	const struct text nothing = TEXT_INIT(0);

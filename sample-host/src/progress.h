@@ -17,6 +17,7 @@ struct progress {
 };
 
 void progress_show(struct progress *self, const inf_progress *news);
+void progress_note(struct progress *self, const char *note);	/* another line than that of a load */
 void progress_erase(struct progress *self);
 
 #endif

@@ -85,16 +85,16 @@ static size_t line_length(const char *s, size_t len, size_t width)
 	return len;
 }
 
-static void add_wrapped(struct text *out, const struct layout *layout, const char *string)
+void table_add_wrapped(struct text *out, const char *string, size_t indent, size_t width)
 {
 	struct text cell = TEXT_INIT(CELL_MAX);
 	terminal_add_visible(&cell, string, strlen(string), "");
 	const char *s = text_string(&cell);
 	size_t len = cell.len;
 	while (len) {
-		size_t n = line_length(s, len, layout->width);
+		size_t n = line_length(s, len, width);
 		if (s != text_string(&cell))
-			text_repeat(out, ' ', layout->indent);
+			text_repeat(out, ' ', indent);
 		text_add(out, s, n);
 		text_puts(out, "\n");
 		while (n < len && s[n] == ' ')
@@ -142,7 +142,7 @@ static void add_row(struct text *out, const struct layout *layout, const inf_can
 		text_puts(out, "\n    ");
 	else
 		text_repeat(out, ' ', GAP);
-	add_wrapped(out, layout, candidate->message);
+	table_add_wrapped(out, candidate->message, layout->indent, layout->width);
 }
 
 void table_add(struct text *out, const inf_registry *registry, const inf_candidate *selected,
@@ -164,8 +164,15 @@ void table_add(struct text *out, const inf_registry *registry, const inf_candida
 	}
 }
 
+void table_add_indented(struct text *out, const char *sentence, size_t indent, const struct terminal *terminal)
+{
+	size_t columns = terminal_columns(terminal);
+	size_t width = columns > indent + DETAIL_MIN ? columns - indent : DETAIL_MIN;
+	text_repeat(out, ' ', indent);
+	table_add_wrapped(out, sentence, indent, terminal->is_tty ? width : SIZE_MAX);
+}
+
 void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal)
 {
-	const struct layout layout = { .width = terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX };
-	add_wrapped(out, &layout, sentence);
+	table_add_indented(out, sentence, 0, terminal);
 }

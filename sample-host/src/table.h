@@ -15,6 +15,10 @@ void table_add(struct text *out, const inf_registry *registry, const inf_candida
 	       const struct terminal *terminal);
 
 /* A sentence below it, wrapped in the same way. */
+void table_add_indented(struct text *out, const char *sentence, size_t indent, const struct terminal *terminal);
 void table_add_sentence(struct text *out, const char *sentence, const struct terminal *terminal);
+
+/* A text and its newline, broken at blanks into lines of `width` columns; all but the first begin with `indent` blanks. */
+void table_add_wrapped(struct text *out, const char *string, size_t indent, size_t width);
 
 #endif

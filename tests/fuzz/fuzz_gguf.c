@@ -9,7 +9,7 @@
 #include "utf8.h"
 
 /*
- * The input is a file, once as it is and once with a MiB of zeros behind it, as tensor data. What is read must not
+ * The input is a file, once as it is and once with 128 KiB of zeros behind it, as tensor data. What is read must not
  * depend on how much one read gives, and must be fit to hand out.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -100,7 +100,8 @@ static inf_status read_file(const uint8_t *data, size_t size, uint64_t claimed, 
 	}
 	check_facts(&g);
 	check_layers(&g, &layers);
-	check_fit(&g, &layers);
+	if (chunk == SIZE_MAX)
+		check_fit(&g, &layers);
 	snprintf(facts, 600, "%u %s %s %s %s %d %u %u %u %u %u %u %u %llu %llu %llu %x %a %d", layers.count, g.architecture, g.name,
 		 g.type, g.tokenizer_model, g.file_type, g.context_length, g.block_count, g.embedding_length,
 		 g.feed_forward_length, g.head_count, g.head_count_kv, g.vocab_size,
@@ -112,7 +113,7 @@ static inf_status read_file(const uint8_t *data, size_t size, uint64_t claimed, 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint64_t claims[] = { size, (uint64_t)size + (1 << 20) };
+	const uint64_t claims[] = { size, (uint64_t)size + (1 << 17) };
 	for (size_t i = 0; i < 2; i++) {
 		char whole[600], pieces[600];
 		inf_status st = read_file(data, size, claims[i], SIZE_MAX, whole);

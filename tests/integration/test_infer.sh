@@ -7,7 +7,6 @@ set -u -o pipefail
 
 (($# == 4)) || { echo "usage: test_infer.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL" >&2 && exit 2; }
 infer=$(realpath -- "$1") plugins=$(realpath -- "$2") server=$(realpath -s -- "$3") model=$(realpath -s -- "$4") || exit 2
-limit_s=60	# of one run of infer; none comes near it
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
@@ -19,10 +18,8 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
 here=(--plugin-dir "$plugins" --set "llama-server.path=$server")
 ready=("${here[@]}" --backend llama_cpp -m "$model" --temperature 0)
 
-# ---- running and judging ----
-
-# shellcheck source-path=SCRIPTDIR source=infer_test.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/infer_test.sh"
+# shellcheck source-path=SCRIPTDIR source=infer.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/infer.bash"
 
 # ---- help and usage ----
 
@@ -30,7 +27,7 @@ help_is_on_stdout() { run help && exits 0 && silent err && says out '^  generate
 
 help_of_command_lists_options() {
 	run help generate
-	exits 0 && says out '-m, --model FILE' && says out '--stop-token ID'
+	exits 0 && says out '-m, --model FILE.NAME' && says out '--stop-token ID'
 }
 
 help_option_is_help() { run chat --help && exits 0 && says out '--system TEXT' && says_not out '--parse-special'; }
@@ -405,29 +402,7 @@ long=(generate "${ready[@]}" --json -n 1500 'Mr. Darcy')
 # An empty machine, and one with a card and an integrated GPU beside it.
 mkdir -- "$tmp/machine"
 machine=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
-python3 - "$machine" "$tmp/machine" <<'PYTHON'
-import os, sys
-content = {}
-for line in open(sys.argv[1], encoding="utf-8").read().splitlines():
-    word, _, rest = line.partition(" ")
-    if word == "|":
-        content[path].append(rest)
-        continue
-    if word not in ("file", "link", "dir"):
-        continue
-    name, _, target = rest.partition(" -> ")
-    path = os.path.join(sys.argv[2], name.lstrip("/"))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if word == "link":
-        os.symlink(target, path)
-    elif word == "dir":
-        os.makedirs(path, exist_ok=True)
-    else:
-        content[path] = []
-for path, lines in content.items():
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
-PYTHON
+python3 "$(dirname -- "${BASH_SOURCE[0]}")/plant_machine.py" "$machine" "$tmp/machine"
 
 devices_of_a_machine_without_any() {
 	run devices "${here[@]}" --set "rocm.sysroot=$tmp/empty"
@@ -461,6 +436,85 @@ backend_rocm_is_selected_for_a_card() {
 	exits 0 && json 'assert last["selected"] == "rocm"'
 }
 
+# ---- doctor ----
+
+doctor_says_the_verdict_first() {
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty"
+	exits 0 && silent err && says_not out $'\x1b' && head -n 1 -- "$tmp/out" | grep -q '^llama_cpp would be used: ' &&
+		says out '^- rocm \[no_amd_gpu\]: ' && says out '^  Remedy: ' && says out '^\* llama_cpp +available +score [0-9]+  version ' &&
+		for section in system process driver gpu server host; do says out "^$section( \\(rocm\\))?\$" || return 1; done
+}
+
+doctor_of_a_server_without_the_device_says_that_a_load_would_fail() {
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine"
+	exits 0 && head -n 1 -- "$tmp/out" | grep -q '^rocm would be used, but .*\[device_missing\]' &&
+		says out '^  Remedy: use a llama-server that was built for this GPU'
+}
+
+doctor_of_one_backend_asks_no_other() {
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty" --backend rocm
+	exits 3 && silent err && head -n 1 -- "$tmp/out" | grep -q '^rocm cannot be used \[no_amd_gpu\]: ' &&
+		says_not out '^- llama_cpp' || return 1
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty" --backend rocm --json
+	exits 3 && json 'assert {b for f in last["findings"] for b in f["backends"]} == {"rocm"}'
+}
+
+doctor_without_plugins_exits_3() {
+	run doctor --plugin-dir "$tmp/empty"
+	exits 3 && silent err && says out '^No backend would be used \[no_plugin\]: ' && says out '^  libinference +[0-9]'
+}
+
+doctor_shows_no_file_that_is_no_plugin_as_usable() {
+	mkdir -p -- "$tmp/bad" && printf 'no plugin' >"$tmp/bad/x.so"
+	run doctor --plugin-dir "$tmp/bad"
+	exits 3 && says out 'x\.so \[[a-z_]+\]'
+}
+
+doctor_as_json() {
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine" --json
+	exits 0 && silent err && json '
+assert len(lines) == 1 and set(last) == {"verdict", "candidates", "findings"}
+assert set(last["verdict"]) == {"usable", "backend", "reason", "message", "remedy"}
+assert last["verdict"]["usable"] and last["verdict"]["backend"] == "rocm" and last["verdict"]["reason"] == "device_missing"
+assert last["verdict"]["remedy"]
+for c in last["candidates"]: assert set(c) == {"path", "state", "reason", "message", "backend", "score", "version"}, c
+for f in last["findings"]:
+    assert set(f) == {"severity", "section", "key", "value", "reason", "remedy", "backends"}, f
+    assert f["severity"] in ("fact", "note", "problem") and (f["severity"] != "problem" or f["reason"] and f["remedy"]), f
+found = {(f["section"], f["key"]): f for f in last["findings"]}
+assert found["system", "kernel"]["backends"] == ["rocm", "llama_cpp"]
+assert found["gpu", "0"]["backends"] == ["rocm"] and found["host", "infer"]["backends"] == []
+assert found["verdict", "rocm"]["severity"] == "problem"'
+}
+
+doctor_without_plugins_as_json() {
+	run doctor --plugin-dir "$tmp/empty" --json
+	exits 3 && json 'assert last["verdict"]["backend"] is None and last["verdict"]["reason"] == "no_plugin"
+assert last["candidates"] == []'
+}
+
+# The page can be pasted: neither a secret, nor the name of the user or of the machine.
+doctor_can_be_shown_to_strangers() {
+	local form
+	mkdir -p -- "$tmp/home/bin" "$tmp/media/mrdarcy"
+	ln -sf -- "$server" "$tmp/home/bin/llama-server"
+	for form in '' --json; do
+		USER=mrdarcy LOGNAME=mrdarcy INF_MODELS=$tmp/media/mrdarcy LLAMA_API_KEY=planted GGML_X_TOKEN=planted \
+			HSA_X=https://me:planted@host LD_LIBRARY_PATH=$tmp/home/lib \
+			run doctor --plugin-dir "$plugins" --set "llama-server.path=$tmp/home/bin/llama-server" $form
+		exits 0 && says_not out planted && says_not out mrdarcy && says_not out "$tmp/home" &&
+			says out '~/bin/llama-server' && says out '/media/USER' && says out '~/lib' &&
+			says out 'LLAMA_API_KEY' && says out 'not shown' || return 1
+		[[ $(uname -n) == localhost ]] || says_not out "\\b$(uname -n)\\b" || return 1
+	done
+}
+
+doctor_lines_are_short_in_a_pipe() {
+	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine"
+	exits 0 || return 1	# a line of one long path cannot be broken
+	awk 'length > 100 && !/\//' "$tmp/out" >"$tmp/long" && [[ ! -s $tmp/long ]] || complain "$(cat -- "$tmp/long")"
+}
+
 # ---- interruptions ----
 
 # A server that answers questions about itself and then never gets ready.
@@ -484,12 +538,10 @@ interrupt_cancels_loading() {
 terminal_has_a_conversation() { drive conversation "$infer" chat "${ready[@]}" -n 20; }
 terminal_ctrl_d_leaves() { drive ctrl_d "$infer" chat "${ready[@]}"; }
 terminal_ctrl_c_at_the_prompt_leaves() { drive ctrl_c "$infer" chat "${ready[@]}"; }
+terminal_shows_the_doctor_without_escapes() { drive plain "$infer" doctor "${here[@]}"; }
 terminal_without_colour_gets_no_escapes() { NO_COLOR=1 drive plain "$infer" backends "${here[@]}"; }
 dumb_terminal_gets_no_escapes() { TERM=dumb drive plain "$infer" generate "${ready[@]}" -n 5 hi; }
 
 # ---- all of them ----
 
-while read -r name; do
-	[[ $name == drive ]] || check "$name"
-done < <(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "${BASH_SOURCE[0]}")
-((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }
+check_all "${BASH_SOURCE[0]}"

@@ -9,7 +9,6 @@ set -u -o pipefail
 (($# == 5)) || { echo "usage: test_infer_gpu.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL EXPAND-TREE" >&2 && exit 2; }
 infer=$(realpath -- "$1") plugins=$(realpath -- "$2") server=$(realpath -s -- "$3") model=$(realpath -s -- "$4") || exit 2
 expand=$(realpath -- "$5") tests=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/..") || exit 2
-limit_s=60	# of one run of infer; none comes near it
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
@@ -19,8 +18,8 @@ unset ROCR_VISIBLE_DEVICES HIP_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES HSA_OVERRIDE
 export HOME=$tmp/home TMPDIR=$tmp LC_ALL=C NO_COLOR=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
 
-# shellcheck source-path=SCRIPTDIR source=infer_test.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/infer_test.sh"
+# shellcheck source-path=SCRIPTDIR source=infer.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/infer.bash"
 
 # root may read what it has no permission for, and a test of permissions would pass for no reason.
 if ((EUID == 0)); then

@@ -359,11 +359,13 @@ START_TEST(server_that_answers_nothing_is_dead_for_whoever_comes_later)
 	int64_t begun = monotonic_ms();
 	ck_assert_int_eq(ask(&w, &sink, 3), INF_E_TIMEOUT);
 	ck_assert_int_ge(monotonic_ms() - begun, HANG_MS);
-	ck_assert_str_eq(w.err.reason, "server_deaf");
+	char reason[sizeof w.err.reason];	/* its tokeniser may have answered just before */
+	snprintf(reason, sizeof reason, "%s", w.err.reason);
+	ck_assert(strcmp(reason, "server_deaf") == 0 || strcmp(reason, "first_token_timeout") == 0);
 	ck_assert(w.err.flags & INF_ERR_FLAG_MODEL_DEAD);
 	ck_assert(wait_until(process_gone, &server, GONE_MS));
 	ck_assert_int_eq(ask(&w, &sink, 3), INF_E_BACKEND_DIED);
-	ck_assert_str_eq(w.err.reason, "server_deaf");
+	ck_assert_str_eq(w.err.reason, reason);
 	close_world(&w);
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "model_shapes.h"
 #include "prompt.h"
 #include "scratch.h"
 #include "suite.h"
@@ -214,6 +215,148 @@ START_TEST(models_are_listed_inspected_and_resolved_before_any_load)
 }
 END_TEST
 
+START_TEST(list_that_is_incomplete_says_so_at_last)
+{
+	struct world w;
+	struct scratch scratch;
+	struct found found = { .count = 0 };
+	char path[512];
+	scratch_init(&scratch);
+	open_world(&w, "/nonexistent/llama-server");
+	const inf_models *models = w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_MODELS);
+	size_t len = (size_t)snprintf(path, sizeof path, "%s", scratch.path);
+	for (int depth = 0; depth < 14; depth++) {
+		len += (size_t)snprintf(path + len, sizeof path - len, "/d");
+		ck_assert_int_eq(mkdir(path, 0755), 0);
+	}
+	const char *dirs[] = { scratch.path };
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, 0, &found, note_file, &w.err), INF_OK);
+	ck_assert_int_eq(found.count, 0);
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, INF_MODELS_FLAG_BROKEN, &found, note_file, &w.err),
+			 INF_OK);
+	ck_assert_int_eq(found.count, 1);
+	ck_assert_int_eq(found.file.code, INF_E_TIMEOUT);
+	ck_assert_str_eq(found.file.reason, "search_incomplete");
+	ck_assert_str_eq(found.path, scratch.path);
+	found.count = 0;
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, INF_MODELS_FLAG_DIRECTORIES, &found, note_file, &w.err),
+			 INF_OK);
+	ck_assert_int_eq(found.count, 12);
+	ck_assert_int_eq(found.file.kind, INF_MODEL_KIND_DIRECTORY);
+	ck_assert_int_eq(models->list(w.instance, w.backend, dirs, 1, 4, &found, note_file, &w.err), INF_E_UNSUPPORTED);
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
+/* ---- what a load would take ------------------------------------------------------------------------------------ */
+#define GIB (UINT64_C(1) << 30)
+
+/* The header of a model that people run; its weights are a hole. */
+static const char *write_shape(struct scratch *scratch, const char *name)
+{
+	uint64_t size;
+	struct gguf_build header = model_shape_header(name, &size);
+	const char *path = scratch_write(scratch, "shape.gguf", (const char *)header.data, header.len);
+	ck_assert_int_eq(truncate(path, (off_t)size), 0);
+	gguf_build_release(&header);
+	return path;
+}
+
+/* Of llama-3.1-8b-q4_k_m; what the numbers rest on is in test_fit. */
+static const struct fit_case {
+	inf_fit_request request;
+	inf_status status;
+	const char *reason;
+	int32_t context_len, gpu_layers, limit;
+} fit_cases[] = {
+	{ { .memory_free = 16 * GIB }, INF_OK, "", 4096, 33, INF_FIT_LIMIT_NONE },
+	{ { .memory_free = 16 * GIB, .context_len = 8192 }, INF_OK, "", 8192, 33, INF_FIT_LIMIT_NONE },
+	{ { .memory_free = 16 * GIB, .context_len = 131072 }, INF_OK, "", 131072, 22, INF_FIT_LIMIT_LAYERS },
+	{ { .memory_free = 16 * GIB, .context_len = 131072, .cache_mode = "q4_0" }, INF_OK, "", 131072, 33,
+	  INF_FIT_LIMIT_NONE },
+	{ { .memory_free = 16 * GIB, .context_len = 131072, .flags = INF_FIT_FLAG_SHORTER }, INF_OK, "", 80128, 33,
+	  INF_FIT_LIMIT_CONTEXT },
+	{ { .memory_free = 16 * GIB, .context_len = 131072, .flags = INF_FIT_FLAG_SHORTER | INF_FIT_FLAG_HEADLESS }, INF_OK,
+	  "", 84224, 33, INF_FIT_LIMIT_CONTEXT },
+	{ { .memory_free = 16 * GIB, .context_len = 8192, .parallel_slots = 16, .flags = INF_FIT_FLAG_SHORTER }, INF_OK, "",
+	  4864, 33, INF_FIT_LIMIT_CONTEXT },
+	{ { .memory_free = 1 * GIB }, INF_OK, "", 4096, 0, INF_FIT_LIMIT_LAYERS },
+	{ { .memory_free = 1 * GIB, .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = -1 }, INF_E_NO_VRAM, "vram_too_small", 0, 0, 0 },
+	{ { .memory_free = 1 * GIB, .set = INF_LOAD_SET_GPU_LAYERS }, INF_OK, "", 4096, 0, INF_FIT_LIMIT_NONE },
+	{ { .context_len = -1 }, INF_E_INVALID, "context_len", 0, 0, 0 },
+	{ { .context_len = 131073 }, INF_E_INVALID, "context_too_long", 0, 0, 0 },
+	{ { .parallel_slots = 257 }, INF_E_INVALID, "parallel_slots", 0, 0, 0 },
+	{ { .cache_mode = "q3" }, INF_E_UNSUPPORTED, "cache_mode", 0, 0, 0 },
+	{ { .gpu_layers = 3 }, INF_E_INVALID, "request", 0, 0, 0 },
+	{ { .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = -2 }, INF_E_INVALID, "gpu_layers", 0, 0, 0 },
+	{ { .flags = 4 }, INF_E_UNSUPPORTED, "request", 0, 0, 0 },
+	{ { .set = 2 }, INF_E_UNSUPPORTED, "request", 0, 0, 0 },
+};
+
+START_TEST(fit_gives_what_a_load_would_do)
+{
+	struct world w;
+	struct scratch scratch;
+	scratch_init(&scratch);
+	open_world(&w, "/nonexistent/llama-server");
+	const char *path = write_shape(&scratch, "llama-3.1-8b-q4_k_m");
+	const inf_models *models = w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_MODELS);
+	for (size_t i = 0; i < sizeof fit_cases / sizeof *fit_cases; i++) {
+		const struct fit_case *c = &fit_cases[i];
+		inf_fit_request request = c->request;
+		inf_fit_report report = { .struct_size = sizeof report, .total = 7 };
+		request.struct_size = sizeof request;
+		w.err = (inf_error){ .struct_size = sizeof w.err };
+		ck_assert_msg(models->fit(w.instance, w.backend, path, &request, &report, &w.err) == c->status, "%zu: %s", i,
+			      w.err.message);
+		ck_assert_str_eq(w.err.reason, c->reason);
+		ck_assert_msg(report.context_len == c->context_len && report.gpu_layers == c->gpu_layers &&
+			      report.limit == c->limit, "%zu: %d tokens, %d layers, limit %d", i, report.context_len,
+			      report.gpu_layers, report.limit);
+		if (c->status != INF_OK) {
+			ck_assert_uint_eq(report.total, 7);
+			continue;
+		}
+		ck_assert_int_eq(report.layer_count, 33);
+		ck_assert_uint_eq(report.total, report.weights + report.kv_cache + report.compute + report.reserve);
+		ck_assert_uint_le(report.total, request.memory_free);
+		ck_assert_uint_gt(report.host_bytes, 0);
+		ck_assert_int_eq(report.total == 0, report.gpu_layers == 0);
+	}
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
+START_TEST(fit_of_what_cannot_be_loaded_says_why)
+{
+	struct world w;
+	struct scratch scratch;
+	struct gguf_build b = GGUF_BUILD_INIT;
+	const inf_fit_request request = { .struct_size = sizeof request, .memory_free = GIB };
+	inf_fit_report report = { .struct_size = sizeof report };
+	scratch_init(&scratch);
+	open_world(&w, "/nonexistent/llama-server");
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "bert");
+	gguf_build_tensor(&b, "blk.0.attn_k.weight", 8, 4, 0, 0);
+	gguf_build_data(&b, 128);
+	const char *path = scratch_write(&scratch, "embedding.gguf", (const char *)b.data, b.len);
+	const inf_models *models = w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_MODELS);
+	ck_assert_int_eq(models->fit(w.instance, w.backend, path, &request, &report, &w.err), INF_E_BAD_MODEL);
+	ck_assert_str_eq(w.err.reason, "not_a_model");
+	ck_assert_int_eq(models->fit(w.instance, w.backend, "/nonexistent.gguf", &request, &report, &w.err),
+			 INF_E_NOT_FOUND);
+	ck_assert_int_eq(models->fit(w.instance, w.backend, "relative.gguf", &request, &report, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(models->fit(w.instance, w.backend, path, NULL, &report, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(models->fit(w.instance, w.backend, path, &request, NULL, &w.err), INF_E_INVALID);
+	gguf_build_release(&b);
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
 struct silence {
 	int64_t last_ms, longest_ms;
 };
@@ -257,4 +400,5 @@ END_TEST
 
 RUN_SUITE("vtable", 90, close_waits_until_every_call_has_left, load_stopped_at_ready_is_cancelled,
 	  result_is_written_when_a_call_fails_at_once, bytes_of_a_dying_server_come_out_as_utf8,
-	  load_reports_while_the_binary_is_looked_at, models_are_listed_inspected_and_resolved_before_any_load)
+	  load_reports_while_the_binary_is_looked_at, models_are_listed_inspected_and_resolved_before_any_load,
+	  list_that_is_incomplete_says_so_at_last, fit_gives_what_a_load_would_do, fit_of_what_cannot_be_loaded_says_why)

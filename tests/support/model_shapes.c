@@ -16,6 +16,7 @@ enum {
 	ROPE_FREQS = 1 << 4,
 	SINKS = 1 << 5,
 	BIASES = 1 << 6,		/* of all projections and experts */
+	WORDS = 1 << 7,			/* a vocabulary with words and merges, not only a size */
 };
 
 /* What llama-quantize makes of it. */
@@ -25,24 +26,34 @@ struct shape {
 	const char *name, *architecture;
 	uint32_t layers, embd, ff, heads, kv_heads, head_length, vocab, context, window, experts, experts_used, flags;
 	enum quantisation as;
+	uint32_t expert_ff;		/* 0 = ff */
 };
 
 static const struct shape shapes[] = {
-	{ "llama-3.1-8b-q4_k_m", "llama", 32, 4096, 14336, 32, 8, 0, 128256, 131072, 0, 0, 0, ROPE_FREQS, AS_Q4_K_M },
-	{ "qwen2.5-7b-q4_k_m", "qwen2", 28, 3584, 18944, 28, 4, 0, 152064, 32768, 0, 0, 0, QKV_BIAS, AS_Q4_K_M },
+	{ "llama-3.1-8b-q4_k_m", "llama", 32, 4096, 14336, 32, 8, 0, 128256, 131072, 0, 0, 0, ROPE_FREQS, AS_Q4_K_M, 0 },
+	{ "qwen2.5-7b-q4_k_m", "qwen2", 28, 3584, 18944, 28, 4, 0, 152064, 32768, 0, 0, 0, QKV_BIAS, AS_Q4_K_M, 0 },
 	{ "gemma-3-4b-q4_k_m", "gemma3", 34, 2560, 10240, 8, 4, 256, 262144, 131072, 1024, 0, 0,
-	  TIED | QK_NORM | POST_NORMS, AS_Q4_K_M },
-	{ "gemma-2-2b-q8_0", "gemma2", 26, 2304, 9216, 8, 4, 256, 256000, 8192, 4096, 0, 0, TIED | POST_NORMS, AS_Q8_0 },
-	{ "mixtral-8x7b-q8_0", "llama", 32, 4096, 14336, 32, 8, 0, 32000, 32768, 0, 8, 2, 0, AS_Q8_0 },
+	  TIED | QK_NORM | POST_NORMS, AS_Q4_K_M, 0 },
+	{ "gemma-2-2b-q8_0", "gemma2", 26, 2304, 9216, 8, 4, 256, 256000, 8192, 4096, 0, 0, TIED | POST_NORMS, AS_Q8_0, 0 },
+	{ "mixtral-8x7b-q8_0", "llama", 32, 4096, 14336, 32, 8, 0, 32000, 32768, 0, 8, 2, 0, AS_Q8_0, 0 },
 	{ "gpt-oss-20b-mxfp4", "gpt-oss", 24, 2880, 2880, 64, 8, 64, 201088, 131072, 128, 32, 4,
-	  POST_NORMS | BIASES | SINKS, AS_MXFP4 },
+	  POST_NORMS | BIASES | SINKS, AS_MXFP4, 0 },
+	{ "qwen3-0.6b-q8_0", "qwen3", 28, 1024, 3072, 16, 8, 128, 151936, 40960, 0, 0, 0, TIED | QK_NORM | WORDS,
+	  AS_Q8_0, 0 },
+	{ "qwen3-30b-a3b-q4_k_m", "qwen3moe", 48, 2048, 6144, 32, 4, 128, 151936, 40960, 0, 128, 8, QK_NORM,
+	  AS_Q4_K_M, 768 },
+	{ "llama-3.2-1b-q8_0", "llama", 16, 2048, 8192, 32, 8, 64, 128256, 131072, 0, 0, 0, TIED | ROPE_FREQS, AS_Q8_0, 0 },
+	{ "small-dense-q4_k_m", "llama", 8, 2048, 16384, 32, 8, 64, 20000, 131072, 0, 0, 0, 0, AS_Q4_K_M, 0 },
+	{ "small-words-q8_0", "llama", 8, 2048, 4096, 32, 8, 64, 60000, 131072, 0, 0, 0, 0, AS_Q8_0, 0 },
+	{ "small-moe-q8_0", "qwen3moe", 8, 2048, 6144, 32, 4, 128, 20000, 40960, 0, 32, 4, QK_NORM, AS_Q8_0, 768 },
 };
 
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 const char *const model_shape_names[SHAPES + 1] = {
 	"llama-3.1-8b-q4_k_m", "qwen2.5-7b-q4_k_m", "gemma-3-4b-q4_k_m", "gemma-2-2b-q8_0", "mixtral-8x7b-q8_0",
-	"gpt-oss-20b-mxfp4",
+	"gpt-oss-20b-mxfp4", "qwen3-0.6b-q8_0", "qwen3-30b-a3b-q4_k_m", "llama-3.2-1b-q8_0",
+	"small-dense-q4_k_m", "small-words-q8_0", "small-moe-q8_0",
 };
 
 struct building {
@@ -104,6 +115,36 @@ static void add_number(struct building *g, const char *key, uint32_t value)
 	gguf_build_u32(&g->b, full, value);
 }
 
+static uint32_t expert_ff(const struct shape *s)
+{
+	return s->expert_ff ? s->expert_ff : s->ff;
+}
+
+/* As many words as the shape has, and merges of the first ones. */
+static void add_words(struct building *g)
+{
+	enum { MERGES = 1000 };
+	char word[32];
+	gguf_build_text(&g->b, "tokenizer.ggml.model", "gpt2");
+	gguf_build_text(&g->b, "tokenizer.ggml.pre", "qwen2");
+	gguf_build_key(&g->b, "tokenizer.ggml.tokens", GGUF_ARRAY);
+	gguf_build_array(&g->b, GGUF_STRING, g->shape->vocab);
+	for (uint32_t i = 0; i < g->shape->vocab; i++) {
+		snprintf(word, sizeof word, "w%x", i);
+		gguf_build_string(&g->b, word);
+	}
+	gguf_build_key(&g->b, "tokenizer.ggml.token_type", GGUF_ARRAY);
+	gguf_build_array(&g->b, GGUF_I32, g->shape->vocab);
+	for (uint32_t i = 0; i < g->shape->vocab; i++)
+		gguf_build_number(&g->b, 4, 1);
+	gguf_build_key(&g->b, "tokenizer.ggml.merges", GGUF_ARRAY);
+	gguf_build_array(&g->b, GGUF_STRING, MERGES);
+	for (uint32_t i = 0; i < MERGES; i++) {
+		snprintf(word, sizeof word, "w %x", i);
+		gguf_build_string(&g->b, word);
+	}
+}
+
 static void add_keys(struct building *g)
 {
 	const struct shape *s = g->shape;
@@ -118,7 +159,8 @@ static void add_keys(struct building *g)
 	add_number(g, "feed_forward_length", s->ff);
 	add_number(g, "attention.head_count", s->heads);
 	add_number(g, "attention.head_count_kv", s->kv_heads);
-	add_number(g, "vocab_size", s->vocab);
+	if (!(s->flags & WORDS))
+		add_number(g, "vocab_size", s->vocab);
 	if (s->head_length) {
 		add_number(g, "attention.key_length", s->head_length);
 		add_number(g, "attention.value_length", s->head_length);
@@ -131,11 +173,14 @@ static void add_keys(struct building *g)
 	if (s->experts) {
 		add_number(g, "expert_count", s->experts);
 		add_number(g, "expert_used_count", s->experts_used);
-		add_number(g, "expert_feed_forward_length", s->ff);
+		add_number(g, "expert_feed_forward_length", expert_ff(s));
 	}
 	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->architecture);
 	gguf_build_f32(&g->b, key, 1e-6f);
-	gguf_build_text(&g->b, "tokenizer.ggml.model", "no_vocab");
+	if (s->flags & WORDS)
+		add_words(g);
+	else
+		gguf_build_text(&g->b, "tokenizer.ggml.model", "no_vocab");
 }
 
 /* Every third layer, and the first and last eighth, get more bits (use_more_bits in llama-quant.cpp). */
@@ -178,14 +223,14 @@ static void add_experts(struct building *g, uint32_t i)
 	const struct shape *s = g->shape;
 	uint32_t type = s->as == AS_MXFP4 ? MXFP4 : type_of(s, i, true);
 	add_to_layer(g, i, "ffn_gate_inp.weight", F32, s->embd, s->experts, 1);
-	add_to_layer(g, i, "ffn_gate_exps.weight", type, s->embd, s->ff, s->experts);
-	add_to_layer(g, i, "ffn_up_exps.weight", type, s->embd, s->ff, s->experts);
-	add_to_layer(g, i, "ffn_down_exps.weight", type, s->ff, s->embd, s->experts);
+	add_to_layer(g, i, "ffn_gate_exps.weight", type, s->embd, expert_ff(s), s->experts);
+	add_to_layer(g, i, "ffn_up_exps.weight", type, s->embd, expert_ff(s), s->experts);
+	add_to_layer(g, i, "ffn_down_exps.weight", type, expert_ff(s), s->embd, s->experts);
 	if (!(s->flags & BIASES))
 		return;
 	add_to_layer(g, i, "ffn_gate_inp.bias", F32, s->experts, 1, 0);
-	add_to_layer(g, i, "ffn_gate_exps.bias", F32, s->ff, s->experts, 1);
-	add_to_layer(g, i, "ffn_up_exps.bias", F32, s->ff, s->experts, 1);
+	add_to_layer(g, i, "ffn_gate_exps.bias", F32, expert_ff(s), s->experts, 1);
+	add_to_layer(g, i, "ffn_up_exps.bias", F32, expert_ff(s), s->experts, 1);
 	add_to_layer(g, i, "ffn_down_exps.bias", F32, s->embd, s->experts, 1);
 }
 

@@ -10,8 +10,9 @@
  * model_shapes: GGUF headers with the tensors of models that people run, without their weights.
  *
  * Shapes and types are those of the public files, so that what a load of them takes can be computed, and measured with
- * llama-fit-params on a file that is a header and a hole. The vocabulary has a size and no words. Each name is a model and
- * its quantisation; the whole list ends with NULL.
+ * llama-fit-params on a file that is a header and a hole. Those called small are of no public file: no tensor of theirs is
+ * larger than 128 MiB, the most that Vulkan without a GPU takes. The vocabulary has a size and no words, but for that of
+ * qwen3-0.6b. Each name is a model and its quantisation; the whole list ends with NULL.
  */
 extern const char *const model_shape_names[];
 

@@ -10,6 +10,7 @@
 #include "failmalloc.h"
 #include "gguf.h"
 #include "gguf_build.h"
+#include "model_shapes.h"
 #include "gguf_kind.h"
 #include "gguf_type.h"
 #include "utf8.h"
@@ -824,8 +825,42 @@ START_TEST(read_tensor_of_unknown_type_gives_up_the_size)
 		expect_ok(&b, &g);
 		ck_assert_uint_eq(g.expected_file_size, 0);
 		ck_assert_uint_eq(g.parameter_count, 35 + 32);
-		ck_assert_uint_eq(g.tensor_bytes, 128);
+		/* It can be no more than what lies up to the next tensor, so that much is counted. */
+		ck_assert_uint_eq(g.tensor_bytes, 32 + 128);
+		ck_assert_uint_eq(g.sizes.output, 32 + 128);
 	}
+}
+END_TEST
+
+START_TEST(read_tensor_of_unknown_type_reaches_to_what_follows)
+{
+	static const struct { uint64_t first, second; size_t data; uint64_t bytes; int32_t main_type; } cases[] = {
+		{ 0, 64, 64 + 128, 64 + 128, 0 },	/* up to the other tensor, which has most */
+		{ 0, 320, 320 + 128, 320 + 128, -1 },
+		{ 128, 0, 128 + 100, 128 + 100, 0 },	/* up to the end of the file */
+		{ 128, 0, 128 + 500, 128 + 500, -1 },
+		{ 128, 0, 128, 128, 0 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct gguf_build b = GGUF_BUILD_INIT;
+		struct gr_gguf g;
+		gguf_build_head(&b, 3);
+		bool first = cases[i].first < cases[i].second;
+		gguf_build_tensor(&b, "a", 32, 1, first ? 100000 : 0, first ? cases[i].first : cases[i].second);
+		gguf_build_tensor(&b, "b", 32, 1, first ? 0 : 100000, first ? cases[i].second : cases[i].first);
+		gguf_build_data(&b, cases[i].data);
+		expect_ok(&b, &g);
+		ck_assert_uint_eq(g.tensor_bytes, cases[i].bytes);
+		ck_assert_int_eq(g.main_tensor_type, cases[i].main_type);
+	}
+	struct gguf_build b = GGUF_BUILD_INIT;		/* not in the order of their places */
+	struct gr_gguf g;
+	gguf_build_head(&b, 3);
+	gguf_build_tensor(&b, "a", 32, 1, 100000, 128);
+	gguf_build_tensor(&b, "b", 32, 1, 0, 0);
+	gguf_build_data(&b, 1000);
+	expect_ok(&b, &g);
+	ck_assert_uint_eq(g.tensor_bytes, 128);
 }
 END_TEST
 
@@ -1094,7 +1129,7 @@ END_TEST
 
 static const struct { int32_t file_type, main_type; const char *name; } quantisations[] = {
 	{ 15, 12, "Q4_K_M" }, { 0, 0, "F32" }, { 1, 1, "F16" }, { 7, -1, "Q8_0" }, { 38, 39, "MXFP4" }, { 32, 30, "BF16" },
-	{ -1, 12, "Q4_K" }, { 1024, 2, "Q4_0" }, { 4, 3, "Q4_1" }, { -1, -1, "" }, { INT32_MAX, 36, "" }, { INT32_MIN, 99, "" },
+	{ 40, -1, "Q1_0" }, { 41, 0, "Q2_0" }, { -1, 12, "Q4_K" }, { 1024, 2, "Q4_0" }, { 4, 3, "Q4_1" }, { -1, -1, "" }, { INT32_MAX, 36, "" }, { INT32_MIN, 99, "" },
 };
 
 START_TEST(quantisation_is_the_file_types_name)
@@ -1282,6 +1317,21 @@ START_TEST(read_large_vocabulary_takes_little_memory)
 }
 END_TEST
 
+/* The work is that of the header, whatever lies behind it. */
+START_TEST(read_large_model_touches_only_its_header)
+{
+	uint64_t size;
+	struct gguf_bytes bytes;
+	struct gr_gguf g;
+	struct gguf_build header = model_shape_header("mixtral-8x7b-q8_0", &size);
+	struct gr_gguf_source source = model_shape_source(&header, size, &bytes);
+	ck_assert_int_eq(gr_gguf_read(&source, "m.gguf", &g, NULL), INF_OK);
+	ck_assert_uint_gt(g.tensor_bytes, UINT64_C(40) << 30);
+	ck_assert_uint_le(bytes.reads, header.len / GR_GGUF_WINDOW + 2);
+	gguf_build_release(&header);
+}
+END_TEST
+
 START_TEST(read_survives_oom)
 {
 	struct gguf_build b = whole_file();
@@ -1347,6 +1397,7 @@ static void add_refusals(TCase *tc)
 	tcase_add_test(tc, read_tensor_of_no_and_four_dimensions_counts);
 	tcase_add_loop_test(tc, read_tensor_of_each_type_has_its_size, 0, COUNT(types));
 	tcase_add_test(tc, read_tensor_of_unknown_type_gives_up_the_size);
+	tcase_add_test(tc, read_tensor_of_unknown_type_reaches_to_what_follows);
 }
 
 static void add_layers(TCase *tc)
@@ -1373,6 +1424,7 @@ static void add_files(TCase *tc)
 	tcase_add_test(tc, read_sample_model_gives_its_facts);
 	tcase_add_test(tc, read_sample_model_cut_anywhere_is_truncated);
 	tcase_add_test(tc, read_large_vocabulary_takes_little_memory);
+	tcase_add_test(tc, read_large_model_touches_only_its_header);
 	tcase_add_test(tc, read_survives_oom);
 }
 

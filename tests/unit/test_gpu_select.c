@@ -391,6 +391,10 @@ START_TEST(text_names_the_card_and_its_memory)
 	snprintf(scan.gpus[1].product, sizeof scan.gpus[1].product, "AMD Radeon RX 7900 XTX");
 	choose_text("auto", NULL);
 	gr_gpu_choice_text(&choice, &scan, text, sizeof text);
+	ck_assert_str_eq(text, "AMD Radeon RX 7900 XTX gfx1100 at 0000:09:00.0, 24576 MiB");	/* in use: not known */
+	for (size_t i = 0; i < scan.gpu_count; i++)
+		scan.gpus[i].memory.used_from = GR_AMDGPU_FROM_VRAM;
+	gr_gpu_choice_text(&choice, &scan, text, sizeof text);
 	ck_assert_str_eq(text, "AMD Radeon RX 7900 XTX gfx1100 at 0000:09:00.0, 22528 of 24576 MiB free");
 	choose_text("2,1", "HSA_OVERRIDE_GFX_VERSION_3=10.3.0");
 	gr_gpu_choice_text(&choice, &scan, text, sizeof text);

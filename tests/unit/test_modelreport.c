@@ -91,10 +91,26 @@ START_TEST(report_of_a_broken_file_has_the_reason)
 }
 END_TEST
 
+START_TEST(report_of_a_directory_has_its_path_and_name)
+{
+	inf_model_file file;
+	memset(&file, 0x55, sizeof file);
+	gr_modelreport_directory("/m/llama", NULL, &file);
+	ck_assert_uint_eq(file.struct_size, sizeof file);
+	ck_assert_int_eq(file.kind, INF_MODEL_KIND_DIRECTORY);
+	ck_assert_int_eq(file.code, INF_OK);
+	ck_assert_str_eq(file.path, "/m/llama");
+	ck_assert_str_eq(file.name, "llama");
+	ck_assert_int_eq(file.file_type, -1);
+	ck_assert_uint_eq(file.file_bytes, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("modelreport");
 	TCase *tc = tcase_create("modelreport");
+	tcase_add_test(tc, report_of_a_directory_has_its_path_and_name);
 	tcase_add_test(tc, report_of_a_model_has_all_its_facts);
 	tcase_add_test(tc, report_fills_in_what_follows_from_other_facts);
 	tcase_add_test(tc, report_of_a_broken_file_has_the_reason);

@@ -20,6 +20,23 @@
 static struct scratch scratch;
 static inf_error err;
 
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+/* After so many readings an hour has passed; -1 = it does not. */
+static int clock_readings_left = -1;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int result = __real_clock_gettime(clock, t);
+	if (clock_readings_left > 0)
+		clock_readings_left--;
+	if (!clock_readings_left)
+		t->tv_sec += 3600;
+	return result;
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 static void make_parents(const char *path)
 {
@@ -118,8 +135,9 @@ static int collect(const struct gr_models_entry *entry, void *user)
 		path += strlen(scratch.path) + (path[strlen(scratch.path)] == '/');
 	if (l->len < sizeof l->text)
 		l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%s %s\n", path,
-					   entry->error ? entry->error->reason : gr_gguf_kind_name(entry->kind));
-	ck_assert_int_eq(entry->set == NULL, entry->error != NULL);
+					   entry->error ? entry->error->reason :
+					   entry->set ? gr_gguf_kind_name(entry->kind) : "directory");
+	ck_assert(!entry->set || !entry->error);
 	l->count++;
 	return l->stop_at && l->count >= l->stop_at ? 0 : INF_CONTINUE;
 }
@@ -150,6 +168,28 @@ START_TEST(list_goes_down_in_the_order_of_names)
 	write_bytes("m.gguf.part", "x", 1);
 	expect_list(0, "a/x/y/z.gguf model\nb.gguf model\nc/m.gguf model\n");
 	expect_list(GR_MODELS_BROKEN, "a/x/y/z.gguf model\nb.gguf model\nc/m.gguf model\n");
+}
+END_TEST
+
+START_TEST(list_gives_directories_on_request_before_what_is_in_them)
+{
+	write_model("b.gguf");
+	write_model("a/x/z.gguf");
+	make_parents(in_scratch("empty/none"));
+	make_link("same", "a");
+	expect_list(GR_MODELS_DIRECTORIES,
+		    " directory\na directory\na/x directory\na/x/z.gguf model\nb.gguf model\nempty directory\n");
+}
+END_TEST
+
+START_TEST(list_stops_at_a_directory_when_told_to)
+{
+	static struct listing l;
+	const char *const dirs[] = { scratch.path, NULL };
+	make_parents(in_scratch("a/b/c/none"));
+	l = (struct listing){ .stop_at = 2 };
+	ck_assert_int_eq(gr_models_list(dirs, GR_MODELS_DIRECTORIES, collect, &l, NULL, &err), INF_E_CANCELLED);
+	ck_assert_str_eq(l.text, " directory\na directory\n");
 }
 END_TEST
 
@@ -333,6 +373,26 @@ START_TEST(list_root_length_cap_is_kept)
 	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, NULL, &err), INF_E_INVALID);
 	set_deep_path(path, PATH_MAX - 1);
 	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, NULL, &err), INF_OK);
+}
+END_TEST
+
+/* A part is looked for among all names, though nothing is visited. */
+START_TEST(list_of_later_parts_keeps_its_deadline)
+{
+	static struct listing l;
+	char name[64];
+	enum gr_models_limit limit = GR_MODELS_COMPLETE;
+	const char *const dirs[] = { scratch.path, NULL };
+	for (uint32_t no = 1; no <= 9; no++) {
+		snprintf(name, sizeof name, "m-%05u-of-00009.gguf", no);
+		write_model_of(name, "model", "llama", 7, no, 9);
+	}
+	clock_readings_left = 6;
+	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, &limit, &err), INF_OK);
+	clock_readings_left = -1;
+	ck_assert_int_eq(limit, GR_MODELS_TOO_SLOW);
+	ck_assert_int_eq(gr_models_list(dirs, 0, collect, &l, &limit, &err), INF_OK);
+	ck_assert_int_eq(limit, GR_MODELS_COMPLETE);
 }
 END_TEST
 
@@ -541,6 +601,8 @@ END_TEST
 static void add_listing(TCase *tc)
 {
 	tcase_add_test(tc, list_goes_down_in_the_order_of_names);
+	tcase_add_test(tc, list_gives_directories_on_request_before_what_is_in_them);
+	tcase_add_test(tc, list_stops_at_a_directory_when_told_to);
 	tcase_add_test(tc, list_labels_what_is_no_text_model);
 	tcase_add_test(tc, list_gives_broken_files_only_on_request);
 	tcase_add_test(tc, list_gives_unreadable_ones_with_their_reason);
@@ -551,6 +613,7 @@ static void add_listing(TCase *tc)
 	tcase_add_test(tc, list_stops_when_told_to);
 	tcase_add_test(tc, list_of_odd_roots_is_survived);
 	tcase_add_test(tc, list_root_length_cap_is_kept);
+	tcase_add_test(tc, list_of_later_parts_keeps_its_deadline);
 	tcase_add_test(tc, list_of_a_thousand_files_is_quick);
 	tcase_add_test(tc, list_and_resolve_survive_oom);
 }

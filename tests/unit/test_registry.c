@@ -543,6 +543,28 @@ START_TEST(log_may_be_missing)
 }
 END_TEST
 
+static int32_t refuse_finding(void *user, const inf_finding *finding)
+{
+	(void)finding;
+	ck_abort_msg("a finding of a backend that does not diagnose itself, for %p", user);
+}
+
+START_TEST(diagnosis_of_who_has_none_is_unsupported)
+{
+	inf_candidate copy;
+	install("a.so", "echo");
+	install("c.so", "no_entry");
+	reopen();
+	copy = *at(0);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(inf_registry_diagnose(registry, at(i), NULL, refuse_finding, &err), INF_E_UNSUPPORTED);
+		ck_assert_str_eq(err.reason, "no_diagnosis");
+	}
+	ck_assert_int_eq(inf_registry_diagnose(registry, &copy, NULL, refuse_finding, &err), INF_E_INVALID);
+	ck_assert_uint_ge(strspn(inf_library_version(), "0123456789."), 5);
+}
+END_TEST
+
 START_TEST(registries_do_not_see_each_other)
 {
 	static const inf_kv options[] = { { "echo.score", "1" }, { "echo.score", "2" } };
@@ -659,6 +681,7 @@ int main(void)
 	tcase_add_test(tcase, log_may_be_missing);
 	tcase_add_test(tcase, registries_do_not_see_each_other);
 	tcase_add_test(tcase, open_survives_oom);
+	tcase_add_test(tcase, diagnosis_of_who_has_none_is_unsupported);
 	tcase_add_test(tcase, names_are_those_of_the_header);
 	tcase_add_test(tcase, names_of_unknown_values_are_safe);
 	suite_add_tcase(suite, tcase);

@@ -102,6 +102,7 @@ typedef struct inf_devices {          /* table, static                          
 #define INF_MODEL_KIND_PROJECTOR  3   /* images or sound for another model                                          */
 #define INF_MODEL_KIND_ADAPTER    4   /* for adapter_path of another model                                          */
 #define INF_MODEL_KIND_VOCABULARY 5   /* no weights                                                                 */
+#define INF_MODEL_KIND_DIRECTORY  6   /* of list() with INF_MODELS_FLAG_DIRECTORIES only                            */
 
 #define INF_MODEL_FLAG_CHAT        1u /* flags of inf_model_file: has a chat template                               */
 #define INF_MODEL_FLAG_RECURRENT   2u /* keeps a state of fixed size for some of its layers                         */
@@ -145,7 +146,41 @@ typedef struct inf_model_file {       /* report; 0 or "" = not known. Pointers d
 } inf_model_file;
 
 #define INF_MODELS_FLAG_BROKEN 1u     /* flags of list(): also files that cannot be used and directories that cannot
-                                         be read, with code, reason and message                                     */
+                                         be read, with code, reason and message; at last, what ended a walk early   */
+#define INF_MODELS_FLAG_DIRECTORIES 2u /* also each directory before it is read, of which only path and name are
+                                         filled in: for hosts that show progress, and to stop where no model is     */
+
+#define INF_FIT_FLAG_HEADLESS 1u      /* the device drives no display                                               */
+#define INF_FIT_FLAG_SHORTER  2u      /* a context shorter than context_len will do                                 */
+typedef struct inf_fit_request {      /* request                                                                    */
+  uint32_t    struct_size;
+  uint32_t    flags;                  /* INF_FIT_FLAG_*                                                             */
+  uint64_t    set;                    /* INF_LOAD_SET_GPU_LAYERS                                                    */
+  uint64_t    memory_free;            /* bytes of the device                                                        */
+  const char *cache_mode;             /* as in inf_load_params                                                      */
+  int32_t     device_kind;            /* INF_DEVICE_*; 0 = as a card                                                */
+  int32_t     context_len;            /* tokens per slot; 0 = what the model was trained for, at most 4096          */
+  int32_t     gpu_layers;             /* without its bit: as many as fit; with it: these and no fewer; -1 all       */
+  int32_t     parallel_slots;         /* 0 = 1                                                                      */
+} inf_fit_request;
+
+#define INF_FIT_LIMIT_NONE    0       /* all that was wanted fits                                                   */
+#define INF_FIT_LIMIT_CONTEXT 1       /* the context is shorter                                                     */
+#define INF_FIT_LIMIT_LAYERS  2       /* the CPU gets some of the layers, or all                                    */
+typedef struct inf_fit_report {       /* report; bytes                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  int32_t  context_len;               /* tokens per slot                                                            */
+  int32_t  gpu_layers;                /* on the device, of:                                                         */
+  int32_t  layer_count;               /* those that repeat, and the output                                          */
+  int32_t  limit;                     /* INF_FIT_LIMIT_*                                                            */
+  uint64_t weights;                   /* on the device, as are:                                                     */
+  uint64_t kv_cache;
+  uint64_t compute;                   /*   what the graph is computed in                                            */
+  uint64_t reserve;                   /*   the runtime, alignment, and a margin that stays free                     */
+  uint64_t total;                     /*   the sum of these; 0 if nothing is put there                              */
+  uint64_t host_bytes;                /* besides, in the host's memory                                              */
+} inf_fit_report;
 
 typedef struct inf_models {           /* table, static                                                              */
   uint32_t struct_size;
@@ -167,7 +202,43 @@ typedef struct inf_models {           /* table, static                          
    * is wrong with the only file that fits. */
   inf_status (INF_CALL *resolve)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs,
                                  size_t dir_count, char *path, size_t path_size, inf_error *err);
+  /* What a load of this file would put on one device, and what it has to leave out. Computed, not tried. Returns
+   * NO_VRAM if what was wanted does not fit (the message says what would), BAD_MODEL for a file that generates no text,
+   * INVALID or UNSUPPORTED as load() does for the request, else as inspect(). */
+  inf_status (INF_CALL *fit)(inf_instance *, const inf_backend *self, const char *path, const inf_fit_request *request,
+                             inf_fit_report *out, inf_error *err);
 } inf_models;
+
+/* ---- inf.diagnose/1: what a backend finds on this machine, for people and bug reports --------------------------
+ * get_extension(instance, backend, NULL, INF_EXT_DIAGNOSE): after create(), whether or not the backend is available. */
+#define INF_EXT_DIAGNOSE "inf.diagnose/1"
+
+#define INF_FINDING_FACT    0         /* as it should be, or of no consequence alone                                */
+#define INF_FINDING_NOTE    1         /* worth a look: unusual, or a reason that this machine cannot change         */
+#define INF_FINDING_PROBLEM 2         /* in the way; reason and remedy say more                                     */
+
+typedef struct inf_finding {          /* report; pointers are never NULL and die when the callback returns          */
+  uint32_t    struct_size;
+  int32_t     severity;               /* INF_FINDING_*; unknown ones of later minors: a note                        */
+  const char *section;                /* "verdict", "system", "process", "environment", "options", "driver", "gpu", */
+                                      /* "server"; more may come. Those of one section follow each other            */
+  const char *key;                    /* what it is about, unique within its section: "kernel", "/dev/kfd"          */
+  const char *value;                  /* one line                                                                   */
+  const char *reason;                 /* machine code, as in inf_error; "" for a fact                               */
+  const char *remedy;                 /* what to do, one sentence; "" = nothing is known, or needed                 */
+} inf_finding;
+
+typedef struct inf_diagnose {         /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* [ts] Look at everything that decides whether the backend can work here, and call on_finding for each finding, on this
+   * thread; anything but INF_CONTINUE ends it with INF_OK. The first finding is the verdict: section "verdict", key the
+   * backend's name. Loads no model and starts nothing but short runs of a program that the backend depends on, which may
+   * initialise the devices; blocks at most 10 s. Values of variables that look like secrets are left out; paths are
+   * shown as they are. Returns INF_OK, INVALID, NO_MEMORY. */
+  inf_status (INF_CALL *run)(inf_instance *, const inf_backend *self, void *user,
+                             int32_t (INF_CALL *on_finding)(void *user, const inf_finding *finding), inf_error *err);
+} inf_diagnose;
 
 /* As in plugin.h: what is laid out here stays so. */
 INF_SA(offsetof(inf_device, name) == 40 && offsetof(inf_device, message) == 304 && sizeof(inf_device) == 520,
@@ -176,7 +247,14 @@ INF_SA(sizeof(inf_devices) == 24, "inf_devices moved");
 INF_SA(offsetof(inf_model_file, path) == 16 && offsetof(inf_model_file, context_len) == 104 &&
        offsetof(inf_model_file, quantisation) == 168 && offsetof(inf_model_file, message) == 1048 &&
        sizeof(inf_model_file) == 1512, "inf_model_file moved");
-INF_SA(sizeof(inf_models) == 32, "inf_models moved");
+INF_SA(offsetof(inf_finding, section) == 8 && offsetof(inf_finding, remedy) == 40 && sizeof(inf_finding) == 48,
+       "inf_finding moved");
+INF_SA(offsetof(inf_diagnose, run) == 8 && sizeof(inf_diagnose) == 16, "inf_diagnose moved");
+INF_SA(offsetof(inf_fit_request, memory_free) == 16 && offsetof(inf_fit_request, device_kind) == 32 &&
+       sizeof(inf_fit_request) == 48, "inf_fit_request moved");
+INF_SA(offsetof(inf_fit_report, context_len) == 8 && offsetof(inf_fit_report, weights) == 24 &&
+       sizeof(inf_fit_report) == 72, "inf_fit_report moved");
+INF_SA(offsetof(inf_models, resolve) == 24 && sizeof(inf_models) == 40, "inf_models moved");
 
 #ifdef __cplusplus
 }

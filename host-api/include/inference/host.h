@@ -118,6 +118,29 @@ INF_API inf_status inf_registry_list_devices(const inf_registry *self, const inf
                                              int32_t (*on_device)(void *user, const inf_device *device),
                                              inf_error *err);
 
+/* [ts] What a candidate's backend finds on this machine (inf.diagnose/1), through the callback, on this thread.
+ * INF_E_UNSUPPORTED where the backend does not tell, or has no instance; else as inf_diagnose.run. */
+INF_API inf_status inf_registry_diagnose(const inf_registry *self, const inf_candidate *candidate, void *user,
+                                         int32_t (*on_finding)(void *user, const inf_finding *finding),
+                                         inf_error *err);
+
+/* The version of this library, "0.1.0"; [pure] */
+INF_API const char *inf_library_version(void);
+/* [ts] Models on disk (inf.models/1), whether or not the candidate's backend is available: nothing is started, and no
+ * device is touched. candidate NULL: the first one that can. INF_E_UNSUPPORTED where there is none or it cannot; else as
+ * the function of inf_models of the same name, which also says what the arguments mean. */
+INF_API inf_status inf_registry_list_models(const inf_registry *self, const inf_candidate *candidate,
+                                            const char *const *dirs, size_t dir_count, uint32_t flags, void *user,
+                                            int32_t (*on_file)(void *user, const inf_model_file *file),
+                                            inf_error *err);
+INF_API inf_status inf_registry_inspect_model(const inf_registry *self, const inf_candidate *candidate,
+                                              const char *path, inf_model_file *out, inf_error *err);
+INF_API inf_status inf_registry_resolve_model(const inf_registry *self, const inf_candidate *candidate,
+                                              const char *wish, const char *const *dirs, size_t dir_count, char *path,
+                                              size_t path_size, inf_error *err);
+INF_API inf_status inf_registry_fit_model(const inf_registry *self, const inf_candidate *candidate, const char *path,
+                                          const inf_fit_request *request, inf_fit_report *out, inf_error *err);
+
 /* "available", "unavailable", "shadowed", "disabled", "untrusted", "incompatible", "crashed", "timed-out",
  * "not-a-plugin"; [pure] */
 INF_API const char *inf_state_name(int32_t state);

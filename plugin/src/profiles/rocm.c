@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "amdgpu.h"
+#include "gpu_report.h"
 #include "gpu_select.h"
 #include "gpu_support.h"
 #include "gpu_verify.h"
@@ -89,6 +90,18 @@ static void take_memory(const struct finding *finding, struct gr_device_choice *
 	}
 }
 
+/* An idle card of these generations stays at full clock while the runtime holds more than one hardware queue
+ * (github.com/ROCm/ROCm/issues/2625). */
+static bool all_rdna(const struct finding *finding)
+{
+	for (size_t i = 0; i < finding->choice.count; i++) {
+		const char *gfx = finding->scan.gpus[finding->choice.gpus[i]].gfx;
+		if (strncmp(gfx, "gfx10", 5) != 0 && strncmp(gfx, "gfx11", 5) != 0 && strncmp(gfx, "gfx12", 5) != 0)
+			return false;
+	}
+	return finding->choice.count > 0;
+}
+
 static void choose(const struct gr_device_query *query, struct gr_device_choice *out)
 {
 	struct finding *finding = find(query, &out->refusal);
@@ -101,6 +114,8 @@ static void choose(const struct gr_device_query *query, struct gr_device_choice 
 	gr_gpu_choice_text(&finding->choice, &finding->scan, out->text, sizeof out->text);
 	snprintf(out->argument, sizeof out->argument, "%s", finding->choice.devices);
 	gr_gpu_pin_env(&finding->choice, &out->env);
+	if (all_rdna(finding) && !gr_env_get(query->env, "GPU_MAX_HW_QUEUES"))
+		gr_strv_add_env(&out->env, "GPU_MAX_HW_QUEUES", "1");
 	take_memory(finding, out);
 }
 
@@ -154,11 +169,16 @@ static inf_device describe(const struct finding *finding, size_t index)
 	describe_memory(&out, &gpu->memory);
 	snprintf(out.product, sizeof out.product, "%s", gpu->product[0] ? gpu->product : "AMD GPU");
 	snprintf(out.gfx, sizeof out.gfx, "%s", gpu->gfx);
-	if (gpu->unique_id)
+	if (gpu->unique_id && !gpu->id_shared)	/* one of a card's partitions cannot be named by it */
 		snprintf(out.uuid, sizeof out.uuid, "GPU-%016llx", (unsigned long long)gpu->unique_id);
 	snprintf(out.pci, sizeof out.pci, "%.15s", gpu->pci);
-	snprintf(out.reason, sizeof out.reason, "%s", fate_code(fate));
-	snprintf(out.message, sizeof out.message, "%s", gr_gpu_fate_text(fate));
+	if (fate == GR_GPU_NOT_LOOKED_AT && finding->choice.refusal.code) {
+		snprintf(out.reason, sizeof out.reason, "%s", finding->choice.refusal.code);
+		gr_refusal_text(&finding->choice.refusal, out.message);
+	} else {
+		snprintf(out.reason, sizeof out.reason, "%s", fate_code(fate));
+		snprintf(out.message, sizeof out.message, "%s", gr_gpu_fate_text(fate));
+	}
 	return out;
 }
 
@@ -214,6 +234,19 @@ static inf_status report(const struct gr_device_query *query, const struct gr_de
 	return st;
 }
 
+/* ---- inf.diagnose/1 -------------------------------------------------------------------------------------------- */
+static void diagnose(const struct gr_device_query *query, struct gr_findings *out)
+{
+	struct gr_sysroot root = GR_SYSROOT_INIT;
+	struct finding *finding = calloc(1, sizeof *finding);
+	if (finding && gr_sysroot_open(&root, query->options->sysroot) == 0) {
+		look(finding, &root.ops, query);
+		gr_gpu_report(out, &root.ops, &finding->scan, &finding->support, &finding->choice, query->env);
+	}
+	gr_sysroot_release(&root);
+	free(finding);
+}
+
 const struct gr_profile gr_profile = {
 	.name = "rocm",
 	.server_variable = "ROCM_LLAMA_SERVER_PATH",
@@ -221,7 +254,8 @@ const struct gr_profile gr_profile = {
 	.selectors = selectors,
 	.score = 600,
 	.gpu = true,
-	.devices = { choose, verify, list, report, release },
+	.library_path = true,
+	.devices = { choose, verify, list, report, release, diagnose },
 };
 
 GR_DEFINE_PLUGIN("io.github.go-rocm.rocm", "rocm", "AMD GPUs, through llama-server with ROCm");

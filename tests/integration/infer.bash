@@ -1,9 +1,10 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 #
-# infer_test: what the tests of infer share. Source it after $infer, $tmp and $limit_s are set.
-# shellcheck disable=SC2154
+# What the tests of infer share: sourced, with $infer and $tmp set.
+limit_s=60	# of one run of infer; none comes near it
 failures=0
+
+# ---- running and judging ----
 
 # run ARGUMENT...: leaves $code, $tmp/out and $tmp/err. Standard input is the caller's.
 run() {
@@ -51,4 +52,13 @@ check() {
 	head -c 2000 -- "$tmp/out" | sed 's/^/#   out: /'
 	head -c 2000 -- "$tmp/err" | sed 's/^/#   err: /'
 	failures=$((failures + 1))
+}
+
+# check_all SCRIPT: every function between "# ---- help" and "# ---- all" whose name says what it shows.
+check_all() {
+	local name
+	while read -r name; do
+		[[ $name == *_* ]] && check "$name"
+	done < <(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "$1")
+	((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }
 }
