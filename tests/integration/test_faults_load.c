@@ -97,7 +97,7 @@ static const struct ending last_lines[] = {
 	  "--half" },
 	{ "on start\n log \\xff\\xfe\\x01 odd\n exit 1\n", INF_E_BACKEND_DIED, "server_died", "odd" },
 	{ "on start\n exit 1\n", INF_E_BACKEND_DIED, "server_died", "exit status 1" },
-	{ "on start\n exit 0\n", INF_E_BACKEND_DIED, "server_died", "exit status 0" },
+	{ "on start\n exit 0\n", INF_E_BACKEND_DIED, "server_ended", "exit status 0" },
 	/* What was said last is not always what matters. */
 	{ "on start\n log llama_model_load: error loading model: unknown model architecture: 'q'\n log srv load_model: "
 	  "failed to load model, '/x'\n log srv llama_server: exiting due to model loading error\n exit 1\n",
@@ -116,7 +116,7 @@ END_TEST
 static const struct ending stages[] = {
 	{ "on start\n kill 11\n", INF_E_BACKEND_DIED, NULL, "signal 11" },
 	{ "on start\n kill 9\n", INF_E_BACKEND_DIED, NULL, "signal 9" },
-	{ "on start\n kill 7\n", INF_E_BACKEND_DIED, NULL, "signal 7" },
+	{ "on start\n kill 7\n", INF_E_IO, "model_file_lost", "signal 7" },
 	{ "on start\n wait 150\n kill 11\n", INF_E_BACKEND_DIED, NULL, "signal 11" },
 	{ "on start\n listen\n wait 150\n kill 11\non /health\n hang\n", INF_E_BACKEND_DIED, NULL, "signal 11" },
 	{ "on /health\n kill 11\n", INF_E_BACKEND_DIED, NULL, "signal 11" },
