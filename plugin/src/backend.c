@@ -238,9 +238,9 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
 	pthread_mutex_lock(&self->lock);
 	*out = self->facts;
 	pthread_mutex_unlock(&self->lock);
-	/* That it was slow once says more about that moment than about the file: a load asks again, available() does
-	 * not, because it may be called often. */
-	if (!gr_server_same(&file, &out->file) || (on_wait && out->status == INF_E_TIMEOUT))
+	/* What was in its way, a missing library or a machine without memory, can be gone while the file is the same: a
+	 * load asks again, available() does not, because it may be called often. */
+	if (!gr_server_same(&file, &out->file) || (on_wait && out->status != INF_OK))
 		st = look_again(self, &file, on_wait, user, out, err);
 	if (st == INF_OK && out->status != INF_OK) {
 		st = out->status == INF_E_TIMEOUT ? INF_E_UNAVAILABLE : out->status;

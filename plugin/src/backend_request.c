@@ -342,7 +342,7 @@ static inf_status judge(struct request *r, inf_status st, int code, const struct
 	if (st == INF_OK && code != 200)
 		return refused(r, code, refusal);
 	if (st == INF_OK || st == INF_E_IO) {
-		inf_status died = gr_server_check_lost(r->model, st != INF_OK && code == 0, r->err);
+		inf_status died = gr_server_check_lost(r->model, st == INF_E_IO, r->err);
 		if (died != INF_OK)
 			return died;
 	}

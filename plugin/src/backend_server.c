@@ -11,6 +11,7 @@
 
 enum {
 	HEALTH_TIMEOUT_MS = 2000,
+	DYING_MS = 2000,		/* from a process that takes no connections any more to its end */
 	PROBE_MS = 10000,		/* for one token after the machine slept */
 	POLL_MS = 40,			/* between two questions to a caller that waits */
 	ALONE_MS = 30000,		/* for the other calls on a dead server to end */
@@ -79,6 +80,9 @@ inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *er
 		return gr_server_check_alive(self, err);
 	if (!unreachable || takes_connections(self))
 		return INF_OK;
+	/* The sockets of a process are closed before its end can be seen, on a busy machine long before. */
+	if (gr_supervisor_wait_end(self->server, DYING_MS) > GR_STATE_UP)
+		return gr_server_check_alive(self, err);
 	return gr_server_give_up(self, INF_E_BACKEND_DIED, "server_deaf", "runs on but takes no connections any more", err);
 }
 

@@ -23,6 +23,8 @@ enum {
 	DEVICE_LOOK_MS = 1000,		/* without another sign of life, before the devices are asked */
 	REMOTE_PATIENCE = 5,		/* times the stall limit, for models on a network file system */
 	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
+	/* Answering our own questions costs the server CPU time too: only more than this of a second is movement. */
+	CPU_WINDOW_MS = 1000, CPU_IDLE_TICKS = 3,
 };
 
 /* ---- the server's start ---------------------------------------------------------------------------------------- */
@@ -102,6 +104,8 @@ struct loading {
 	const struct gr_progress *progress;
 	int64_t started_ms, reported_ms, moved_ms;
 	struct gr_activity activity;
+	uint64_t cpu_begin;		/* CPU ticks when the window began */
+	int64_t cpu_begin_ms;
 	uint64_t output_total, device_used;
 	int64_t stall_ms;
 	int32_t stage;
@@ -144,6 +148,16 @@ static void notice_stage(struct loading *l)
 	}
 }
 
+static bool computes(struct loading *l, uint64_t cpu_ticks, int64_t now)
+{
+	bool busy = cpu_ticks > l->cpu_begin + CPU_IDLE_TICKS;
+	if (busy || now - l->cpu_begin_ms >= CPU_WINDOW_MS) {
+		l->cpu_begin = cpu_ticks;
+		l->cpu_begin_ms = now;
+	}
+	return busy;
+}
+
 static void notice_movement(struct loading *l, int64_t now)
 {
 	struct gr_activity activity = { 0 };
@@ -153,7 +167,7 @@ static void notice_movement(struct loading *l, int64_t now)
 		notice_stage(l);
 	if (now - l->moved_ms >= DEVICE_LOOK_MS)
 		used = device_used(l->model);
-	if (activity.cpu_ticks != l->activity.cpu_ticks || activity.read_bytes != l->activity.read_bytes ||
+	if (computes(l, activity.cpu_ticks, now) || activity.read_bytes != l->activity.read_bytes ||
 	    activity.resident_bytes != l->activity.resident_bytes || output_total != l->output_total ||
 	    used != l->device_used)
 		l->moved_ms = now;

@@ -209,10 +209,15 @@ static struct report read_report(int fd)
 	struct report report = { STEP_NONE, 0 };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int ready;
+	ssize_t n = 0;
 	do
 		ready = poll(&p, 1, REPORT_MS);
 	while (ready < 0 && errno == EINTR);
-	if (ready <= 0 || read(fd, &report, sizeof report) != (ssize_t)sizeof report)
+	if (ready > 0)
+		do
+			n = read(fd, &report, sizeof report);
+		while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof report)
 		report.step = STEP_NONE;
 	return report;
 }

@@ -110,11 +110,18 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-ssize_t gr_sysroot_text(const struct gr_sysroot_ops *ops, const char *path, char *buf, size_t cap)
+/* An interrupted read is begun again. */
+static ssize_t read_piece(const struct gr_sysroot_ops *ops, const char *path, uint64_t offset, char *buf, size_t cap)
 {
 	ssize_t n = -EINTR;
 	for (int i = 0; i < GR_SYSROOT_EINTR_MAX && n == -EINTR; i++)
-		n = ops->read_file(ops->ctx, path, 0, buf, cap - 1);
+		n = ops->read_file(ops->ctx, path, offset, buf, cap);
+	return n;
+}
+
+ssize_t gr_sysroot_text(const struct gr_sysroot_ops *ops, const char *path, char *buf, size_t cap)
+{
+	ssize_t n = read_piece(ops, path, 0, buf, cap - 1);
 	if (n < 0) {
 		buf[0] = '\0';
 		return n;
@@ -174,7 +181,7 @@ void gr_sysroot_each_line(const struct gr_sysroot_ops *ops, const char *path, gr
 	char text[GR_SYSROOT_LINE_MAX];
 	size_t done = 1;
 	for (uint64_t at = 0; done && at < GR_SYSROOT_LINES_MAX; at += done) {
-		ssize_t n = ops->read_file(ops->ctx, path, at, text, sizeof text);
+		ssize_t n = read_piece(ops, path, at, text, sizeof text);
 		done = n > 0 ? lines_of(text, (size_t)n, fn, user) : 0;
 	}
 }

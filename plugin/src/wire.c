@@ -237,6 +237,13 @@ static int64_t member_int(struct json_object *root, const char *key, int64_t fal
 	return value ? json_object_get_int64(value) : fallback;
 }
 
+/* How many tokens; -1 for what no stream can have. */
+static int64_t member_count(struct json_object *root, const char *key)
+{
+	int64_t count = member_int(root, key, -1);
+	return count >= 0 && count <= GR_WIRE_TOKENS_MAX ? count : -1;
+}
+
 static double member_number(struct json_object *root, const char *key, double fallback)
 {
 	struct json_object *value = NULL;
@@ -408,8 +415,8 @@ static void read_final(struct json_object *root, struct json_object *stop_type, 
 	out->kind = GR_WIRE_FINAL;
 	out->stop = stop_of(stop_type);
 	out->truncated = member_true(root, "truncated");
-	out->evaluated = member_int(root, "tokens_evaluated", -1);
-	out->cached = member_int(root, "timings/cache_n", -1);
+	out->evaluated = member_count(root, "tokens_evaluated");
+	out->cached = member_count(root, "timings/cache_n");
 	out->prefill_ms = member_number(root, "timings/prompt_ms", -1);
 	out->decode_ms = member_number(root, "timings/predicted_ms", -1);
 }
@@ -452,7 +459,7 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		return bad_answer(err, data, len, "holds an event that cannot be read");
 
 	struct json_object *root = self->root, *found;
-	out->predicted = member_int(root, "tokens_predicted", -1);
+	out->predicted = member_count(root, "tokens_predicted");
 	if ((found = member(root, "error", json_type_object))) {
 		out->kind = GR_WIRE_ERROR;
 		read_error(found, &out->error);

@@ -19,7 +19,7 @@
  */
 enum {
 	GR_WIRE_BODY_MAX = 256 << 20,	/* bytes of a request or of an answer that is not a stream */
-	GR_WIRE_TOKENS_MAX = 1 << 24,	/* token ids in one answer */
+	GR_WIRE_TOKENS_MAX = 1 << 24,	/* token ids in one answer, and what counts of tokens are believed */
 };
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@ enum { GONE_MS = 5000 };
 static const char *stand_in(struct scratch *scratch, const char *body)
 {
 	char text[8192];
-	snprintf(text, sizeof text, "#!/bin/sh\nreal='%s'\ncase $1 in --version|--help|--list-devices) exec \"$real\" \"$@\";; esac\n%s\n",
+	snprintf(text, sizeof text, "#!/bin/sh\nreal='%s'\ncase $* in --version|--help|*--list-devices) exec \"$real\" \"$@\";; esac\n%s\n",
 		 harness_server(), body);
 	const char *path = scratch_write(scratch, "stand-in", text, strlen(text));
 	ck_assert_int_eq(chmod(path, 0755), 0);

@@ -71,7 +71,7 @@ static void open_world(struct world *w, const char *body, int32_t level)
 	w->journal = calloc(1, sizeof *w->journal);
 	pthread_mutex_init(&w->journal->lock, NULL);
 	pthread_cond_init(&w->journal->opened, NULL);
-	snprintf(text, sizeof text, "#!/bin/sh\nreal='%s'\ncase $1 in --version|--help|--list-devices) exec \"$real\" \"$@\";; esac\n%s\n",
+	snprintf(text, sizeof text, "#!/bin/sh\nreal='%s'\ncase $* in --version|--help|*--list-devices) exec \"$real\" \"$@\";; esac\n%s\n",
 		 harness_server(), body ? body : "exec \"$real\" \"$@\"");
 	const char *server = scratch_write(&w->scratch, "llama-server", text, strlen(text));
 	ck_assert_int_eq(chmod(server, 0755), 0);

@@ -137,7 +137,7 @@ END_TEST
 static const char *script(struct scratch *scratch, const char *body)
 {
 	char text[8192];
-	snprintf(text, sizeof text, "#!/bin/sh\ncase $1 in --version|--help|--list-devices) exec '%s' \"$@\";; esac\n%s\n",
+	snprintf(text, sizeof text, "#!/bin/sh\ncase $* in --version|--help|*--list-devices) exec '%s' \"$@\";; esac\n%s\n",
 		 harness_server(), body);
 	const char *path = scratch_write(scratch, "llama-server", text, strlen(text));
 	ck_assert_int_eq(chmod(path, 0755), 0);
@@ -359,6 +359,7 @@ END_TEST
 
 struct silence {
 	int64_t last_ms, longest_ms;
+	int reports;
 };
 
 static int32_t note_silence(void *user, const inf_progress *progress)
@@ -369,6 +370,7 @@ static int32_t note_silence(void *user, const inf_progress *progress)
 	if (s->last_ms && now - s->last_ms > s->longest_ms)
 		s->longest_ms = now - s->last_ms;
 	s->last_ms = now;
+	s->reports++;
 	return INF_CONTINUE;
 }
 
@@ -385,7 +387,8 @@ START_TEST(load_reports_while_the_binary_is_looked_at)
 	ck_assert_int_eq(load(&w, note_silence, &silence), INF_E_UNAVAILABLE);
 	ck_assert_str_eq(w.err.reason, "server_probe_timeout");
 	ck_assert_int_gt(silence.last_ms, 0);
-	ck_assert_int_lt(silence.longest_ms, 250);
+	ck_assert_int_ge(silence.reports, 8);		/* four a second while it looked for two */
+	ck_assert_int_lt(silence.longest_ms, 1000);	/* one of them may be late on a busy machine */
 	/* The answer is kept: asking again costs nothing. */
 	inf_availability report = { .struct_size = sizeof report };
 	int64_t before = monotonic_ms();

@@ -879,6 +879,19 @@ START_TEST(event_with_wrong_types_counts_them_as_missing)
 }
 END_TEST
 
+static const struct { const char *number; int64_t predicted; } token_counts[] = {
+	{ "0", 0 }, { "16777216", GR_WIRE_TOKENS_MAX }, { "16777217", -1 }, { "-1", -1 }, { "-9223372036854775808", -1 },
+	{ "9223372036854775807", -1 }, { "99999999999999999999", -1 }, { "1e9", -1 },
+};
+
+START_TEST(event_with_a_count_that_no_stream_has_says_unknown)
+{
+	char text[128];
+	snprintf(text, sizeof text, "{\"content\":\"x\",\"tokens\":[5],\"tokens_predicted\":%s}", token_counts[_i].number);
+	ck_assert_int_eq(decode(text).predicted, token_counts[_i].predicted);
+}
+END_TEST
+
 START_TEST(event_final_with_wrong_types_says_unknown)
 {
 	struct gr_wire_event event = decode("{\"stop_type\":\"eos\",\"truncated\":\"true\",\"tokens_predicted\":\"1\","
@@ -1087,6 +1100,7 @@ static TCase *stream_case(void)
 	tcase_add_test(tc, event_error_beats_everything_else);
 	tcase_add_test(tc, event_null_is_nothing);
 	tcase_add_loop_test(tc, event_with_wrong_types_counts_them_as_missing, 0, ROWS(odd_cases));
+	tcase_add_loop_test(tc, event_with_a_count_that_no_stream_has_says_unknown, 0, ROWS(token_counts));
 	tcase_add_test(tc, event_final_with_wrong_types_says_unknown);
 	tcase_add_test(tc, event_text_may_hold_nul);
 	tcase_add_loop_test(tc, texts_that_come_out_are_utf8, 0, ROWS(bad_utf8));
