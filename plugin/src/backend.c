@@ -38,8 +38,10 @@ static void copy_variables(struct gr_strv *env, const char *const *names)
 static inf_status copy_environment(inf_instance *self, inf_error *err)
 {
 	const char *const own[] = { gr_profile.server_variable, NULL };
+	const char *const libraries[] = { gr_profile.library_path ? "LD_LIBRARY_PATH" : NULL, NULL };
 	copy_variables(&self->env, host_variables);
 	copy_variables(&self->env, own);
+	copy_variables(&self->env, libraries);
 	copy_variables(&self->env, gr_profile.environment);
 	copy_variables(&self->env, gr_profile.selectors);
 	if (self->env.failed)
@@ -129,11 +131,13 @@ inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run 
 			   inf_error *err)
 {
 	struct gr_strv env = GR_STRV_INIT;
-	const struct gr_launch_place place = { .home = "/nonexistent", .directory = "/tmp", .extra_env = run->device_env };
+	const struct gr_launch_place place = {
+		.server_path = run->path, .home = "/nonexistent", .directory = "/tmp", .extra_env = run->device_env,
+	};
 	char *argv[GR_SERVER_ARGUMENTS_MAX + 2] = { (char *)run->path };
 	for (size_t i = 0; run->arguments[i]; i++)
 		argv[i + 1] = (char *)run->arguments[i];
-	gr_launch_env(&env, &place, self->env.items, gr_profile.environment);
+	gr_instance_child_env(self, &place, &env);
 	inf_status st = INF_E_NO_MEMORY;
 	if (!env.failed) {
 		const struct gr_spawn spec = { run->path, argv, env.items, "/" };
@@ -469,6 +473,7 @@ static inf_status finish(inf_model *model, inf_status st, const inf_error *error
 	model->last_error = *error;
 	model->last_error.code = st;
 	pthread_mutex_unlock(&model->lock);
+	gr_model_tell_log(model);
 	gr_slots_leave(model->slots);
 	if (st != INF_OK)
 		inf_write_struct(err, error, sizeof *error);

@@ -8,10 +8,13 @@
 
 #include "inference/plugin.h"
 
+#include "childlog.h"
 #include "gguf.h"
 #include "http.h"
 #include "launch.h"
 #include "modelset.h"
+#include "logfile.h"
+#include "oom.h"
 #include "options.h"
 #include "profile.h"
 #include "restart.h"
@@ -28,8 +31,9 @@
  *
  * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
- * backend_server.c the server while it is used, backend_request.c one generate or chat, backend_files.c the models on
- * disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
+ * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
+ * is used, backend_death.c why it ended, backend_request.c one generate or chat, backend_files.c the models on disk,
+ * backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -70,6 +74,17 @@ struct gr_start {
 	uint64_t adapter_bytes;
 };
 
+/* What the server says, on its way to the host's log and to a file. */
+struct gr_model_log {
+	struct gr_logfile file;		/* the supervisor's thread writes it */
+	pthread_mutex_t lock;		/* below */
+	struct gr_childlog lines;
+	uint64_t file_lost;
+	int file_error;
+	bool telling;			/* a thread is in the host's callback */
+	bool loss_told;
+};
+
 struct inf_model {
 	struct inf_instance *instance;
 	struct gr_gguf file;
@@ -77,10 +92,13 @@ struct inf_model {
 	struct gr_slots *slots;
 	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
 	struct gr_wake wake;
+	struct gr_model_log log;
 
 	pthread_rwlock_t server_lock;	/* held to use what follows, written to put another server there */
 	struct gr_rundir rundir;
 	struct gr_supervisor *server;	/* NULL = the last start failed */
+	struct gr_oom before;		/* when it was started */
+	atomic_bool killed;		/* we did it */
 	struct gr_http *http;
 	inf_model_info info;
 	struct gr_device_choice devices;	/* empty where no device was chosen */
@@ -182,10 +200,33 @@ inf_status gr_server_check_alive(inf_model *self, inf_error *err);
 inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *err);
 /* Kill a server that is of no use any more. what: "llama-server WHAT; it was killed". Returns status. */
 inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err);
-/* loading: the status is that of a load that ended so. */
-inf_status gr_server_explain_death(inf_model *self, const char *during, bool loading, inf_error *err);
 /* Sleep of the machine before this is of no concern. */
 void gr_server_remember_clocks(inf_model *self);
+
+/* ---- backend_environment.c ---- */
+/* The environment of a server that is started at a place; place->library_path is filled in from the host's. */
+void gr_instance_child_env(const inf_instance *self, const struct gr_launch_place *place, struct gr_strv *out);
+/* Log what of the host's environment a server gets that can change what it does, and what is kept from it. */
+void gr_instance_tell_env(const inf_instance *self, const struct gr_launch_place *place);
+
+/* ---- backend_death.c ---- */
+/* Before a server starts. */
+void gr_server_watch_memory(inf_model *self);
+/* Why the server ended. loading: the status is that of a load that ended so. */
+inf_status gr_server_explain_death(inf_model *self, bool loading, inf_error *err);
+/* What a caller can do about a death: come again, or give the model up. */
+void gr_server_flag_death(const inf_model *self, inf_error *err);
+/* The last line that the server said. */
+void gr_server_last_words(inf_model *self, char *out, size_t cap);
+
+/* ---- backend_log.c ---- */
+void gr_model_log_init(inf_model *self);
+void gr_model_log_release(inf_model *self);
+/* A line of the server; for the supervisor. Never waits for the host. */
+void gr_model_on_line(void *model, const char *line, size_t len);
+/* Give the host what the server said since. On the threads of the host's own calls, so that a log callback that blocks
+ * holds up the call that it belongs to and nothing else. */
+void gr_model_tell_log(inf_model *self);
 
 /* ---- backend_devices.c ---- */
 extern const inf_devices gr_devices_table;

@@ -45,7 +45,13 @@ static void judge_list(struct diagnosis *self, const struct gr_exit *exit)
 	gr_devlog_feed(&self->devices, self->output, strlen(self->output));
 	if (good)
 		return;
-	const struct gr_diagnosis why = gr_diagnose(self->output, strlen(self->output));
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = self->output;
+	death.len = strlen(self->output);
+	death.loading = true;
+	death.exit_code = exit->kind == GR_EXIT_CODE ? exit->value : -1;
+	death.signal = exit->kind == GR_EXIT_SIGNAL ? exit->value : 0;
+	const struct gr_diagnosis why = gr_diagnose(&death);
 	inf_fail(&self->list_error, INF_E_UNAVAILABLE, "list_devices", "llama-server --list-devices ended with %s%s%s",
 		 gr_exit_text(exit, text, sizeof text), why.quote[0] ? ": " : "", why.quote);
 	snprintf(self->list_remedy, sizeof self->list_remedy, "%s", why.hint[0] ? why.hint :

@@ -182,6 +182,8 @@ static void keep_promises(inf_model *self)
 static inf_status release(inf_model *self, inf_error *err)
 {
 	inf_status st = gr_server_drop(self, err);
+	gr_model_tell_log(self);
+	gr_model_log_release(self);
 	gr_slots_free(self->slots);
 	gr_devices_release(self);
 	free(self->token_kinds);
@@ -197,6 +199,9 @@ static inf_status prepare(inf_model *self, const inf_load_params *params, const 
 {
 	struct gr_start *start = self->start;
 	inf_status st = copy_request(start, params, err);
+	if (st == INF_OK && start->options.log_file)
+		st = gr_logfile_open(&self->log.file, start->options.log_file, err);
+	start->options.log_file = NULL;		/* text of the caller's, and opened only once */
 	if (st == INF_OK)
 		st = read_files(start, params->path, err);
 	if (st == INF_OK)
@@ -240,6 +245,7 @@ static inf_model *new_model(inf_instance *instance)
 	self->last_error.struct_size = self->death.struct_size = sizeof self->death;
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_rwlock_init(&self->server_lock, NULL);
+	gr_model_log_init(self);
 	return self;
 }
 

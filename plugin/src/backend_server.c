@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "backend.h"
-#include "diagnose.h"
 #include "fail.h"
 
 enum {
@@ -19,33 +18,7 @@ enum {
 	HOLDS_MAX = 3,			/* servers that may end between a start and its use */
 };
 
-/* ---- why it ended ---------------------------------------------------------------------------------------------- */
-/* What a caller can do about it: come again, or give the model up. */
-static void flag_death(const inf_model *self, inf_error *err)
-{
-	gr_fail_flags(err, self->start->options.restart ? INF_ERR_FLAG_RETRYABLE : INF_ERR_FLAG_MODEL_DEAD);
-}
-
-inf_status gr_server_explain_death(inf_model *self, const char *during, bool loading, inf_error *err)
-{
-	char exit_text[96];
-	struct gr_exit exit = gr_supervisor_exit(self->server);
-	char *output = malloc(GR_SUPERVISOR_RING + 1);
-	struct gr_diagnosis d = { INF_E_BACKEND_DIED, "server_died", "", "" };
-	if (output)
-		d = gr_diagnose(output, gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1));
-	free(output);
-	gr_exit_text(&exit, exit_text, sizeof exit_text);
-	inf_status st = loading ? d.status : INF_E_BACKEND_DIED;
-	/* A signal says more than the last line of a server that had no time to complain. */
-	bool said = d.quote[0] && !(exit.kind == GR_EXIT_SIGNAL && strcmp(d.reason, "server_died") == 0 && loading);
-	inf_fail(err, st, d.reason, "llama-server ended %s with %s%s%s%s%s", during, exit_text,
-		 said ? "; its words: " : "", said ? d.quote : "", d.hint[0] ? "; " : "", d.hint);
-	if (!loading)
-		flag_death(self, err);
-	return st;
-}
-
+/* ---- alive or not ---------------------------------------------------------------------------------------------- */
 static bool is_alive(inf_model *self)
 {
 	return self->server && gr_supervisor_state(self->server) <= GR_STATE_UP;
@@ -72,7 +45,7 @@ inf_status gr_server_check_alive(inf_model *self, inf_error *err)
 		return INF_OK;
 	const inf_error death = read_death(self);
 	if (death.code == INF_OK)
-		return gr_server_explain_death(self, "while the model was loaded", false, err);
+		return gr_server_explain_death(self, false, err);
 	inf_write_struct(err, &death, sizeof death);
 	return death.code;
 }
@@ -88,11 +61,12 @@ static bool takes_connections(inf_model *self)
 inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err)
 {
 	inf_error death = { .struct_size = sizeof death };
+	atomic_store(&self->killed, true);
 	gr_supervisor_set_lost(self->server);
 	gr_supervisor_wait_end(self->server, GR_SERVER_NOTICE_MS);
 	inf_fail(&death, status, reason, "llama-server %s; it was killed%s", what,
 		 self->start->options.restart ? "" : ": close the model and load it again");
-	flag_death(self, &death);
+	gr_server_flag_death(self, &death);
 	inf_write_struct(err, &death, sizeof death);
 	death.code = INF_E_BACKEND_DIED;	/* to whoever comes later */
 	write_death(self, &death);
@@ -232,7 +206,7 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	gr_server_drop(self, NULL);
 	if (st == INF_E_CANCELLED)
 		return stopped(err);
-	flag_death(self, err);
+	gr_server_flag_death(self, err);
 	note_end(self, err);
 	return st;
 }

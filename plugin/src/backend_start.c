@@ -26,12 +26,6 @@ enum {
 };
 
 /* ---- the server's start ---------------------------------------------------------------------------------------- */
-static void on_line(void *user, const char *line, size_t len)
-{
-	(void)len;
-	gr_log(user, INF_LOG_DEBUG, "llama-server: %s", line);
-}
-
 static inf_status make_key(char out[2 * KEY_BYTES + 1], inf_error *err)
 {
 	unsigned char bytes[KEY_BYTES];
@@ -79,16 +73,18 @@ static inf_status spawn_server(inf_model *self, inf_error *err)
 		.features = start->facts.features,
 	};
 	gr_launch_argv(&argv, &start->plan, &place);
-	gr_launch_env(&env, &place, self->instance->env.items, gr_profile.environment);
+	gr_instance_child_env(self->instance, &place, &env);
 	if (argv.failed || env.failed) {
 		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's arguments");
 		goto out;
 	}
 	const struct gr_supervisor_spec spec = {
 		.spawn = { start->facts.file.path, argv.items, env.items, self->rundir.path },
-		.on_line = self->instance->host->log && self->instance->host->log_level <= INF_LOG_DEBUG ? on_line : NULL,
-		.user = self->instance,
+		.on_line = gr_model_on_line,
+		.user = self,
 	};
+	gr_instance_tell_env(self->instance, &place);
+	gr_server_watch_memory(self);
 	st = gr_supervisor_start(&self->server, &spec, err);
 out:
 	explicit_bzero(key, sizeof key);
@@ -191,6 +187,7 @@ static int tick(void *user)
 {
 	struct loading *l = user;
 	int64_t now = gr_now_ms();
+	gr_model_tell_log(l->model);
 	if (now - l->reported_ms >= REPORT_MS) {
 		l->reported_ms = now;
 		notice_movement(l, now);
@@ -221,22 +218,18 @@ static int ask_health(struct loading *l, int *out_code)
 
 static inf_status explain_wait(struct loading *l, inf_error *err)
 {
-	char *output;
-	struct gr_diagnosis d = { 0 };
+	char words[GR_DIAGNOSE_QUOTE];
 	if (l->cancelled)
 		return inf_fail(err, INF_E_CANCELLED, "cancelled", "the load was cancelled");
 	if (!l->stalled) {
 		gr_supervisor_wait_end(l->model->server, DEATH_NOTICE_MS);
-		return gr_server_explain_death(l->model, "while it loaded the model", true, err);
+		return gr_server_explain_death(l->model, true, err);
 	}
-	output = malloc(GR_SUPERVISOR_RING + 1);
-	if (output)
-		d = gr_diagnose(output, gr_supervisor_output(l->model->server, output, GR_SUPERVISOR_RING + 1));
-	free(output);
+	gr_server_last_words(l->model, words, sizeof words);
 	return inf_fail(err, INF_E_TIMEOUT, "load_stalled",
 			"llama-server made no progress for %lld ms while it loaded the model%s (option stall-timeout-ms); its last "
 			"words: %s", (long long)l->stall_ms, gr_modelfile_is_remote(l->model->start->set.path) ?
-			" from a network file system" : "", d.quote[0] ? d.quote : "none");
+			" from a network file system" : "", words[0] ? words : "none");
 }
 
 /* http.h has one user pointer for both callbacks. */

@@ -238,4 +238,6 @@ void gr_launch_env(struct gr_strv *out, const struct gr_launch_place *place, cha
 		if (value)
 			gr_strv_add_env(out, pass[i], value);
 	}
+	if (place->library_path && place->library_path[0])
+		gr_strv_add_env(out, "LD_LIBRARY_PATH", place->library_path);
 }

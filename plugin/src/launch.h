@@ -83,6 +83,7 @@ struct gr_launch_place {
 	const char *api_key;
 	const char *device;		/* value of --device; NULL = the server's choice */
 	char *const *extra_env;		/* "NAME=value" for the devices; NULL = none */
+	const char *library_path;	/* value of LD_LIBRARY_PATH, looked through by libpath.h; NULL or "" = none */
 	uint32_t features;
 };
 

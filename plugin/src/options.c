@@ -35,6 +35,8 @@ OPTION(batch_size, INF_OPTION_AT_LOAD, INF_OPTION_INT, "batch-size", "32..8192",
        "prompt tokens evaluated in one step; smaller steps can be cancelled sooner");
 OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms", "1000..86400000", "60000",
        "a load in which nothing moves for so long fails; milliseconds");
+OPTION(log_file, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "log-file", "", "",
+       "absolute path of a file that every line of the server is appended to");
 
 OPTION(queue_depth, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-depth", "0..1024", "1024",
        "calls that may wait for a slot; more are refused as busy");
@@ -52,7 +54,7 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&restart
+	&restart, &log_file
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
@@ -287,10 +289,13 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &first_token_timeout_ms, NULL, &out->first_token_timeout_ms },
 		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
 		{ &restart, NULL, &out->restart },
+		{ &log_file, &out->log_file, NULL },
 	};
 	const size_t slot_count = sizeof slots / sizeof slots[0];
 	*out = (struct gr_load_options){ 0 };
 	for (size_t i = 0; i < slot_count; i++) {
+		if (slots[i].text)
+			continue;
 		inf_status st = assign(slots, slot_count, slots[i].option, slots[i].option->default_value, err);
 		if (st != INF_OK)
 			return st;

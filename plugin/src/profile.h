@@ -75,6 +75,7 @@ struct gr_profile {
 	const char *const *selectors;	/* variables of the host that only decide which device is taken; or NULL */
 	int32_t score;			/* when available */
 	bool gpu;
+	bool library_path;		/* the server gets the host's LD_LIBRARY_PATH, as libpath.h leaves it */
 	struct gr_device_question question;
 	struct gr_device_ops devices;
 };

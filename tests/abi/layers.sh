@@ -22,7 +22,8 @@ only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api s
 only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
 	'plugin/src/(models|rundir|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/src
-only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|spawn)\.c|plugin/src/sysroot\.h' plugin/src host-api/src
+only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|spawn)\.c|plugin/src/sysroot\.h' \
+	plugin/src host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
@@ -31,7 +32,7 @@ only '#include "(devices|discover|trust|loader|select|routing|registry)\.h"' 'ho
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
-	utf8 chat sampling refusal gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report machine_report; do
+	utf8 chat sampling refusal gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report machine_report childlog; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -41,14 +42,15 @@ done
 
 # What is learnt about devices comes through sysroot's operations, so that a test can be the machine.
 hits=$(grep -nE '\b(f?open|openat|read|pread|f?access(at)?|stat|fstatat|readlink(at)?|opendir|getenv|secure_getenv|ioctl)\(' \
-	plugin/src/amdgpu*.[ch] plugin/src/gpu_*.[ch] plugin/src/machine_report.[ch] || true)
+	plugin/src/amdgpu*.[ch] plugin/src/gpu_*.[ch] plugin/src/machine_report.[ch] plugin/src/oom.[ch] \
+	plugin/src/libpath.[ch] || true)
 if [[ -n $hits ]]; then
 	printf 'only sysroot.c may touch files for the detection:\n%s\n' "$hits" >&2
 	failures=$((failures + 1))
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='modelfile:gguf fit:gguf modelname:split chat:wire
+edges='modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support

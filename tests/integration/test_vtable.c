@@ -272,7 +272,7 @@ static const struct fit_case {
 } fit_cases[] = {
 	{ { .memory_free = 16 * GIB }, INF_OK, "", 4096, 33, INF_FIT_LIMIT_NONE },
 	{ { .memory_free = 16 * GIB, .context_len = 8192 }, INF_OK, "", 8192, 33, INF_FIT_LIMIT_NONE },
-	{ { .memory_free = 16 * GIB, .context_len = 131072 }, INF_OK, "", 131072, 23, INF_FIT_LIMIT_LAYERS },
+	{ { .memory_free = 16 * GIB, .context_len = 131072 }, INF_OK, "", 131072, 22, INF_FIT_LIMIT_LAYERS },
 	{ { .memory_free = 16 * GIB, .context_len = 131072, .cache_mode = "q4_0" }, INF_OK, "", 131072, 33,
 	  INF_FIT_LIMIT_NONE },
 	{ { .memory_free = 16 * GIB, .context_len = 131072, .flags = INF_FIT_FLAG_SHORTER }, INF_OK, "", 80128, 33,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +8,20 @@
 #include "diagnose.h"
 #include "utf8.h"
 
+/* A load that ended with exit status 1, as every clean failure of the server does. */
+static struct gr_diagnosis diagnose_bytes(const char *output, size_t len)
+{
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = output;
+	death.len = len;
+	death.loading = true;
+	death.exit_code = 1;
+	return gr_diagnose(&death);
+}
+
 static struct gr_diagnosis diagnose(const char *output)
 {
-	return gr_diagnose(output, strlen(output));
+	return diagnose_bytes(output, strlen(output));
 }
 
 #define TAIL "0.01.229.022 E srv    load_model: failed to load model, '/x.gguf'\n" \
@@ -70,6 +82,69 @@ static const struct {
 	{ "./src/ggml.c:1655: GGML_ASSERT(ctx->mem_buffer != NULL) failed\n", INF_E_BACKEND_DIED, "server_assert",
 	  "./src/ggml.c:1655: GGML_ASSERT(ctx->mem_buffer != NULL) failed" },
 	{ TAIL, INF_E_BAD_MODEL, "model_rejected", "srv    load_model: failed to load model, '/x.gguf'" },
+	{ "0.00.900.000 E ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9.00 MiB on device 0: cudaMalloc failed: out of "
+	  "memory\n0.00.900.100 E llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv "
+	  "cache\n" TAIL, INF_E_NO_VRAM, "vram",
+	  "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9.00 MiB on device 0: cudaMalloc failed: out of memory" },
+	{ "0.00.900.000 E llama_model_load: error loading model: unable to allocate ROCm0 buffer\n" TAIL, INF_E_NO_VRAM,
+	  "vram", "llama_model_load: error loading model: unable to allocate ROCm0 buffer" },
+	{ "0.00.900.000 E llama_model_load: error loading model: unable to allocate ROCm_Host buffer\n" TAIL,
+	  INF_E_NO_MEMORY, "memory", "llama_model_load: error loading model: unable to allocate ROCm_Host buffer" },
+	{ "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n", INF_E_NO_MEMORY,
+	  "memory", "terminate called after throwing an instance of 'std::bad_alloc'" },
+	{ "terminate called after throwing an instance of 'x'\n  what():  stoi\n", INF_E_BACKEND_DIED, "server_exception",
+	  "  what():  stoi" },
+	{ "0.00.900.000 E llama_model_load: error loading model: mmap failed: No such device\n" TAIL, INF_E_IO, "model_mmap",
+	  "llama_model_load: error loading model: mmap failed: No such device" },
+	{ "0.00.900.000 E llama_model_load: error loading model: read error: Input/output error\n" TAIL, INF_E_IO,
+	  "model_read", "llama_model_load: error loading model: read error: Input/output error" },
+	{ "0.00.900.000 E llama_model_load: error loading model: unexpectedly reached end of file\n" TAIL, INF_E_BAD_MODEL,
+	  "gguf_truncated", "llama_model_load: error loading model: unexpectedly reached end of file" },
+	{ "0.00.031.001 E gguf_init_from_reader: invalid magic characters: 'XXXX', expected 'GGUF'\n" TAIL, INF_E_BAD_MODEL,
+	  "model_rejected", "gguf_init_from_reader: invalid magic characters: 'XXXX', expected 'GGUF'" },
+	{ "0.00.031.001 E gguf_init_from_reader: this GGUF file is version 99 but this software only supports up to version 3\n"
+	  TAIL, INF_E_BAD_MODEL, "model_rejected",
+	  "gguf_init_from_reader: this GGUF file is version 99 but this software only supports up to version 3" },
+	{ "0.00.031.001 E llama_init_from_model: failed to initialize the context: n_seq_max must be <= 256\n" TAIL,
+	  INF_E_INVALID, "context_rejected",
+	  "llama_init_from_model: failed to initialize the context: n_seq_max must be <= 256" },
+	{ "error while handling environment variable \"LLAMA_ARG_CTX_SIZE\": stoi\n", INF_E_UNAVAILABLE, "server_argument",
+	  "error while handling environment variable \"LLAMA_ARG_CTX_SIZE\": stoi" },
+	/* what ROCm says, without a time in front */
+	{ "\nrocBLAS error: Cannot read /opt/rocm/lib/rocblas/library/TensileLibrary.dat: No such file or directory for GPU "
+	  "arch : gfx1036\n List of available TensileLibrary Files :\n", INF_E_UNAVAILABLE, "gfx_unsupported",
+	  "rocBLAS error: Cannot read /opt/rocm/lib/rocblas/library/TensileLibrary.dat: No such file or directory for GPU arch "
+	  ": gfx1036" },
+	{ "rocBLAS error: Could not initialize Tensile host: No devices found\n", INF_E_UNAVAILABLE, "rocm_no_device",
+	  "rocBLAS error: Could not initialize Tensile host: No devices found" },
+	{ "0.00.900.000 E ROCm error: invalid device function\n", INF_E_UNAVAILABLE, "gfx_unsupported",
+	  "ROCm error: invalid device function" },
+	{ "hipErrorNoBinaryForGpu: Unable to find code object for all current devices!\n", INF_E_UNAVAILABLE,
+	  "gfx_unsupported", "hipErrorNoBinaryForGpu: Unable to find code object for all current devices!" },
+	{ "HW Exception by GPU node-1 (Agent handle: 0x5581) reason :GPU Hang\n", INF_E_BACKEND_DIED, "gpu_hang",
+	  "HW Exception by GPU node-1 (Agent handle: 0x5581) reason :GPU Hang" },
+	{ "Memory access fault by GPU node-1 (Agent handle: 0x55d8) on address 0x7f7a. Reason: Page not present\n",
+	  INF_E_BACKEND_DIED, "gpu_memory_fault",
+	  "Memory access fault by GPU node-1 (Agent handle: 0x55d8) on address 0x7f7a. Reason: Page not present" },
+	{ ":0:rocdevice.cpp :2980: 1 us: Aborting with error : HSA_STATUS_ERROR_OUT_OF_RESOURCES: out of resources\n",
+	  INF_E_NO_VRAM, "vram",
+	  ":0:rocdevice.cpp :2980: 1 us: Aborting with error : HSA_STATUS_ERROR_OUT_OF_RESOURCES: out of resources" },
+	{ ":0:rocdevice.cpp :2980: 1 us: Aborting with error : HSA_STATUS_ERROR_EXCEPTION: code: 0x1016\n",
+	  INF_E_BACKEND_DIED, "gpu_runtime",
+	  ":0:rocdevice.cpp :2980: 1 us: Aborting with error : HSA_STATUS_ERROR_EXCEPTION: code: 0x1016" },
+	{ "0.00.900.000 E ROCm error: out of memory\n", INF_E_NO_VRAM, "vram", "ROCm error: out of memory" },
+	{ "0.00.900.000 E ROCm error: unspecified launch failure\n", INF_E_BACKEND_DIED, "gpu_runtime",
+	  "ROCm error: unspecified launch failure" },
+	{ "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1\n", INF_E_UNAVAILABLE, "rpc_lost",
+	  "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1" },
+	{ "0.09.000.000 E recv failed (bytes_recv=0, size_to_recv=8)\nRemote RPC server crashed or returned malformed "
+	  "response\n", INF_E_UNAVAILABLE, "rpc_lost", "Remote RPC server crashed or returned malformed response" },
+	{ "double free or corruption (!prev)\n", INF_E_BACKEND_DIED, "server_crashed", "double free or corruption (!prev)" },
+	{ "malloc(): corrupted top size\n", INF_E_BACKEND_DIED, "server_crashed", "malloc(): corrupted top size" },
+	/* lines for information do not count: they quote the model */
+	{ "0.00.031.001 I llama_model_loader: - kv   2: general.name str = HW Exception by GPU node\n"
+	  "0.00.031.001 D cudaMalloc failed\n", INF_E_BACKEND_DIED, "server_died", "cudaMalloc failed" },
+	{ "0.00.031.001 W cudaMalloc failed\n", INF_E_NO_VRAM, "vram", "cudaMalloc failed" },
 	/* harmless lines do not count, whatever they say */
 	{ "0.01.000.000 E common_fit_params: encountered an error while trying to fit params: out of device memory\n"
 	  "0.02.000.000 W graph_reserve: hipMalloc failed, retrying without pipeline parallelism\n"
@@ -127,16 +202,182 @@ START_TEST(diagnose_device_missing_blames_the_build_only_without_rocm)
 		NO_GPU "error while handling argument \"--device\": invalid device: ROCm0\n\nusage:\n";
 	static const char other[] =
 		NO_GPU "0.00.031.001 E llama_model_load: error loading model: unknown model architecture: 'zzzzz'\n";
-	struct gr_diagnosis found = gr_diagnose(no_backend, sizeof no_backend - 1);
+	struct gr_diagnosis found = diagnose(no_backend);
 	ck_assert_ptr_nonnull(strstr(found.hint, "no backend for the device"));
-	found = gr_diagnose(no_gpu, sizeof no_gpu - 1);
+	found = diagnose(no_gpu);
 	ck_assert_str_eq(found.reason, "device_missing");
 	ck_assert_ptr_nonnull(strstr(found.hint, "finds no GPU"));
-	found = gr_diagnose(other, sizeof other - 1);
+	found = diagnose(other);
 	ck_assert_str_eq(found.reason, "model_architecture");
 }
 END_TEST
 
+/* ---- the exit -------------------------------------------------------------------------------------------------- */
+#define ASSERT_LINE "./src/ggml.c:1: GGML_ASSERT(x) failed\n"
+
+static const struct {
+	const char *output;
+	int code, signal;
+	inf_status status;
+	const char *reason, *says;
+} exits[] = {
+	{ "", 0, 0, INF_E_BACKEND_DIED, "server_ended", "exit status 0: it ended as if" },
+	{ "", 1, 0, INF_E_BACKEND_DIED, "server_died", "exit status 1" },
+	{ "", 126, 0, INF_E_UNAVAILABLE, "server_exec", "exit status 126: the file" },
+	{ "", 127, 0, INF_E_UNAVAILABLE, "server_exec", "exit status 127: the file" },
+	{ "s: error while loading shared libraries: libhipblas.so.3: cannot open shared object file: No such file\n", 127, 0,
+	  INF_E_UNAVAILABLE, "server_library_missing", "exit status 127: a shared library cannot be loaded: libhipblas.so.3" },
+	{ "", -1, 0, INF_E_BACKEND_DIED, "server_died", "unknown exit status" },
+	{ "", -1, SIGKILL, INF_E_BACKEND_DIED, "server_killed", "signal 9 (Killed): killed by SIGKILL, not by us" },
+	{ ASSERT_LINE, -1, SIGKILL, INF_E_BACKEND_DIED, "server_killed", "signal 9 (Killed): killed by SIGKILL, not by us" },
+	{ ASSERT_LINE, -1, SIGBUS, INF_E_IO, "model_file_lost", "the model file changed" },
+	{ "", -1, SIGTERM, INF_E_BACKEND_DIED, "server_killed", "signal 15 (Terminated): another program" },
+	{ "", -1, SIGINT, INF_E_BACKEND_DIED, "server_killed", "another program" },
+	{ "", -1, SIGHUP, INF_E_BACKEND_DIED, "server_killed", "another program" },
+	{ "", -1, SIGSEGV, INF_E_BACKEND_DIED, "server_crashed", "signal 11 (Segmentation fault): it crashed" },
+	{ "cudaMalloc failed: out of memory\n", -1, SIGSEGV, INF_E_NO_VRAM, "vram", "signal 11" },
+	{ "", -1, SIGABRT, INF_E_BACKEND_DIED, "server_aborted", "signal 6 (Aborted): it gave up" },
+	{ ASSERT_LINE, -1, SIGABRT, INF_E_BACKEND_DIED, "server_assert", "signal 6 (Aborted): an assertion" },
+	{ "", -1, SIGILL, INF_E_UNAVAILABLE, "cpu_unsupported", "newer CPU" },
+	{ "", -1, SIGFPE, INF_E_BACKEND_DIED, "server_crashed", "divided" },
+	{ "", -1, SIGUSR1, INF_E_BACKEND_DIED, "server_died", "signal 10" },
+	{ "", -1, 9999, INF_E_BACKEND_DIED, "server_died", "signal 9999 (unknown)" },
+};
+
+static struct gr_death death_of(int row)
+{
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = exits[row].output;
+	death.len = strlen(exits[row].output);
+	death.exit_code = exits[row].code;
+	death.signal = exits[row].signal;
+	return death;
+}
+
+START_TEST(diagnose_exit_of_a_load_gives_status_and_sentence)
+{
+	struct gr_death death = death_of(_i);
+	death.loading = true;
+	struct gr_diagnosis found = gr_diagnose(&death);
+	ck_assert_int_eq(found.status, exits[_i].status);
+	ck_assert_str_eq(found.reason, exits[_i].reason);
+	ck_assert_msg(strstr(found.sentence, exits[_i].says) != NULL, "%s", found.sentence);
+	ck_assert_ptr_nonnull(strstr(found.sentence, "while it loaded the model"));
+}
+END_TEST
+
+/* Once it was ready, the status says that the model is gone, and lines that only a load dies of are none. */
+START_TEST(diagnose_exit_of_a_ready_server_is_its_death)
+{
+	struct gr_death death = death_of(_i);
+	struct gr_diagnosis found = gr_diagnose(&death);
+	ck_assert_int_eq(found.status, INF_E_BACKEND_DIED);
+	ck_assert_ptr_nonnull(strstr(found.sentence, "while the model was loaded"));
+	if (strcmp(exits[_i].reason, "server_library_missing") != 0)
+		ck_assert_str_eq(found.reason, exits[_i].reason);
+}
+END_TEST
+
+static const struct {
+	int64_t before, after;
+	int signal;
+	const char *reason;
+} oom_cases[] = {
+	{ 3, 4, SIGKILL, "oom_killed" },
+	{ 0, 9, SIGKILL, "oom_killed" },
+	{ 3, 3, SIGKILL, "server_killed" },
+	{ 4, 3, SIGKILL, "server_killed" },
+	{ -1, 4, SIGKILL, "server_killed" },
+	{ 3, -1, SIGKILL, "server_killed" },
+	{ -1, -1, SIGKILL, "server_killed" },
+	{ 3, 4, SIGSEGV, "server_crashed" },	/* the victim was another process */
+	{ 3, 4, 0, "server_died" },
+};
+
+START_TEST(diagnose_sigkill_is_the_oom_killer_only_where_its_count_rose)
+{
+	struct gr_death death = { .loading = true, .exit_code = -1, .signal = oom_cases[_i].signal,
+				  .oom_kills_before = oom_cases[_i].before, .oom_kills_after = oom_cases[_i].after };
+	struct gr_diagnosis found = gr_diagnose(&death);
+	bool oom = strcmp(oom_cases[_i].reason, "oom_killed") == 0;
+	ck_assert_str_eq(found.reason, oom_cases[_i].reason);
+	ck_assert_int_eq(found.status, oom ? INF_E_NO_MEMORY : INF_E_BACKEND_DIED);
+	ck_assert(!oom || strstr(found.sentence, "most likely killed by the kernel's out-of-memory killer"));
+}
+END_TEST
+
+START_TEST(diagnose_sigkill_tells_the_memory_there_was)
+{
+	struct gr_death death = GR_DEATH_INIT;
+	death.signal = SIGKILL;
+	death.available_bytes = (uint64_t)812 << 20;
+	ck_assert_ptr_nonnull(strstr(gr_diagnose(&death).sentence, "(812 MiB were available before it was started)"));
+	death.signal = SIGSEGV;
+	ck_assert_ptr_null(strstr(gr_diagnose(&death).sentence, "MiB"));
+}
+END_TEST
+
+START_TEST(diagnose_signal_of_ours_is_nobodys_fault)
+{
+	struct gr_death death = { .output = ASSERT_LINE, .len = strlen(ASSERT_LINE), .by_us = true, .exit_code = -1,
+				  .signal = SIGKILL, .oom_kills_before = 0, .oom_kills_after = 1 };
+	struct gr_diagnosis found = gr_diagnose(&death);
+	ck_assert_str_eq(found.reason, "server_stopped");
+	ck_assert_str_eq(found.quote, "");
+}
+END_TEST
+
+/* It survived these requests and the warnings of its load. */
+START_TEST(diagnose_ready_server_does_not_die_of_what_it_survived)
+{
+	static const char output[] =
+		"0.00.469.345 E failed to parse grammar\n"
+		"0.00.469.419 E srv    send_error: task id = 15, error: Failed to initialize samplers\n"
+		"0.00.031.001 E llama_adapter_lora_init: failed to open '/l': No such file or directory\n"
+		"0.00.031.001 E error loading model: unknown model architecture: 'q'\n";
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = output;
+	death.len = sizeof output - 1;
+	death.exit_code = 1;
+	ck_assert_str_eq(gr_diagnose(&death).reason, "server_died");
+	death.loading = true;
+	ck_assert_str_eq(gr_diagnose(&death).reason, "model_architecture");
+}
+END_TEST
+
+START_TEST(diagnose_ready_server_dies_of_its_gpu)
+{
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = "HW Exception by GPU node-1 (Agent handle: 0x5581) reason :GPU Hang\n";
+	death.len = strlen(death.output);
+	death.signal = SIGABRT;
+	struct gr_diagnosis found = gr_diagnose(&death);
+	ck_assert_int_eq(found.status, INF_E_BACKEND_DIED);
+	ck_assert_str_eq(found.reason, "gpu_hang");
+	ck_assert_ptr_nonnull(strstr(found.quote, "GPU Hang"));
+}
+END_TEST
+
+START_TEST(diagnose_first_line_of_a_cut_output_is_not_believed)
+{
+	static const char output[] = "the model's text: cudaMalloc failed\nlast words\n";
+	struct gr_death death = GR_DEATH_INIT;
+	death.output = output;
+	death.len = sizeof output - 1;
+	death.loading = death.cut = true;
+	struct gr_diagnosis found = gr_diagnose(&death);
+	ck_assert_str_eq(found.reason, "server_died");
+	ck_assert_str_eq(found.quote, "last words");
+	death.len = strlen("the model's text: cudaMalloc failed");	/* nothing but a part of a line */
+	found = gr_diagnose(&death);
+	ck_assert_str_eq(found.reason, "server_died");
+	ck_assert_str_eq(found.quote, "");
+	death.cut = false;
+	ck_assert_str_eq(gr_diagnose(&death).reason, "vram");
+}
+END_TEST
+
+/* ---- the quote ------------------------------------------------------------------------------------------------- */
 static const size_t quote_lengths[] = {
 	GR_DIAGNOSE_QUOTE - 2, GR_DIAGNOSE_QUOTE - 1, GR_DIAGNOSE_QUOTE, GR_DIAGNOSE_QUOTE + 1, 10000,
 };
@@ -146,7 +387,7 @@ START_TEST(diagnose_long_line_is_cut_to_the_cap)
 	static char line[10000];
 	size_t len = quote_lengths[_i], kept = len < GR_DIAGNOSE_QUOTE ? len : GR_DIAGNOSE_QUOTE - 1;
 	memset(line, 'x', len);
-	struct gr_diagnosis found = gr_diagnose(line, len);
+	struct gr_diagnosis found = diagnose_bytes(line, len);
 	ck_assert_uint_eq(strlen(found.quote), kept);
 }
 END_TEST
@@ -165,7 +406,7 @@ START_TEST(diagnose_long_line_is_cut_at_a_code_point)
 			memcpy(line + len, points[_i], width);
 			len += width;
 		}
-		struct gr_diagnosis found = gr_diagnose(line, len);
+		struct gr_diagnosis found = diagnose_bytes(line, len);
 		size_t kept = strlen(found.quote);
 		ck_assert(gr_utf8_valid(found.quote, kept));
 		ck_assert_uint_gt(kept + width, GR_DIAGNOSE_QUOTE - 1);
@@ -176,8 +417,8 @@ END_TEST
 
 START_TEST(diagnose_control_characters_become_spaces)
 {
-	struct gr_diagnosis found = diagnose("error: a\tb\x1b[31mc\rd\n");
-	ck_assert_str_eq(found.quote, "error: a b [31mc d");
+	struct gr_diagnosis found = diagnose("error: a\tb\x1b[31mc\rd\x7f\n");
+	ck_assert_str_eq(found.quote, "error: a b [31mc d ");
 }
 END_TEST
 
@@ -187,7 +428,7 @@ START_TEST(diagnose_reads_no_byte_past_the_end)
 	for (size_t len = 0; len < sizeof text; len++) {
 		char *exact = malloc(len ? len : 1);
 		memcpy(exact, text, len);
-		struct gr_diagnosis found = gr_diagnose(exact, len);
+		struct gr_diagnosis found = diagnose_bytes(exact, len);
 		ck_assert_uint_lt(strlen(found.quote), GR_DIAGNOSE_QUOTE);
 		ck_assert_ptr_nonnull(found.hint);
 		free(exact);
@@ -203,10 +444,22 @@ START_TEST(diagnose_binary_output_gives_a_line_of_text)
 		x = x * 1664525 + 1013904223;
 		noise[i] = (unsigned char)(x >> 24);
 	}
-	struct gr_diagnosis found = gr_diagnose((const char *)noise, sizeof noise);
+	struct gr_diagnosis found = diagnose_bytes((const char *)noise, sizeof noise);
 	ck_assert_int_eq(found.status, INF_E_BACKEND_DIED);
 	ck_assert_ptr_null(strchr(found.quote, '\n'));
 	ck_assert_ptr_null(strchr(found.quote, '\x1b'));
+}
+END_TEST
+
+START_TEST(diagnose_library_with_a_hostile_name_stays_one_short_line)
+{
+	char output[1024] = "x: error while loading shared libraries: ";
+	size_t len = strlen(output);
+	memset(output + len, 'l', 900);
+	output[len + 2] = '\x1b';
+	struct gr_diagnosis found = diagnose_bytes(output, len + 900);
+	ck_assert_uint_lt(strlen(found.sentence), GR_DIAGNOSE_SENTENCE);
+	ck_assert_ptr_null(strchr(found.sentence, '\x1b'));
 }
 END_TEST
 
@@ -220,6 +473,15 @@ int main(void)
 	tcase_add_test(tc, diagnose_cause_after_vaguer_lines_is_still_found);
 	tcase_add_test(tc, diagnose_library_missing_has_a_remedy);
 	tcase_add_test(tc, diagnose_device_missing_blames_the_build_only_without_rocm);
+	tcase_add_loop_test(tc, diagnose_exit_of_a_load_gives_status_and_sentence, 0, ROWS(exits));
+	tcase_add_loop_test(tc, diagnose_exit_of_a_ready_server_is_its_death, 0, ROWS(exits));
+	tcase_add_loop_test(tc, diagnose_sigkill_is_the_oom_killer_only_where_its_count_rose, 0, ROWS(oom_cases));
+	tcase_add_test(tc, diagnose_sigkill_tells_the_memory_there_was);
+	tcase_add_test(tc, diagnose_signal_of_ours_is_nobodys_fault);
+	tcase_add_test(tc, diagnose_ready_server_does_not_die_of_what_it_survived);
+	tcase_add_test(tc, diagnose_ready_server_dies_of_its_gpu);
+	tcase_add_test(tc, diagnose_first_line_of_a_cut_output_is_not_believed);
+	tcase_add_test(tc, diagnose_library_with_a_hostile_name_stays_one_short_line);
 	tcase_add_loop_test(tc, diagnose_long_line_is_cut_to_the_cap, 0, ROWS(quote_lengths));
 	tcase_add_loop_test(tc, diagnose_long_line_is_cut_at_a_code_point, 0, 4);
 	tcase_add_test(tc, diagnose_control_characters_become_spaces);

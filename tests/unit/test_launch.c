@@ -494,6 +494,22 @@ START_TEST(env_names_nothing_twice)
 }
 END_TEST
 
+START_TEST(env_has_a_library_path_only_where_the_place_has_one)
+{
+	static const char *const values[] = { NULL, "", "/opt/rocm/lib:/x" };
+	char host_value[] = "LD_LIBRARY_PATH=/evil", *host[] = { host_value, NULL };
+	const struct gr_launch_place place = { .home = "/h", .directory = "/d", .library_path = values[_i] };
+	struct gr_strv env = GR_STRV_INIT;
+	gr_launch_env(&env, &place, host, NULL);
+	const char *value = gr_env_get(env.items, "LD_LIBRARY_PATH");
+	if (_i < 2)
+		ck_assert_ptr_null(value);
+	else
+		ck_assert_str_eq(value, values[_i]);
+	gr_strv_release(&env);
+}
+END_TEST
+
 START_TEST(env_of_an_empty_host_still_has_a_path)
 {
 	struct gr_launch_place place = full_place;
@@ -553,6 +569,7 @@ int main(void)
 	tcase_add_test(tc, argv_at_the_largest_context_is_exact);
 	tcase_add_test(tc, env_holds_what_is_listed_and_nothing_else);
 	tcase_add_test(tc, env_names_nothing_twice);
+	tcase_add_loop_test(tc, env_has_a_library_path_only_where_the_place_has_one, 0, 3);
 	tcase_add_test(tc, env_of_an_empty_host_still_has_a_path);
 	tcase_add_test(tc, lists_survive_oom);
 	suite_add_tcase(suite, tc);

@@ -76,12 +76,26 @@ START_TEST(table_defaults_are_what_parsing_nothing_gives)
 	struct gr_load_options nothing, said;
 	ck_assert_int_eq(gr_options_parse_load(&nothing, table, NULL, 0, NULL), INF_OK);
 	for (uint32_t i = 0; i < table->count; i++) {
-		if (table->options[i]->where != INF_OPTION_AT_LOAD)
+		/* Text that is empty by default means that nothing was said, and cannot be said. */
+		if (table->options[i]->where != INF_OPTION_AT_LOAD || !table->options[i]->default_value[0])
 			continue;
 		const inf_kv pair = { table->options[i]->key, table->options[i]->default_value };
 		ck_assert_int_eq(gr_options_parse_load(&said, table, &pair, 1, NULL), INF_OK);
 		ck_assert_mem_eq(&said, &nothing, sizeof said);
 	}
+}
+END_TEST
+
+START_TEST(parse_load_takes_a_log_file_for_every_backend)
+{
+	const inf_kv given = { "log-file", "/var/log/x.log" }, empty = { "log-file", "" };
+	const inf_options *table = gr_options_table(backends[_i]);
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, table, NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.log_file);
+	ck_assert_int_eq(gr_options_parse_load(&options, table, &given, 1, NULL), INF_OK);
+	ck_assert_ptr_eq(options.log_file, given.value);
+	ck_assert_int_eq(gr_options_parse_load(&options, table, &empty, 1, NULL), INF_E_INVALID);
 }
 END_TEST
 
@@ -378,6 +392,7 @@ int main(void)
 	tcase_add_test(tc, table_holds_no_option_of_another_backend);
 	tcase_add_loop_test(tc, table_entries_are_complete_and_unique, 0, ROWS(backends));
 	tcase_add_loop_test(tc, table_defaults_are_what_parsing_nothing_gives, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_a_log_file_for_every_backend, 0, ROWS(backends));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("values");
 	tcase_add_test(tc, parse_of_no_instance_options_gives_the_defaults);

@@ -90,6 +90,18 @@ static void take_memory(const struct finding *finding, struct gr_device_choice *
 	}
 }
 
+/* An idle card of these generations stays at full clock while the runtime holds more than one hardware queue
+ * (github.com/ROCm/ROCm/issues/2625). */
+static bool all_rdna(const struct finding *finding)
+{
+	for (size_t i = 0; i < finding->choice.count; i++) {
+		const char *gfx = finding->scan.gpus[finding->choice.gpus[i]].gfx;
+		if (strncmp(gfx, "gfx10", 5) != 0 && strncmp(gfx, "gfx11", 5) != 0 && strncmp(gfx, "gfx12", 5) != 0)
+			return false;
+	}
+	return finding->choice.count > 0;
+}
+
 static void choose(const struct gr_device_query *query, struct gr_device_choice *out)
 {
 	struct finding *finding = find(query, &out->refusal);
@@ -102,6 +114,8 @@ static void choose(const struct gr_device_query *query, struct gr_device_choice 
 	gr_gpu_choice_text(&finding->choice, &finding->scan, out->text, sizeof out->text);
 	snprintf(out->argument, sizeof out->argument, "%s", finding->choice.devices);
 	gr_gpu_pin_env(&finding->choice, &out->env);
+	if (all_rdna(finding) && !gr_env_get(query->env, "GPU_MAX_HW_QUEUES"))
+		gr_strv_add_env(&out->env, "GPU_MAX_HW_QUEUES", "1");
 	take_memory(finding, out);
 }
 
@@ -240,6 +254,7 @@ const struct gr_profile gr_profile = {
 	.selectors = selectors,
 	.score = 600,
 	.gpu = true,
+	.library_path = true,
 	.devices = { choose, verify, list, report, release, diagnose },
 };
 
