@@ -86,6 +86,8 @@ static inf_status spawn_server(inf_model *self, inf_error *err)
 	gr_instance_tell_env(self->instance, &place);
 	gr_server_watch_memory(self);
 	st = gr_supervisor_start(&self->server, &spec, err);
+	if (st == INF_OK)
+		gr_rundir_record(&self->rundir, gr_supervisor_pid(self->server));
 out:
 	explicit_bzero(key, sizeof key);
 	gr_buf_release(&cache);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "fail.h"
@@ -113,6 +114,15 @@ void gr_http_free(struct gr_http *self)
 	free(self);
 }
 
+/* libcurl leaves out the flag. A program that the host starts would hold the connection: closing it would not reach the
+ * server, which then goes on for nobody. */
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)user;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* ---- handles ------------------------------------------------------------------------------------------------- */
 static struct handle *new_handle(const struct gr_http *self)
 {
@@ -126,6 +136,7 @@ static struct handle *new_handle(const struct gr_http *self)
 		return NULL;
 	}
 	curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, self->socket_path);
+	curl_easy_setopt(handle->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, self->headers);
 	curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(handle->easy, CURLOPT_NOPROXY, "*");

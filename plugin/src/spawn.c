@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "procid.h"
 
 #ifndef P_PIDFD
 # define P_PIDFD 3
@@ -28,11 +29,11 @@
 enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100, COLLECT_PER_WAKE = 32 };
 
 /* Where a child can fail between its birth and exec. */
-enum step { STEP_NONE, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
+enum step { STEP_NONE, STEP_GROUP, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
 
 static const char *const step_names[] = {
-	[STEP_NONE] = "start", [STEP_ORPHAN] = "parent", [STEP_STDIO] = "standard streams", [STEP_CWD] = "chdir",
-	[STEP_EXEC] = "exec",
+	[STEP_NONE] = "start", [STEP_GROUP] = "process group", [STEP_ORPHAN] = "parent",
+	[STEP_STDIO] = "standard streams", [STEP_CWD] = "chdir", [STEP_EXEC] = "exec",
 };
 
 struct report {
@@ -42,8 +43,16 @@ struct report {
 
 struct birth {
 	const struct gr_spawn *spec;
-	pid_t parent;
-	int null_fd, out_fd, report_fd;
+	pid_t parent, group;		/* group 0 = a new one */
+	int death_signal;
+	unsigned long blocked[2];	/* signals, as the kernel counts them */
+	int in_fd, out_fd, report_fd;
+};
+
+/* One process and the descriptor that holds its pid. */
+struct born {
+	pid_t pid;
+	int pidfd;
 };
 
 /* ---- in the child: it shares our memory until exec, so only plain system calls, and no instrumented code ------- */
@@ -71,20 +80,20 @@ IN_CHILD static void child_close_others(void)
 IN_CHILD static int child_setup(const struct birth *birth)
 {
 	child_default_signals();
-	syscall(SYS_setpgid, 0, 0);
-	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (syscall(SYS_setpgid, 0, birth->group) != 0)
+		return STEP_GROUP;
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, birth->death_signal, 0, 0, 0);
 	syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (syscall(SYS_getppid) != birth->parent)
 		return STEP_ORPHAN;
-	if (syscall(SYS_dup3, birth->null_fd, 0, 0) < 0 || syscall(SYS_dup3, birth->out_fd, 1, 0) < 0 ||
+	if (syscall(SYS_dup3, birth->in_fd, 0, 0) < 0 || syscall(SYS_dup3, birth->out_fd, 1, 0) < 0 ||
 	    syscall(SYS_dup3, birth->out_fd, 2, 0) < 0)
 		return STEP_STDIO;
 	child_close_others();
 	if (syscall(SYS_chdir, birth->spec->cwd) != 0)
 		return STEP_CWD;
 	syscall(SYS_umask, 077);
-	unsigned long none[2] = { 0 };
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, KERNEL_SIGSET_BYTES);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, birth->blocked, NULL, KERNEL_SIGSET_BYTES);
 	syscall(SYS_execve, birth->spec->path, birth->spec->argv, birth->spec->envp);
 	return STEP_EXEC;
 }
@@ -138,6 +147,46 @@ static bool open_pipe(int ends[2])
 	return ends[0] >= 0 && ends[1] >= 0;
 }
 
+static void close_pipe(int ends[2])
+{
+	close_fd(&ends[0]);
+	close_fd(&ends[1]);
+}
+
+static int open_null(void)
+{
+	return above_stdio(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+static bool wait_ended(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int n;
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* Of an ended process; 0 where somebody else reaped it. */
+static siginfo_t collect_status(int pidfd)
+{
+	siginfo_t info = { 0 };
+	int n;
+	do
+		n = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+	while (n < 0 && errno == EINTR);
+	return info;
+}
+
+/* Runs, or is not reaped: then its pid, and the id of its group, cannot have been given to anyone else. A host that
+ * ignores SIGCHLD or waits for any child may have reaped it for us. */
+static bool unreaped(int pidfd)
+{
+	siginfo_t info;
+	return pidfd >= 0 && waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* Signals stay blocked while the child shares our memory: a handler of the host must not run in it. */
 static pid_t clone_child(struct birth *birth, int *out_pidfd)
 {
@@ -168,48 +217,140 @@ static struct report read_report(int fd)
 	return report;
 }
 
-inf_status gr_child_start(struct gr_child *out, const struct gr_spawn *spec, inf_error *err)
+/* Create the process; returns when it has passed exec, or why it could not. Nothing is left of one that could not. */
+static inf_status give_birth(struct birth *birth, struct born *out, inf_error *err)
 {
-	struct gr_child self = GR_CHILD_INIT;
-	int output[2] = { -1, -1 }, report_pipe[2] = { -1, -1 };
-	struct birth birth = { .spec = spec, .parent = getpid(), .null_fd = -1 };
+	const char *path = birth->spec->path;
+	struct born self = { -1, -1 };
+	int report_pipe[2] = { -1, -1 };
 	inf_status st = INF_OK;
 
-	birth.null_fd = above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-	if (birth.null_fd < 0 || !open_pipe(output) || !open_pipe(report_pipe)) {
-		st = gr_fail_errno(err, INF_E_IO, errno, "spawn_descriptors", "%s: cannot open pipes for it",
-				   spec->path);
+	if (!open_pipe(report_pipe)) {
+		st = gr_fail_errno(err, INF_E_IO, errno, "spawn_descriptors", "%s: cannot open a pipe for it", path);
 		goto out;
 	}
-	birth.out_fd = output[1];
-	birth.report_fd = report_pipe[1];
-	self.pid = clone_child(&birth, &self.pidfd);
+	birth->parent = getpid();
+	birth->report_fd = report_pipe[1];
+	self.pid = clone_child(birth, &self.pidfd);
 	if (self.pid < 0) {
 		st = gr_fail_errno(err, errno == ENOMEM ? INF_E_NO_MEMORY : INF_E_IO, errno, "spawn_process",
-				   "%s: cannot create a process for it", spec->path);
+				   "%s: cannot create a process for it", path);
 		goto out;
 	}
 	close_fd(&report_pipe[1]);
 	struct report report = read_report(report_pipe[0]);
-	if (report.step != STEP_NONE) {
-		gr_child_ended(&self, REAP_MS);
-		gr_child_reap(&self);
-		st = gr_fail_errno(err, INF_E_UNAVAILABLE, report.error, "server_exec", "%s: cannot be started (%s)",
-				   spec->path, step_names[report.step]);
+	if (report.step == STEP_NONE) {
+		*out = self;
 		goto out;
 	}
-	fcntl(output[0], F_SETFL, O_NONBLOCK);
-	self.out_fd = output[0];
-	output[0] = -1;
-	*out = self;
-	self = (struct gr_child)GR_CHILD_INIT;
+	wait_ended(self.pidfd, REAP_MS);
+	collect_status(self.pidfd);
+	close_fd(&self.pidfd);
+	st = gr_fail_errno(err, INF_E_UNAVAILABLE, report.error, "server_exec", "%s: cannot be started (%s)", path,
+			   step_names[report.step]);
 out:
-	close_fd(&birth.null_fd);
-	close_fd(&output[0]);
-	close_fd(&output[1]);
-	close_fd(&report_pipe[0]);
-	close_fd(&report_pipe[1]);
-	gr_child_release(&self);
+	close_pipe(report_pipe);
+	return st;
+}
+
+static inf_status start(struct gr_child *self, const struct gr_spawn *spec, inf_error *err)
+{
+	int output[2] = { -1, -1 }, null_fd = open_null();
+	struct born born;
+	inf_status st;
+
+	if (null_fd < 0 || !open_pipe(output)) {
+		st = gr_fail_errno(err, INF_E_IO, errno, "spawn_descriptors", "%s: cannot open pipes for it",
+				   spec->path);
+		goto out;
+	}
+	struct birth birth = {
+		.spec = spec, .group = self->group > 0 ? self->group : 0, .death_signal = SIGKILL,
+		.in_fd = null_fd, .out_fd = output[1],
+	};
+	st = give_birth(&birth, &born, err);
+	if (st != INF_OK)
+		goto out;
+	self->pid = born.pid;
+	self->pidfd = born.pidfd;
+	if (self->group < 0)
+		self->group = born.pid;
+	fcntl(output[0], F_SETFL, O_NONBLOCK);
+	self->out_fd = output[0];
+	output[0] = -1;
+out:
+	close_fd(&null_fd);
+	close_pipe(output);
+	return st;
+}
+
+/* ---- the keeper ------------------------------------------------------------------------------------------------ */
+
+/* It reads from a pipe whose other end the host holds and nobody writes to, and kills its group, so itself too, when
+ * that ends. A host that forked may have left a copy of that end in a child, so the death signal of our thread does the
+ * same. kill's 0 is the group of who asks: no number that could have become somebody else's. */
+static char *const keeper_argv[] = {
+	(char *)"sh", (char *)"-c", (char *)"trap 'kill -KILL 0' HUP; read -r nothing; kill -KILL 0",
+	(char *)"inference-keeper", NULL,
+};
+static char *const keeper_envp[] = { (char *)"PATH=/usr/bin:/bin", NULL };
+
+/* A host without a shell goes without a keeper. */
+static void start_keeper(struct gr_child *self)
+{
+	const struct gr_spawn spec = { "/bin/sh", keeper_argv, keeper_envp, "/" };
+	int lifeline[2] = { -1, -1 }, null_fd = open_null();
+	struct born born;
+	/* Signals to the group are for the child; only the death of the host and SIGKILL are for the keeper. */
+	struct birth birth = {
+		.spec = &spec, .death_signal = SIGHUP, .blocked = { ~(1UL << (SIGHUP - 1)), ~0UL }, .out_fd = null_fd,
+	};
+	if (null_fd < 0 || !open_pipe(lifeline))
+		goto out;
+	birth.in_fd = lifeline[0];
+	if (give_birth(&birth, &born, NULL) != INF_OK)
+		goto out;
+	self->group = born.pid;
+	self->keeper_pidfd = born.pidfd;
+	self->keeper_fd = lifeline[1];
+	lifeline[1] = -1;
+out:
+	close_fd(&null_fd);
+	close_pipe(lifeline);
+}
+
+/* Where the host took its status the group can still be killed by closing its pipe. */
+static void end_keeper(struct gr_child *self)
+{
+	if (self->keeper_pidfd < 0)
+		return;
+	if (unreaped(self->keeper_pidfd))
+		kill(-self->group, SIGKILL);
+	close_fd(&self->keeper_fd);
+	wait_ended(self->keeper_pidfd, REAP_MS);
+	collect_status(self->keeper_pidfd);
+	close_fd(&self->keeper_pidfd);
+}
+
+/* ---- for callers ----------------------------------------------------------------------------------------------- */
+inf_status gr_child_start(struct gr_child *out, const struct gr_spawn *spec, inf_error *err)
+{
+	struct gr_child self = GR_CHILD_INIT;
+	inf_status st = start(&self, spec, err);
+	if (st == INF_OK)
+		*out = self;
+	return st;
+}
+
+inf_status gr_child_start_kept(struct gr_child *out, const struct gr_spawn *spec, inf_error *err)
+{
+	struct gr_child self = GR_CHILD_INIT;
+	start_keeper(&self);
+	inf_status st = start(&self, spec, err);
+	if (st == INF_OK)
+		*out = self;
+	else
+		gr_child_release(&self);
 	return st;
 }
 
@@ -217,54 +358,36 @@ void gr_child_release(struct gr_child *self)
 {
 	if (!self)
 		return;
+	end_keeper(self);
 	close_fd(&self->pidfd);
 	close_fd(&self->out_fd);
-	self->pid = -1;
-}
-
-/* Runs, or is not reaped: then its pid, and with it the group's id, cannot have been given to anyone else. A host that
- * ignores SIGCHLD or waits for any child may have reaped it for us. */
-static bool still_ours(const struct gr_child *self)
-{
-	siginfo_t info;
-	return self->pid > 0 &&
-	       waitid((idtype_t)P_PIDFD, (id_t)self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	self->pid = self->group = -1;
 }
 
 void gr_child_signal(const struct gr_child *self, int signal)
 {
-	if (still_ours(self))
-		kill(-self->pid, signal);
+	if (self->group > 0 && (unreaped(self->pidfd) || unreaped(self->keeper_pidfd)))
+		kill(-self->group, signal);
 }
 
 bool gr_child_ended(const struct gr_child *self, int timeout_ms)
 {
-	if (self->pidfd < 0)
-		return true;
-	struct pollfd p = { .fd = self->pidfd, .events = POLLIN };
-	int n;
-	do
-		n = poll(&p, 1, timeout_ms);
-	while (n < 0 && errno == EINTR);
-	return n > 0;
+	return self->pidfd < 0 || wait_ended(self->pidfd, timeout_ms);
 }
 
 struct gr_exit gr_child_reap(struct gr_child *self)
 {
 	struct gr_exit exit = { GR_EXIT_UNKNOWN, 0 };
-	siginfo_t info = { 0 };
 	if (self->pid <= 0)
 		return exit;
 	gr_child_signal(self, SIGKILL);
-	int n;
-	do
-		n = waitid((idtype_t)P_PIDFD, (id_t)self->pidfd, &info, WEXITED | WNOHANG);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 && info.si_pid != 0) {
+	end_keeper(self);
+	siginfo_t info = collect_status(self->pidfd);
+	if (info.si_pid != 0) {
 		exit.kind = info.si_code == CLD_EXITED ? GR_EXIT_CODE : GR_EXIT_SIGNAL;
 		exit.value = info.si_status;
 	}
-	self->pid = -1;
+	self->pid = self->group = -1;
 	return exit;
 }
 
@@ -282,17 +405,14 @@ static ssize_t read_small_file(const char *path, char *buf, size_t cap)
 
 bool gr_child_activity(const struct gr_child *self, struct gr_activity *out)
 {
-	char path[64], text[1024];
+	char path[64], text[GR_PROCID_STAT];
 	struct gr_activity now = { 0 };
 	if (self->pid <= 0)
 		return false;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)self->pid);
-	if (read_small_file(path, text, sizeof text) <= 0)
-		return false;
-	/* The name may hold anything, ')' too: the fields begin after the last one. utime is field 14, rss 24. */
-	const char *fields = strrchr(text, ')');
+	/* utime is field 14, rss 24; the first after the name is field 3. */
+	const char *fields = gr_procid_stat(self->pid, text);
 	unsigned long long utime = 0, stime = 0, rss = 0;
-	if (!fields || sscanf(fields, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s "
+	if (!fields || sscanf(fields, "%*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s "
 			      "%*s %*s %llu", &utime, &stime, &rss) != 3)
 		return false;
 	now.cpu_ticks = utime + stime;

@@ -19,6 +19,10 @@
  * The kernel kills the child with SIGKILL when the THREAD that called gr_child_start() ends, be it because the whole
  * process was killed. So start a child from a thread that lives longer than the child.
  *
+ * The death signal reaches the child alone, not what it started: a wrapper script that runs the server without exec
+ * would leave it behind. A keeper sees to that: a shell that leads the child's group, waits for the end of a pipe that
+ * only the host holds, and kills the group. It belongs to the child and is reaped with it.
+ *
  * A host that ignores SIGCHLD, or waits for any child, may take the exit status from us: the end is then still seen,
  * with an unknown status.
  */
@@ -28,12 +32,16 @@ enum {
 };
 
 struct gr_child {
-	pid_t pid;		/* also the id of its process group; -1 = none */
+	pid_t pid;		/* -1 = none */
 	int pidfd;		/* -1 = none */
 	int out_fd;		/* read end of stdout and stderr, non-blocking; -1 = none */
+	pid_t group;		/* id of its process group: its own pid, or the keeper's */
+	int keeper_pidfd;	/* -1 = no keeper */
+	int keeper_fd;		/* the keeper lives while this is open; nothing is ever written to it */
 };
 
-#define GR_CHILD_INIT { .pid = -1, .pidfd = -1, .out_fd = -1 }
+#define GR_CHILD_INIT \
+	{ .pid = -1, .pidfd = -1, .out_fd = -1, .group = -1, .keeper_pidfd = -1, .keeper_fd = -1 }
 
 struct gr_spawn {
 	const char *path;	/* absolute path of the file to run */
@@ -61,7 +69,9 @@ struct gr_activity {
  * cannot be run), INF_E_NO_MEMORY, INF_E_IO (no descriptors, no processes left). *out is written on success only.
  */
 inf_status gr_child_start(struct gr_child *out, const struct gr_spawn *spec, inf_error *err);
-/* Close the descriptors. The process must have been reaped, or be given up. Accepts an empty child. */
+/* The same, with a keeper where a shell can be started; where not, without. */
+inf_status gr_child_start_kept(struct gr_child *out, const struct gr_spawn *spec, inf_error *err);
+/* Close the descriptors, end the keeper. The process must have been reaped, or be given up. Accepts an empty child. */
 void gr_child_release(struct gr_child *self);
 
 /* Send a signal to the whole process group; nothing happens when the child was reaped. */

@@ -15,67 +15,6 @@
 
 enum { DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200 };
 
-#define STAY(state) { GR_STATE_##state, GR_ACTION_NONE }
-
-static const struct gr_transition transitions[GR_STATE_COUNT][GR_EVENT_COUNT] = {
-	[GR_STATE_STARTING] = {
-		[GR_EVENT_LOST] = { GR_STATE_KILL, GR_ACTION_KILL },
-		[GR_EVENT_READY] = { GR_STATE_UP, GR_ACTION_NONE },
-		[GR_EVENT_STOP] = { GR_STATE_TERM, GR_ACTION_TERMINATE },
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = STAY(STARTING),
-	},
-	[GR_STATE_UP] = {
-		[GR_EVENT_LOST] = { GR_STATE_KILL, GR_ACTION_KILL },
-		[GR_EVENT_READY] = STAY(UP),
-		[GR_EVENT_STOP] = { GR_STATE_TERM, GR_ACTION_TERMINATE },
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = STAY(UP),
-	},
-	[GR_STATE_TERM] = {
-		[GR_EVENT_LOST] = STAY(TERM),
-		[GR_EVENT_READY] = STAY(TERM),
-		[GR_EVENT_STOP] = STAY(TERM),
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = { GR_STATE_TERM_AGAIN, GR_ACTION_TERMINATE },
-	},
-	[GR_STATE_TERM_AGAIN] = {
-		[GR_EVENT_LOST] = STAY(TERM_AGAIN),
-		[GR_EVENT_READY] = STAY(TERM_AGAIN),
-		[GR_EVENT_STOP] = STAY(TERM_AGAIN),
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = { GR_STATE_KILL, GR_ACTION_KILL },
-	},
-	[GR_STATE_KILL] = {
-		[GR_EVENT_LOST] = STAY(KILL),
-		[GR_EVENT_READY] = STAY(KILL),
-		[GR_EVENT_STOP] = STAY(KILL),
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = { GR_STATE_WEDGED, GR_ACTION_GIVE_UP },
-	},
-	[GR_STATE_DEAD] = {
-		[GR_EVENT_LOST] = STAY(DEAD),
-		[GR_EVENT_READY] = STAY(DEAD),
-		[GR_EVENT_STOP] = STAY(DEAD),
-		[GR_EVENT_ENDED] = STAY(DEAD),
-		[GR_EVENT_DEADLINE] = STAY(DEAD),
-	},
-	[GR_STATE_WEDGED] = {
-		[GR_EVENT_LOST] = STAY(WEDGED),
-		[GR_EVENT_READY] = STAY(WEDGED),
-		[GR_EVENT_STOP] = STAY(WEDGED),
-		[GR_EVENT_ENDED] = { GR_STATE_DEAD, GR_ACTION_REAP },
-		[GR_EVENT_DEADLINE] = STAY(WEDGED),
-	},
-};
-
-/* How long a state may last before GR_EVENT_DEADLINE; 0 = for ever. */
-static const int state_limit_ms[GR_STATE_COUNT] = {
-	[GR_STATE_TERM] = GR_SUPERVISOR_TERM_MS,
-	[GR_STATE_TERM_AGAIN] = GR_SUPERVISOR_TERM_AGAIN_MS,
-	[GR_STATE_KILL] = GR_SUPERVISOR_KILL_MS,
-};
-
 struct gr_supervisor {
 	struct gr_supervisor_spec spec;
 	pthread_t thread;
@@ -95,14 +34,10 @@ struct gr_supervisor {
 
 	/* The thread's own. */
 	int64_t state_deadline_ms;	/* 0 = none */
+	bool stopped;			/* GR_EVENT_STOP was handled */
 	char line[GR_SUPERVISOR_LINE];
 	size_t line_len;
 };
-
-struct gr_transition gr_supervisor_transition(enum gr_state state, enum gr_event event)
-{
-	return transitions[state][event];
-}
 
 static int64_t now_ms(void)
 {
@@ -179,7 +114,8 @@ static void enter_state(struct gr_supervisor *self, enum gr_state state)
 	self->state = state;
 	pthread_cond_broadcast(&self->changed);
 	pthread_mutex_unlock(&self->lock);
-	self->state_deadline_ms = state_limit_ms[state] ? now_ms() + state_limit_ms[state] : 0;
+	int limit_ms = gr_supervisor_limit_ms(state);
+	self->state_deadline_ms = limit_ms ? now_ms() + limit_ms : 0;
 }
 
 static void reap(struct gr_supervisor *self)
@@ -217,8 +153,10 @@ static void handle_wishes(struct gr_supervisor *self)
 		handle(self, GR_EVENT_READY);
 	if (lost)
 		handle(self, GR_EVENT_LOST);
-	if (stop)
+	if (stop) {
 		handle(self, GR_EVENT_STOP);
+		self->stopped = true;
+	}
 }
 
 static int poll_timeout(const struct gr_supervisor *self)
@@ -229,14 +167,21 @@ static int poll_timeout(const struct gr_supervisor *self)
 	return left > 0 ? (int)left : 0;
 }
 
+/* A process that was given up may still end: it is reaped then, until somebody stops the supervisor. */
+static bool is_over(const struct gr_supervisor *self)
+{
+	return self->stopped && (self->state == GR_STATE_DEAD || self->state == GR_STATE_WEDGED);
+}
+
 static void watch(struct gr_supervisor *self)
 {
 	bool output_open = true;
-	while (self->state != GR_STATE_DEAD && self->state != GR_STATE_WEDGED) {
+	while (!is_over(self)) {
+		bool reaped = self->state == GR_STATE_DEAD;
 		struct pollfd p[3] = {
 			{ self->wake_fd, POLLIN, 0 },
-			{ self->child.pidfd, POLLIN, 0 },
-			{ output_open ? self->child.out_fd : -1, POLLIN, 0 },
+			{ reaped ? -1 : self->child.pidfd, POLLIN, 0 },
+			{ output_open && !reaped ? self->child.out_fd : -1, POLLIN, 0 },
 		};
 		int n = poll(p, 3, poll_timeout(self));
 		if (n > 0 && p[2].revents)
@@ -255,7 +200,7 @@ static void *thread_main(void *arg)
 	struct gr_supervisor *self = arg;
 	struct gr_child child = GR_CHILD_INIT;
 	inf_error err = { .struct_size = sizeof err };
-	inf_status st = gr_child_start(&child, &self->spec.spawn, &err);
+	inf_status st = gr_child_start_kept(&child, &self->spec.spawn, &err);
 
 	pthread_mutex_lock(&self->lock);
 	self->child = child;

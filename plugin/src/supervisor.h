@@ -12,12 +12,13 @@
  * The thread starts the child, so that the child's death signal hangs on it and not on a thread of the host; it drains
  * the child's output from birth into a bounded ring; it sees the end of the child and reaps it. It is the only writer of the
  * state. What the state is and what is wanted are two things: callers say what they want (ready, stop) and the thread
- * acts by the table [state][event] in supervisor.c.
+ * acts by the table [state][event] in supervisor_table.c.
  *
  *   STARTING -> UP -> TERM -> TERM_AGAIN -> KILL -> DEAD, or WEDGED when even SIGKILL does not end it
  *
- * A child that ends by itself goes to DEAD from anywhere. All functions may be called from any thread, except where
- * said. The thread blocks all signals.
+ * A child that ends by itself goes to DEAD from anywhere, from WEDGED too. Two things never happen: a DEADLINE where
+ * there is no limit, and an end of what is DEAD. The thread stays until it is stopped, and blocks all signals. All
+ * functions may be called from any thread, except where said.
  */
 enum {
 	GR_SUPERVISOR_RING = 64 * 1024,		/* bytes of the child's output kept */
@@ -48,8 +49,10 @@ struct gr_transition {
 	enum gr_action action;
 };
 
-/* Pure: the table. */
+/* Pure: the table, in supervisor_table.c. */
 struct gr_transition gr_supervisor_transition(enum gr_state state, enum gr_event event);
+/* How long a state may last before GR_EVENT_DEADLINE; 0 = for ever. */
+int gr_supervisor_limit_ms(enum gr_state state);
 
 struct gr_supervisor_spec {
 	struct gr_spawn spawn;		/* borrowed until gr_supervisor_start() returns */

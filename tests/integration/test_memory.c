@@ -193,6 +193,34 @@ START_TEST(load_that_one_card_cannot_hold_takes_two)
 }
 END_TEST
 
+struct returning {
+	struct world *world;
+	int reports;
+};
+
+/* The memory of a process that has ended comes back in pieces, one for each look. */
+static int32_t give_back(void *user, const inf_progress *progress)
+{
+	struct returning *r = user;
+	if (progress->stage == INF_STAGE_START && progress->fraction < 0)
+		set_free(r->world, CARD, TOTAL, RESERVE - 400 * MIB + (uint64_t)++r->reports * 100 * MIB);
+	return INF_CONTINUE;
+}
+
+START_TEST(load_waits_for_memory_that_comes_back_late)
+{
+	struct world w;
+	struct returning returning = { .world = &w };
+	open_with_free(&w, RESERVE - 400 * MIB);
+	inf_load_params params = { .user = &returning, .on_progress = give_back };
+	inf_session *session = load_rocm(&w, &params);
+	ck_assert_int_ge(returning.reports, 4);
+	ck_assert_int_eq(context_of(session), 2048);
+	inf_session_close(session, NULL);
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(card_without_a_display_needs_less_kept_free)
 {
 	struct world w;
@@ -252,5 +280,5 @@ RUN_SUITE("memory", 60, load_that_fits_has_the_whole_context,
 	  load_with_a_context_that_cannot_fit_is_refused_before_the_start,
 	  load_without_room_for_any_layer_is_refused_unless_the_cpu_is_allowed,
 	  load_with_the_cpu_allowed_puts_there_what_does_not_fit, load_with_the_fit_of_another_is_not_computed_here,
-	  load_that_one_card_cannot_hold_takes_two, card_without_a_display_needs_less_kept_free,
+	  load_that_one_card_cannot_hold_takes_two, load_waits_for_memory_that_comes_back_late, card_without_a_display_needs_less_kept_free,
 	  devices_of_a_model_show_memory_before_and_now)

@@ -67,6 +67,7 @@ bool process_look(pid_t pid, char *out_state, pid_t *out_parent, pid_t *out_grou
 }
 
 struct children {
+	pid_t parent;
 	pid_t *out;
 	size_t cap, count;
 };
@@ -76,18 +77,23 @@ static void add_child(long pid, void *ctx)
 	struct children *children = ctx;
 	char state;
 	pid_t parent, group;
-	if (!process_look((pid_t)pid, &state, &parent, &group) || parent != getpid())
+	if (!process_look((pid_t)pid, &state, &parent, &group) || parent != children->parent)
 		return;
 	if (children->count < children->cap)
 		children->out[children->count] = (pid_t)pid;
 	children->count++;
 }
 
-size_t process_children(pid_t *out, size_t cap)
+size_t process_children_of(pid_t parent, pid_t *out, size_t cap)
 {
-	struct children children = { out, cap, 0 };
+	struct children children = { parent, out, cap, 0 };
 	each_number("/proc", add_child, &children);
 	return children.count;
+}
+
+size_t process_children(pid_t *out, size_t cap)
+{
+	return process_children_of(getpid(), out, cap);
 }
 
 bool process_gone(void *pid)

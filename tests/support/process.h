@@ -33,6 +33,7 @@ int64_t monotonic_ms(void);
 
 /* Children of this process, zombies too. Returns how many there are, writes at most cap. */
 size_t process_children(pid_t *out, size_t cap);
+size_t process_children_of(pid_t parent, pid_t *out, size_t cap);
 /* What /proc/PID/stat says. False when there is no such process. */
 bool process_look(pid_t pid, char *out_state, pid_t *out_parent, pid_t *out_group);
 /* Ended, reaped or not. For wait_until(): ctx is a pid_t *. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "failmalloc.h"
@@ -282,6 +283,34 @@ START_TEST(read_survives_oom)
 }
 END_TEST
 
+/* ---- where it lies --------------------------------------------------------------------------------------------- */
+static long said_type;		/* 0 = ask the kernel */
+
+int __real_statfs(const char *path, struct statfs *out);
+int __wrap_statfs(const char *path, struct statfs *out);
+
+int __wrap_statfs(const char *path, struct statfs *out)
+{
+	int result = __real_statfs(path, out);
+	if (said_type)
+		out->f_type = said_type;
+	return result;
+}
+
+static const struct { long type; bool remote; } file_systems[] = {
+	{ 0x6969, true }, { 0xff534d42, true }, { 0xfe534d42, true }, { 0x65735546, true }, { 0x01021997, true },
+	{ 0x00c36400, true }, { 0xef53, false }, { 0x9123683e, false }, { 0x58465342, false }, { 0x01021994, false },
+};
+
+START_TEST(remote_is_told_by_the_kind_of_file_system)
+{
+	said_type = file_systems[_i].type;
+	ck_assert_int_eq(gr_modelfile_is_remote(GR_SAMPLE_MODEL), file_systems[_i].remote);
+	said_type = 0;
+	ck_assert(!gr_modelfile_is_remote("/nonexistent/model.gguf"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("modelfile");
@@ -304,6 +333,8 @@ int main(void)
 	tcase_add_test(tc, read_interrupted_is_tried_again);
 	tcase_add_loop_test(tc, read_long_path_shows_its_end, 0, 3);
 	tcase_add_test(tc, read_survives_oom);
+	tcase_add_loop_test(tc, remote_is_told_by_the_kind_of_file_system, 0,
+			    (int)(sizeof file_systems / sizeof file_systems[0]));
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

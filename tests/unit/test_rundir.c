@@ -191,6 +191,13 @@ START_TEST(make_without_any_variable_uses_tmp)
 }
 END_TEST
 
+static const char *path_in(const struct gr_rundir *dir, const char *name)
+{
+	static char path[2 * PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", dir->path, name);
+	return path;
+}
+
 /* ---- removing -------------------------------------------------------------------------------------------------- */
 static void write_in(const struct gr_rundir *dir, const char *name)
 {
@@ -265,6 +272,7 @@ START_TEST(remove_of_nothing_is_harmless)
 	gr_strv_add_env(&env, "TMPDIR", scratch.path);
 	make(&gone);
 	ck_assert_int_eq(rmdir(gone.home), 0);
+	ck_assert_int_eq(unlink(path_in(&gone, "owner")), 0);
 	ck_assert_int_eq(rmdir(gone.path), 0);
 	gr_rundir_remove(&gone);
 	gr_rundir_remove(&gone);

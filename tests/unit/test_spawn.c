@@ -20,7 +20,7 @@
 #include "spawn.h"
 #include "strv.h"
 
-enum { SOON_MS = 10000, A_WHILE_MS = 100, TIMEOUT_MS = 20000, OUTPUT = 64 * 1024 };
+enum { SOON_MS = 10000, GONE_MS = 1000, A_WHILE_MS = 100, TIMEOUT_MS = 20000, OUTPUT = 64 * 1024 };
 
 static struct scratch scratch;
 static struct process_census before;
@@ -389,7 +389,7 @@ START_TEST(start_that_fails_says_why)
 			      scratch_at(&scratch, "missing"));
 	char *const argv[] = { path, NULL };
 	struct gr_spawn spec = spec_of(argv);
-	struct gr_child child = { 4711, 4712, 4713 };
+	struct gr_child child = { .pid = 4711, .pidfd = 4712, .out_fd = 4713 };
 	inf_error err = { .struct_size = sizeof err };
 	spec.cwd = exec_cases[_i].cwd;
 	ck_assert_int_eq(gr_child_start(&child, &spec, &err), INF_E_UNAVAILABLE);
@@ -606,6 +606,268 @@ START_TEST(child_dies_with_a_killed_host)
 	ck_assert(wait_until(process_gone, &pids[0], SOON_MS));
 	close(ends[0]);
 	close(ends[1]);
+}
+END_TEST
+
+/* ---- the keeper ------------------------------------------------------------------------------------------------ */
+/* A wrapper that does not exec: it prints the pid of what it started, and waits for it. */
+#define WRAPPER SHELL("sleep 1000 & echo $!; wait")
+
+static struct gr_child start_kept(char *const *argv)
+{
+	struct gr_child child = GR_CHILD_INIT;
+	struct gr_spawn spec = spec_of(argv);
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_msg(gr_child_start_kept(&child, &spec, &err) == INF_OK, "%s", err.message);
+	ck_assert_int_gt(child.keeper_pidfd, 2);
+	ck_assert_int_gt(child.keeper_fd, 2);
+	return child;
+}
+
+START_TEST(kept_child_is_in_the_group_that_the_keeper_leads)
+{
+	struct gr_child child = start_kept(SHELL("exec sleep 1000"));
+	pid_t parent, group;
+	char state;
+	ck_assert_int_ne(child.group, child.pid);
+	ck_assert(process_look(child.group, &state, &parent, &group));
+	ck_assert_int_eq(parent, getpid());
+	ck_assert_int_eq(group, child.group);
+	ck_assert(process_look(child.pid, &state, &parent, &group));
+	ck_assert_int_eq(parent, getpid());
+	ck_assert_int_eq(group, child.group);
+	kill_and_finish(&child);
+}
+END_TEST
+
+static void check_descriptor(pid_t pid, int fd, const char *expected)
+{
+	char path[64], target[64] = "";
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+	ssize_t n = readlink(path, target, sizeof target - 1);
+	if (!expected)
+		ck_assert_msg(n < 0, "%s is %s", path, target);
+	else
+		ck_assert_msg(n > 0 && strncmp(target, expected, strlen(expected)) == 0, "%s is %s", path, target);
+}
+
+/* Not the child's output: its end must be seen though the keeper lives. */
+START_TEST(keeper_holds_nothing_but_its_pipe)
+{
+	struct gr_child child = start_kept(SHELL("exec sleep 1000"));
+	check_descriptor(child.group, 0, "pipe:");
+	check_descriptor(child.group, 1, "/dev/null");
+	check_descriptor(child.group, 2, "/dev/null");
+	for (int fd = 3; fd < 64; fd++)
+		check_descriptor(child.group, fd, NULL);
+	ck_assert_int_eq(fcntl(child.keeper_fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(fcntl(child.keeper_pidfd, F_GETFD), FD_CLOEXEC);
+	kill_and_finish(&child);
+}
+END_TEST
+
+static const int polite_signals[] = { SIGTERM, SIGINT, SIGUSR1, SIGQUIT, SIGPIPE };
+
+START_TEST(signal_to_the_group_is_not_for_the_keeper)
+{
+	struct gr_child child = start_kept(SHELL("exec sleep 1000"));
+	pid_t keeper = child.group;
+	gr_child_signal(&child, polite_signals[_i]);
+	ck_assert(gr_child_ended(&child, SOON_MS));
+	ck_assert(!wait_until(process_gone, &keeper, A_WHILE_MS));
+	struct gr_exit exit = finish(&child);
+	ck_assert_int_eq(exit.value, polite_signals[_i]);
+	ck_assert(!process_look(keeper, &(char){ 0 }, &(pid_t){ 0 }, &(pid_t){ 0 }));
+}
+END_TEST
+
+static bool traps_its_death_signal(void *pid)
+{
+	char path[64], line[128];
+	unsigned long long caught = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)*(pid_t *)pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file))
+		sscanf(line, "SigCgt: %llx", &caught);
+	if (file)
+		fclose(file);
+	return caught & 1ULL << (SIGHUP - 1);
+}
+
+/* Each by itself; when a host is killed both happen. */
+START_TEST(keeper_kills_the_group_when_its_pipe_ends_or_its_parent)
+{
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t grandchild = read_pid(&child);
+	ck_assert(wait_until(traps_its_death_signal, &child.group, SOON_MS));
+	if (_i) {
+		kill(child.group, SIGHUP);
+	} else {
+		close(child.keeper_fd);
+		child.keeper_fd = -1;
+	}
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+	struct gr_exit exit = finish(&child);
+	ck_assert_int_eq(exit.kind, GR_EXIT_SIGNAL);
+	ck_assert_int_eq(exit.value, SIGKILL);
+}
+END_TEST
+
+START_TEST(reap_with_a_keeper_kills_what_the_child_left_behind)
+{
+	struct gr_child child = start_kept(SHELL("sleep 1000 & echo $!; exit 3"));
+	pid_t grandchild = read_pid(&child);
+	ck_assert(gr_child_ended(&child, SOON_MS));
+	ck_assert(!process_gone(&grandchild));
+	struct gr_exit exit = finish(&child);
+	ck_assert_int_eq(exit.value, 3);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+}
+END_TEST
+
+/* Without a keeper the group is nobody's any more: see signal_after_the_host_reaped_reaches_nobody. */
+START_TEST(reap_with_a_keeper_kills_the_rest_though_the_host_took_the_status)
+{
+	struct gr_child child = start_kept(SHELL("sleep 1000 & echo $!; exit 3"));
+	pid_t grandchild = read_pid(&child);
+	ck_assert_int_eq(waitpid(child.pid, NULL, 0), child.pid);
+	ck_assert_int_eq(finish(&child).kind, GR_EXIT_UNKNOWN);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+}
+END_TEST
+
+START_TEST(reap_in_a_host_that_ignores_sigchld_leaves_nothing)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
+	sigaction(SIGCHLD, &ignore, &old);
+	struct gr_child child = start_kept(SHELL("sleep 1000 & echo $!; exit 3"));
+	pid_t grandchild = read_pid(&child);
+	ck_assert(gr_child_ended(&child, SOON_MS));
+	finish(&child);
+	sigaction(SIGCHLD, &old, NULL);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+}
+END_TEST
+
+/* The keeper of a child that is given up goes all the same. */
+START_TEST(release_of_a_running_child_ends_the_keeper)
+{
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t pids[] = { child.pid, child.group, read_pid(&child) };
+	gr_child_release(&child);
+	for (int i = 0; i < 3; i++)
+		ck_assert(wait_until(process_gone, &pids[i], SOON_MS));
+	ck_assert_int_eq(waitpid(pids[0], NULL, 0), pids[0]);
+}
+END_TEST
+
+START_TEST(keeper_that_was_killed_is_not_missed)
+{
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t keeper = child.group, grandchild = read_pid(&child);
+	kill(keeper, SIGKILL);
+	ck_assert(wait_until(process_gone, &keeper, SOON_MS));
+	ck_assert(!gr_child_ended(&child, A_WHILE_MS));
+	kill_and_finish(&child);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
+}
+END_TEST
+
+START_TEST(start_that_fails_leaves_no_keeper)
+{
+	struct gr_child child = GR_CHILD_INIT;
+	struct gr_spawn spec = spec_of(ARGV((char *)"/no/such/program"));
+	ck_assert_int_eq(gr_child_start_kept(&child, &spec, NULL), INF_E_UNAVAILABLE);
+	ck_assert_uint_eq(process_children(NULL, 0), 0);
+}
+END_TEST
+
+/* How a host comes to its end, and whether a child that it forked lives on and holds what it had open. */
+enum end { END_KILLED, END_EXIT, END_THREAD, END_EXEC };
+
+static const struct {
+	enum end end;
+	bool forked;
+} host_ends[] = {
+	{ END_KILLED, false }, { END_KILLED, true }, { END_EXIT, false }, { END_EXIT, true }, { END_THREAD, false },
+	{ END_THREAD, true }, { END_EXEC, false },
+};
+
+struct host {
+	int tell, hold;		/* write ends for the host, read end for its child */
+	enum end end;
+	bool forked;
+};
+
+static void *start_and_tell(void *arg)
+{
+	struct host *host = arg;
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t pids[] = { child.pid, child.group, read_pid(&child) };
+	char byte;
+	if (host->forked && fork() == 0)
+		_exit(read(host->hold, &byte, 1) != 0);
+	wait_until(traps_its_death_signal, &child.group, SOON_MS);
+	if (write(host->tell, pids, sizeof pids) != sizeof pids)
+		_exit(1);
+	return NULL;
+}
+
+static void be_host(struct host *host)
+{
+	pthread_t thread;
+	if (host->end != END_THREAD) {
+		start_and_tell(host);
+		if (host->end == END_EXIT)
+			_exit(0);
+		if (host->end == END_EXEC)
+			execl("/bin/sleep", "sleep", "1000", NULL);
+	} else if (pthread_create(&thread, NULL, start_and_tell, host) == 0) {
+		pthread_join(thread, NULL);
+	}
+	for (;;)
+		pause();
+}
+
+START_TEST(end_of_the_host_leaves_nothing_behind_a_wrapper)
+{
+	int tell[2], hold[2];
+	pid_t pids[3];
+	ck_assert(pipe2(tell, O_CLOEXEC) == 0 && pipe2(hold, O_CLOEXEC) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(hold[1]);
+		be_host(&(struct host){ tell[1], hold[0], host_ends[_i].end, host_ends[_i].forked });
+	}
+	close(hold[0]);
+	ck_assert_int_eq(read(tell[0], pids, sizeof pids), sizeof pids);
+	if (host_ends[_i].end == END_KILLED)
+		kill(pid, SIGKILL);
+	for (int i = 0; i < 3; i++)
+		if (!wait_until(process_gone, &pids[i], GONE_MS)) {
+			kill(pids[i], SIGKILL);
+			ck_abort_msg("process %d of 3 lives on", i + 1);
+		}
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(hold[1]);
+	close(tell[0]);
+	close(tell[1]);
+}
+END_TEST
+
+START_TEST(end_of_a_child_that_the_host_forked_changes_nothing)
+{
+	struct gr_child child = start_kept(WRAPPER);
+	pid_t grandchild = read_pid(&child), keeper = child.group;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(!wait_until(process_gone, &keeper, A_WHILE_MS));
+	ck_assert(!process_gone(&child.pid) && !process_gone(&grandchild));
+	kill_and_finish(&child);
+	ck_assert(wait_until(process_gone, &grandchild, SOON_MS));
 }
 END_TEST
 
@@ -946,6 +1208,24 @@ static TCase *end_case(void)
 	return tc;
 }
 
+static TCase *keeper_case(void)
+{
+	TCase *tc = tcase_create("keeper");
+	tcase_add_test(tc, kept_child_is_in_the_group_that_the_keeper_leads);
+	tcase_add_test(tc, keeper_holds_nothing_but_its_pipe);
+	tcase_add_loop_test(tc, signal_to_the_group_is_not_for_the_keeper, 0, ROWS(polite_signals));
+	tcase_add_loop_test(tc, keeper_kills_the_group_when_its_pipe_ends_or_its_parent, 0, 2);
+	tcase_add_test(tc, reap_with_a_keeper_kills_what_the_child_left_behind);
+	tcase_add_test(tc, reap_with_a_keeper_kills_the_rest_though_the_host_took_the_status);
+	tcase_add_test(tc, reap_in_a_host_that_ignores_sigchld_leaves_nothing);
+	tcase_add_test(tc, release_of_a_running_child_ends_the_keeper);
+	tcase_add_test(tc, keeper_that_was_killed_is_not_missed);
+	tcase_add_test(tc, start_that_fails_leaves_no_keeper);
+	tcase_add_loop_test(tc, end_of_the_host_leaves_nothing_behind_a_wrapper, 0, ROWS(host_ends));
+	tcase_add_test(tc, end_of_a_child_that_the_host_forked_changes_nothing);
+	return tc;
+}
+
 static TCase *run_case(void)
 {
 	TCase *tc = tcase_create("run");
@@ -966,7 +1246,7 @@ static TCase *run_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("spawn");
-	TCase *cases[] = { world_case(), start_case(), end_case(), run_case() };
+	TCase *cases[] = { world_case(), start_case(), end_case(), keeper_case(), run_case() };
 	for (int i = 0; i < ROWS(cases); i++) {
 		tcase_add_checked_fixture(cases[i], setup, teardown);
 		suite_add_tcase(suite, cases[i]);
