@@ -271,17 +271,22 @@ static inf_status list_devices(const struct look *look, char *const *extra_env, 
 	return st;
 }
 
+/* As long as the answer is not whole: see gr_devlog_list_is_whole(). */
 static inf_status list_whole(const struct look *look, char *const *extra_env, struct gr_devlog *out, inf_error *err)
 {
 	struct gr_devlog again;
+	inf_error why = { .struct_size = sizeof why };
 	inf_status st = list_devices(look, extra_env, out, err);
 	for (int i = 1; st == INF_OK && i < LIST_ATTEMPTS && !gr_devlog_list_is_whole(out); i++) {
-		inf_status more = list_devices(look, extra_env, &again, NULL);
-		if (more == INF_E_CANCELLED)
+		inf_status more = list_devices(look, extra_env, &again, &why);
+		if (more == INF_OK) {
+			*out = again;
+		} else if (more == INF_E_CANCELLED || !out->count) {	/* else what is known is better than nothing */
+			inf_write_struct(err, &why, sizeof why);
 			return more;
-		if (more != INF_OK)	/* what is known is better than nothing */
+		} else {
 			break;
-		*out = again;
+		}
 	}
 	return st;
 }

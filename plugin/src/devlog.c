@@ -331,10 +331,10 @@ bool gr_devlog_list_is_whole(const struct gr_devlog *self)
 		if (strncmp(at->id, "Vulkan", 6) != 0)
 			continue;
 		any = true;
-		if (at->kind == GR_DEVLOG_KIND_UNKNOWN)
+		if (at->kind == GR_DEVLOG_KIND_UNKNOWN || !at->description[0])
 			return false;
 	}
-	return any || self->found == 0 || self->mask_refused || self->no_driver;
+	return self->listed && (any || self->found == 0 || self->mask_refused || self->no_driver);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
@@ -365,10 +365,29 @@ static bool take_function(const char **at)
 	return true;
 }
 
+/* "Available devices:"; of two writers to one pipe the other may just have begun a line. */
+static bool begins_list(const struct gr_devlog *self, const char *line, const char *at)
+{
+	static const char words[] = "Available devices:";
+	size_t len = strlen(line);
+	if (!self->mixed)
+		return strcmp(at, words) == 0;
+	return len >= sizeof words - 1 && strcmp(line + len - (sizeof words - 1), words) == 0;
+}
+
+/* The rest of a line that the list was written into: "I ggml_vulkan: ..." */
+static void skip_level(const char **at)
+{
+	if (**at && strchr("DIWE", **at) && (*at)[1] == ' ')
+		*at += 2;
+}
+
 static void take_line(struct gr_devlog *self, const char *line)
 {
 	const char *at = line;
 	bool timed = take_time(&at);
+	if (self->mixed)
+		skip_level(&at);
 	if (self->timed && !timed && !self->mixed)
 		return;
 	self->timed = timed;
@@ -376,7 +395,7 @@ static void take_line(struct gr_devlog *self, const char *line)
 		say_vulkan(self, at);
 	else if (strncmp(at, "[Vulkan Loader] ERROR", 21) == 0)
 		self->no_driver = true;
-	else if (strcmp(at, "Available devices:") == 0)
+	else if (begins_list(self, line, at))
 		self->listed = true;
 	else if (strncmp(at, "  Device ", 9) == 0)
 		say_found_device(self, at);

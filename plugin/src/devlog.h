@@ -74,14 +74,15 @@ struct gr_devlog {
 };
 
 void gr_devlog_init(struct gr_devlog *self);
-/* For --list-devices: no model speaks there, and lines with the time and without stand side by side. */
+/* For --list-devices: no model speaks there, lines with the time and without stand side by side, and the list may begin in the
+ * middle of a line of the log. */
 void gr_devlog_init_list(struct gr_devlog *self);
 void gr_devlog_feed(struct gr_devlog *self, const char *bytes, size_t len);
 
 /* NULL if nothing was said about it. */
 const struct gr_devlog_device *gr_devlog_find(const struct gr_devlog *self, const char *id);
-/* Of a list: is the kind of each Vulkan device told, and where there is none, why? llama-server ends without waiting for its
- * log, so that now and then the end of that is missing. */
+/* Of a list: is it there, with the kind of each Vulkan device, and where there is none, why? llama-server ends without waiting
+ * for its log, so that now and then the end of that is missing. */
 bool gr_devlog_list_is_whole(const struct gr_devlog *self);
 /* Memory taken from all devices that are not the host. */
 uint64_t gr_devlog_device_bytes(const struct gr_devlog *self);

@@ -15,7 +15,7 @@
 
 enum { GONE_MS = 5000 };
 
-/* A script in place of the server; it answers --version and --help like the real one, which is "$real". */
+/* A script in place of the server; it answers questions (-lv: for devices) like the real one, which is "$real". */
 static const char *stand_in(struct scratch *scratch, const char *body)
 {
 	char text[8192];

@@ -81,7 +81,8 @@ START_TEST(hidden_devices_are_asked_for_only_where_there_is_no_other)
 	struct world w;
 	struct direct d;
 	open_world(&w);
-	answer(&w, "list", "if [ -z \"$GGML_VK_VISIBLE_DEVICES\" ]; then echo 'ggml_vulkan: No devices found.'; else\n"
+	answer(&w, "list", "if [ -z \"$GGML_VK_VISIBLE_DEVICES\" ]; then\n"
+	       "printf 'ggml_vulkan: No devices found.\\nAvailable devices:\\n  (none)\\n'\nelse\n"
 	       SIMULATED_LIST(5000) "fi\n");
 	open_direct(&d, &w, "");
 	ck_assert_int_eq(times_asked(&w), 2);

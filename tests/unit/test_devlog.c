@@ -388,6 +388,37 @@ START_TEST(kind_of_a_vulkan_device_is_what_is_said_of_it)
 }
 END_TEST
 
+/* stdout and stderr are one pipe, and the log is written in pieces. */
+START_TEST(list_in_the_middle_of_a_line_of_the_log_is_understood)
+{
+	static const char list[] = "Available devices:\n  Vulkan0: A (9 MiB, 8 MiB free)\n";
+	static const char line[] = "0.00.011.758 D ggml_vulkan: 0 = A (radv) | uma: 1 | fp16: 1\n";
+	static const size_t cuts[] = { 0, 13, 15 };	/* the time, the level and the message are pieces */
+	for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+		char text[256];
+		int len = snprintf(text, sizeof text, "%.*s%s%s", (int)cuts[i], line, list, line + cuts[i]);
+		const struct gr_devlog log = list_of(text, (size_t)len);
+		ck_assert(log.listed && gr_devlog_list_is_whole(&log));
+		ck_assert_str_eq(gr_devlog_find(&log, "Vulkan0")->description, "A");
+		ck_assert_int_eq(gr_devlog_find(&log, "Vulkan0")->kind, GR_DEVLOG_KIND_SHARED);
+	}
+}
+END_TEST
+
+START_TEST(list_that_lacks_a_part_is_not_whole)
+{
+	static const char *const cut[] = {
+		"", "Available devices:\n", "ggml_vulkan: No devices found.\n",
+		"ggml_vulkan: 0 = A (radv) | uma: 1 |\nAvailable devices:\n",
+		"Available devices:\n  Vulkan0: A (9 MiB, 8 MiB free)\n",
+	};
+	for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+		const struct gr_devlog log = list_of(cut[i], strlen(cut[i]));
+		ck_assert(!gr_devlog_list_is_whole(&log));
+	}
+}
+END_TEST
+
 START_TEST(devices_beyond_the_cap_are_not_kept)
 {
 	struct gr_devlog log;
@@ -420,6 +451,8 @@ int main(void)
 	tcase_add_test(tc, line_after_one_that_is_too_long_counts);
 	tcase_add_loop_test(tc, list_of_a_real_server_says_what_is_there_or_in_the_way, 0, ROWS(lists));
 	tcase_add_loop_test(tc, list_fed_byte_at_a_time_equals_whole_and_a_cut_line_says_nothing, 0, ROWS(lists));
+	tcase_add_test(tc, list_in_the_middle_of_a_line_of_the_log_is_understood);
+	tcase_add_test(tc, list_that_lacks_a_part_is_not_whole);
 	tcase_add_loop_test(tc, kind_of_a_vulkan_device_is_what_is_said_of_it, 0, ROWS(kinds));
 	tcase_add_test(tc, devices_beyond_the_cap_are_not_kept);
 	suite_add_tcase(suite, tc);

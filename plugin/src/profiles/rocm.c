@@ -255,7 +255,9 @@ const struct gr_profile gr_profile = {
 	.score = 600,
 	.gpu = true,
 	.library_path = true,
-	.devices = { choose, verify, list, report, release, diagnose },
+	.devices = {
+		.choose = choose, .verify = verify, .list = list, .report = report, .release = release, .diagnose = diagnose,
+	},
 };
 
 GR_DEFINE_PLUGIN("io.github.go-rocm.rocm", "rocm", "AMD GPUs, through llama-server with ROCm");

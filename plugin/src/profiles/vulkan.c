@@ -224,7 +224,7 @@ const struct gr_profile gr_profile = {
 	.score = 400,
 	.gpu = true,
 	.question = { question_env, REVEAL },
-	.devices = { choose, verify, list, report, release },
+	.devices = { .choose = choose, .verify = verify, .list = list, .report = report, .release = release },
 };
 
 GR_DEFINE_PLUGIN("io.github.go-rocm.vulkan", "vulkan", "GPUs with a Vulkan driver, through llama-server");
