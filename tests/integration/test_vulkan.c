@@ -142,6 +142,7 @@ START_TEST(layers_are_on_the_device_and_write_what_the_cpu_writes)
 {
 	struct world w;
 	static struct sink on_device, on_cpu;
+	setenv("LD_LIBRARY_PATH", "/opt/driver:relative", 1);
 	open_simulated(&w);
 	inf_load_params params = { 0 };
 	inf_session *session = load(&w, &params);
@@ -153,6 +154,7 @@ START_TEST(layers_are_on_the_device_and_write_what_the_cpu_writes)
 	ck_assert(was_given(&w, "argv", "--device\nVulkan0\n"));
 	ck_assert(was_given(&w, "env", "GGML_VK_VISIBLE_DEVICES=0\n"));
 	ck_assert(!was_given(&w, "env", "VK_LOADER_DEBUG"));
+	ck_assert(was_given(&w, "env", "LD_LIBRARY_PATH=/opt/driver\n"));	/* containers bring drivers in so */
 	greedy(&w, session, &on_device);
 	inf_session_close(session, NULL);
 	session = harness_load(w.registry, 0, 1);

@@ -223,6 +223,7 @@ const struct gr_profile gr_profile = {
 	.environment = environment,
 	.score = 400,
 	.gpu = true,
+	.library_path = true,	/* in containers a driver often is found by it alone */
 	.question = { question_env, REVEAL },
 	.devices = { .choose = choose, .verify = verify, .list = list, .report = report, .release = release },
 };
