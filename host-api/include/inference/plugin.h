@@ -485,14 +485,21 @@ static inline inf_status inf_gen_check(const inf_gen_params *p, uint64_t impleme
   if (b || p->reserved0 || (p->json_schema && p->grammar)) return INF_E_INVALID;
   return (given & ~implemented) ? INF_E_UNSUPPORTED : INF_OK;
 }
+#if defined(__GNUC__)                   /* where the size of dst is known, the loop that never runs draws false warnings */
+# pragma GCC diagnostic push
+# pragma GCC diagnostic ignored "-Warray-bounds"
+#endif
 static inline void inf_write_struct(void *dst, const void *src, size_t known) {
   uint32_t n;
   if (!dst) return;
   memcpy(&n, dst, sizeof n);
   if (n <= 4 || n > INF_STRUCT_MAX) return;
   memcpy((unsigned char *)dst + 4, (const unsigned char *)src + 4, (n < known ? n : known) - 4);
-  for (size_t i = known; i < n; i++) ((volatile unsigned char *)dst)[i] = 0;   /* memset() here draws false warnings */
+  for (size_t i = known; i < n; i++) ((volatile unsigned char *)dst)[i] = 0;   /* memset() draws one more */
 }
+#if defined(__GNUC__)
+# pragma GCC diagnostic pop
+#endif
 /* What is not UTF-8 in text becomes '?', in place: words of a program or bytes of a path may be anything. */
 static inline void inf_utf8_fix(char *text) {
   unsigned char *p = (unsigned char *)text;
