@@ -176,15 +176,6 @@ static inf_status choose_and_fit(inf_model *self, const struct gr_progress *prog
 	return INF_OK;
 }
 
-static inf_status check_server_fit(const struct gr_start *start, inf_error *err)
-{
-	if (start->plan.fit != GR_FIT_SERVER || start->facts.features & GR_FEATURE_FIT)
-		return INF_OK;
-	return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
-			"%s (%s) has no --fit of its own: use fit=auto, or a newer llama-server", start->facts.file.path,
-			start->facts.version);
-}
-
 inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, inf_error *err)
 {
 	struct gr_launch_plan *plan = &self->start->plan;
@@ -192,9 +183,7 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 	self->device = "none";
 	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
 		return INF_OK;
-	inf_status st = check_server_fit(self->start, err);
-	if (st == INF_OK)
-		st = choose_and_fit(self, progress, err);
+	inf_status st = choose_and_fit(self, progress, err);
 	if (st != INF_OK)
 		return st;
 	if (self->devices.refusal.code) {

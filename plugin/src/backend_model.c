@@ -168,6 +168,8 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 	start->plan.adapter_path = start->adapter_path;
 	if (st == INF_OK)
 		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
+	if (st == INF_OK)
+		st = gr_launch_check(&start->plan, start->facts.features, start->facts.file.path, err);
 	return st;
 }
 

@@ -17,6 +17,7 @@ static const struct {
 	{ GR_FEATURE_LOG_COLORS, "--log-colors" },
 	{ GR_FEATURE_VERBOSITY, "-lv," },
 	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
+	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -99,6 +100,7 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 		.batch_size = options->batch_size,
 		.threads = options->threads,
 		.cpu_count = cpu_count,
+		.sleep_idle_seconds = options->sleep_idle_seconds,
 		.fit = (enum gr_fit_mode)options->fit,
 	};
 	if (plan.slots < 1 || plan.slots > GR_LAUNCH_SLOTS_MAX)
@@ -112,6 +114,17 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 	if (st != INF_OK)
 		return st;
 	*out = plan;
+	return INF_OK;
+}
+
+inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err)
+{
+	if (plan->fit == GR_FIT_SERVER && plan->gpu_layers && !(features & GR_FEATURE_FIT))
+		return inf_fail(err, INF_E_UNSUPPORTED, "fit_unsupported",
+				"%s has no --fit of its own: use fit=auto, or a newer llama-server", server);
+	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
+		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
+				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
 	return INF_OK;
 }
 
@@ -179,6 +192,8 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 		add_number(out, "-c", plan->context_len * plan->slots);
 	add_number(out, "-b", plan->batch_size);
 	add_number(out, "-t", gr_launch_threads(plan));
+	if (plan->sleep_idle_seconds)
+		add_number(out, "--sleep-idle-seconds", plan->sleep_idle_seconds);
 }
 
 static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)

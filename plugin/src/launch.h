@@ -37,6 +37,7 @@ enum {
 	GR_FEATURE_LOG_COLORS = 1u << 7,
 	GR_FEATURE_VERBOSITY = 1u << 8,
 	GR_FEATURE_FIT_TARGET = 1u << 9,
+	GR_FEATURE_SLEEP_IDLE = 1u << 10,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -52,6 +53,7 @@ struct gr_launch_plan {
 	int32_t threads;		/* 0 = what suits the layers */
 	int32_t batch_size;
 	int cpu_count;
+	int32_t sleep_idle_seconds;	/* 0 = never */
 	enum gr_fit_mode fit;
 	uint32_t fixed;			/* GR_FIT_*_FIXED: may not become less */
 	bool layers_given;		/* by the request */
@@ -65,6 +67,10 @@ struct gr_launch_plan {
  */
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
+
+/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported");
+ * server: what it is called in the message. */
+inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */
 struct gr_fit_load gr_launch_memory(const struct gr_launch_plan *plan);

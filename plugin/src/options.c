@@ -46,6 +46,8 @@ OPTION(first_token_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "first-token-
        "a prefill without a sign of life for so long fails, and ends the server; milliseconds");
 OPTION(token_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "token-timeout-ms", "100..86400000", "60000",
        "the same between two tokens; milliseconds");
+OPTION(sleep_idle_seconds, INF_OPTION_AT_LOAD, INF_OPTION_INT, "sleep-idle-seconds", "0..31536000", "0",
+       "after so long without a call the server gives the memory of the model back, and loads it again for the next; 0 = never");
 OPTION(restart, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "restart", "off|on-demand", "off",
        "on-demand = a server that ended is started again by the next call");
 OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "auto",
@@ -54,7 +56,7 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&restart, &log_file
+	&sleep_idle_seconds, &restart, &log_file
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
@@ -288,6 +290,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &queue_timeout_ms, NULL, &out->queue_timeout_ms },
 		{ &first_token_timeout_ms, NULL, &out->first_token_timeout_ms },
 		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
+		{ &sleep_idle_seconds, NULL, &out->sleep_idle_seconds },
 		{ &restart, NULL, &out->restart },
 		{ &log_file, &out->log_file, NULL },
 	};

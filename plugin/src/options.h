@@ -40,6 +40,7 @@ struct gr_load_options {
 	int32_t queue_timeout_ms;	/* how long they may */
 	int32_t first_token_timeout_ms;	/* longest time without a sign of life in prefill */
 	int32_t token_timeout_ms;	/* and between two tokens */
+	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 };

@@ -222,6 +222,7 @@ struct reports {
 	int cancel_from_stage;		/* stop at the first report of it; 0 = never */
 	int64_t first_ms, last_ms, longest_ms;
 	int32_t stage;
+	uint32_t stages;		/* that were reported, as bits */
 	float fraction;
 };
 
@@ -235,6 +236,7 @@ static int32_t on_progress(void *user, const inf_progress *progress)
 	ck_assert_int_ge(progress->stage, r->stage);
 	ck_assert(progress->fraction >= r->fraction || progress->fraction < 0);
 	r->stage = progress->stage;
+	r->stages |= 1u << progress->stage;
 	r->fraction = progress->fraction;
 	if (r->cancel_from_stage && r->stage >= r->cancel_from_stage)
 		return 0;
@@ -262,6 +264,19 @@ START_TEST(load_waits_for_a_late_server)
 	ck_assert_int_ge(w.took_ms, 1000);
 	ck_assert_int_lt(r.longest_ms, GAP_MS);
 	ck_assert_int_eq(r.stage, INF_STAGE_READY);
+	fake_close(&w);
+}
+END_TEST
+
+START_TEST(load_reports_the_stages_that_the_server_goes_through)
+{
+	struct fake_world w;
+	struct reports r = { 0 };
+	fake_open(&w, "on /health x1\n wait 200\n answer 503 {\"error\":{\"code\":503}}\n"
+		      "on /health x1\n wait 200\n log cmn  common_init_: warming up the model with an empty run\n wait 300\n"
+		      " answer 503 {\"error\":{\"code\":503}}\n");
+	ck_assert_msg(load_with_reports(&w, &r) == INF_OK, "%s", w.err.message);
+	ck_assert_uint_eq(r.stages, 1u << INF_STAGE_START | 1u << INF_STAGE_READ | 1u << INF_STAGE_WARMUP | 1u << INF_STAGE_READY);
 	fake_close(&w);
 }
 END_TEST
@@ -441,7 +456,8 @@ RUN_SUITE("faults_load", 60, load_of_a_good_server_generates, load_of_a_server_t
 	  load_does_not_wait_for_a_grandchild_that_holds_the_output,
 	  server_that_dies_just_after_the_load_is_told_by_the_next_call, load_asks_a_server_again_that_did_not_run_before,
 	  load_of_a_server_that_answers_otherwise_is_refused,
-	  load_waits_for_a_late_server, load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_then,
+	  load_waits_for_a_late_server, load_reports_the_stages_that_the_server_goes_through,
+	  load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_then,
 	  load_of_a_server_that_answers_and_does_nothing_else_is_stalled,
 	  load_of_a_stalled_server_tells_what_it_said_last, load_of_a_server_that_keeps_talking_is_not_stalled,
 	  load_can_be_cancelled_in_every_phase, cancelled_load_of_a_server_deaf_to_sigterm_is_bounded,

@@ -446,6 +446,32 @@ START_TEST(server_lost_in_sleep_without_restart_stays_dead)
 }
 END_TEST
 
+/* ---- the server sleeps ----------------------------------------------------------------------------------------- */
+static bool is_asleep(void *ctx)
+{
+	char *props = harness_ask_server(*(pid_t *)ctx, "/props", NULL);
+	bool asleep = strstr(props, "\"is_sleeping\":true");
+	free(props);
+	return asleep;
+}
+
+START_TEST(server_that_sleeps_when_idle_wakes_for_a_call)
+{
+	static struct sink before, after;
+	const inf_kv options[] = { { "sleep-idle-seconds", "1" } };
+	struct world w;
+	open_world(&w);
+	load(&w, harness_model(), 1, options, 1);
+	ck_assert_int_eq(ask(&w, &before, 12), INF_OK);
+	pid_t server = harness_server_pid();
+	ck_assert(wait_until(is_asleep, &server, SOON_MS));
+	ck_assert_msg(ask(&w, &after, 12) == INF_OK, "%s", w.err.message);
+	ck_assert_str_eq(after.text, before.text);
+	ck_assert_int_eq(harness_server_pid(), server);
+	close_world(&w);
+}
+END_TEST
+
 /* ---- the queue ------------------------------------------------------------------------------------------------- */
 struct second {
 	struct world *w;
@@ -496,4 +522,4 @@ RUN_SUITE("restart", 60, server_that_ended_is_started_by_the_next_call, request_
 	  server_that_hangs_between_tokens_is_killed_and_said_so, server_that_answers_nothing_is_dead_for_whoever_comes_later,
 	  host_that_takes_its_time_with_a_token_is_not_a_server_that_hangs,
 	  server_that_survived_the_sleep_is_asked_once_and_kept, server_that_computes_no_more_after_the_sleep_is_replaced,
-	  server_lost_in_sleep_without_restart_stays_dead, queue_has_a_depth_and_a_deadline)
+	  server_lost_in_sleep_without_restart_stays_dead, server_that_sleeps_when_idle_wakes_for_a_call, queue_has_a_depth_and_a_deadline)

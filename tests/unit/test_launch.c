@@ -36,9 +36,10 @@ static const char help_text[] =
 	"--cors-origins ORIGINS                  comma-separated list of allowed origins for CORS (default: *)\n"
 	"--ui-mcp-proxy, --webui-mcp-proxy, --no-ui-mcp-proxy, --no-webui-mcp-proxy\n"
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
-	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n";
+	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
+	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n";
 
-enum { ALL_FEATURES = (1 << 10) - 1 };
+enum { ALL_FEATURES = (1 << 11) - 1 };
 
 static const struct {
 	const char *help;
@@ -395,6 +396,42 @@ START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
 }
 END_TEST
 
+START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT, asleep = GR_STRV_INIT;
+	gr_launch_argv(&argv, &plan, &full_place);
+	ck_assert_uint_eq(position(&argv, "--sleep-idle-seconds"), argv.count);
+	plan.sleep_idle_seconds = 90;
+	gr_launch_argv(&asleep, &plan, &full_place);
+	ck_assert_str_eq(value_of(&asleep, "--sleep-idle-seconds"), "90");
+	gr_strv_release(&argv);
+	gr_strv_release(&asleep);
+}
+END_TEST
+
+static const struct {
+	struct gr_launch_plan plan;
+	uint32_t features;
+	const char *reason;
+} check_cases[] = {
+	{ { .gpu_layers = -1 }, 0, "" },
+	{ { .gpu_layers = -1, .fit = GR_FIT_SERVER }, ALL_FEATURES, "" },
+	{ { .gpu_layers = -1, .fit = GR_FIT_SERVER }, ALL_FEATURES & ~GR_FEATURE_FIT, "fit_unsupported" },
+	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
+	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
+	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+};
+
+START_TEST(check_refuses_what_the_server_cannot_do)
+{
+	inf_error err = { .struct_size = sizeof err };
+	inf_status st = gr_launch_check(&check_cases[_i].plan, check_cases[_i].features, "/opt/llama-server", &err);
+	ck_assert_int_eq(st, *check_cases[_i].reason ? INF_E_UNSUPPORTED : INF_OK);
+	ck_assert_str_eq(err.reason, check_cases[_i].reason);
+}
+END_TEST
+
 START_TEST(argv_never_holds_the_key)
 {
 	struct gr_strv argv = GR_STRV_INIT;
@@ -563,6 +600,8 @@ int main(void)
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
+	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
+	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);
 	tcase_add_test(tc, argv_for_the_older_web_ui_option_uses_it);
