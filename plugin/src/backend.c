@@ -464,9 +464,9 @@ inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	pthread_rwlock_rdlock(&model->server_lock);
+	pthread_mutex_lock(&model->lock);
 	inf_model_info info = model->info;
-	pthread_rwlock_unlock(&model->server_lock);
+	pthread_mutex_unlock(&model->lock);
 	if (out)
 		inf_write_struct(out, &info, sizeof info);
 	else

@@ -94,7 +94,7 @@ struct inf_model {
 	struct gr_wake wake;
 	struct gr_model_log log;
 
-	pthread_rwlock_t server_lock;	/* held to use what follows, written to put another server there */
+	/* Written while nobody holds the server (gr_server_hold), or, of info, under the lock. */
 	struct gr_rundir rundir;
 	struct gr_supervisor *server;	/* NULL = the last start failed */
 	struct gr_oom before;		/* when it was started */
@@ -105,6 +105,9 @@ struct inf_model {
 	const char *device;		/* value of --device, "none" for the CPU; NULL = whatever the server finds */
 
 	pthread_mutex_t lock;		/* what follows */
+	pthread_cond_t server_free;	/* a caller let the server go, or it was started again */
+	int server_users;
+	bool restarting;		/* nobody takes it */
 	struct gr_restart restart;
 	inf_error death;		/* why there is no server, where that is known; code INF_OK = not so */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
@@ -186,10 +189,13 @@ enum { GR_SERVER_NOTICE_MS = 500 };	/* after a connection broke: how long the se
 
 /*
  * Until gr_server_let_go() the server stays the one it is. A server that ended is started again if the load allows it
- * (restart=on-demand); on_poll is asked meanwhile, anything but 0 ends the wait with INF_E_CANCELLED.
- * INF_E_BACKEND_DIED and why it ended, or what the start failed with.
+ * (restart=on-demand); on_poll is asked meanwhile, without a lock, anything but 0 ends the wait with INF_E_CANCELLED.
+ * INF_E_BACKEND_DIED and why it ended, or what the start failed with; INF_E_BUSY: it would have to wait and no_wait is set, or
+ * other calls on a dead server do not return.
  */
-inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, inf_error *err);
+inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, bool no_wait, inf_error *err);
+/* The same without waiting and dead or alive; false while it is started again. */
+bool gr_server_try_hold(inf_model *self);
 void gr_server_let_go(inf_model *self);
 /* It completed a request. */
 void gr_server_worked(inf_model *self);

@@ -227,6 +227,7 @@ static void add_device(char *list, size_t cap, const char *id)
 static void note_devices(inf_model *self, const struct gr_devlog *log)
 {
 	inf_model_info *info = &self->info;
+	pthread_mutex_lock(&self->lock);
 	info->device_memory_bytes = gr_devlog_device_bytes(log);
 	info->gpu_layers = info->device_memory_bytes ? log->offloaded : host_bytes(log) ? 0 : -1;
 	info->devices[0] = '\0';
@@ -236,6 +237,7 @@ static void note_devices(inf_model *self, const struct gr_devlog *log)
 			add_device(info->devices, sizeof info->devices, log->devices[i].id);
 	if (!info->devices[0] && host_bytes(log))
 		add_device(info->devices, sizeof info->devices, "cpu");
+	pthread_mutex_unlock(&self->lock);
 }
 
 /* The server's log may come later than its answer: it writes it from a thread of its own. */
@@ -275,7 +277,9 @@ inf_status gr_devices_prove(inf_model *self, inf_error *err)
 {
 	inf_status st = INF_OK;
 	if (self->device && strcmp(self->device, "none") == 0) {
+		pthread_mutex_lock(&self->lock);
 		snprintf(self->info.devices, sizeof self->info.devices, "cpu");
+		pthread_mutex_unlock(&self->lock);
 		return INF_OK;
 	}
 	struct gr_devlog *log = calloc(1, sizeof *log);
@@ -338,14 +342,17 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	pthread_rwlock_rdlock(&model->server_lock);
-	if (!on_device)
+	bool held = gr_server_try_hold(model);
+	if (!held)
+		st = inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is being started again: ask again");
+	else if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else
 		st = report(model, user, on_device, err);
-	pthread_rwlock_unlock(&model->server_lock);
+	if (held)
+		gr_server_let_go(model);
 	gr_slots_leave(model->slots);
 	return st;
 }

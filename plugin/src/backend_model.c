@@ -190,7 +190,7 @@ static inf_status release(inf_model *self, inf_error *err)
 	gr_devices_release(self);
 	free(self->token_kinds);
 	free_start(self->start);
-	pthread_rwlock_destroy(&self->server_lock);
+	pthread_cond_destroy(&self->server_free);
 	pthread_mutex_destroy(&self->lock);
 	free(self);
 	return st;
@@ -246,7 +246,11 @@ static inf_model *new_model(inf_instance *instance)
 	self->start = start;
 	self->last_error.struct_size = self->death.struct_size = sizeof self->death;
 	pthread_mutex_init(&self->lock, NULL);
-	pthread_rwlock_init(&self->server_lock, NULL);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&self->server_free, &attr);
+	pthread_condattr_destroy(&attr);
 	gr_model_log_init(self);
 	return self;
 }

@@ -445,7 +445,7 @@ static inf_status make_prompt(struct request *r, const struct input *input, stru
 		st = gr_prompt_from_text(out, &asker, input->text, input->text_len, r->params.flags, r->err);
 	if (r->ending != ENDING_NONE)
 		return ended_by_poll(r, r->err);
-	if (st == INF_E_TIMEOUT)	/* the tokeniser computes nothing that could take so long */
+	if (st == INF_E_TIMEOUT)
 		return gr_server_give_up(r->model, st, "server_deaf", "did not answer its tokeniser in time", r->err);
 	if (st == INF_E_IO) {
 		inf_status died = gr_server_check_lost(r->model, true, r->err);
@@ -501,7 +501,8 @@ static void forget(struct request *r)
 static inf_status on_server(struct request *r, const struct input *input)
 {
 	for (;;) {
-		inf_status st = gr_server_hold(r->model, poll_caller, r, r->err);
+		inf_status st = gr_server_hold(r->model, poll_caller, r, r->params.flags & INF_GEN_FLAG_NO_WAIT,
+					       r->err);
 		if (st != INF_OK)
 			return st;
 		st = with_slot(r, input);

@@ -12,10 +12,8 @@
 enum {
 	HEALTH_TIMEOUT_MS = 2000,
 	DYING_MS = 2000,		/* from a process that takes no connections any more to its end */
-	PROBE_MS = 10000,		/* for one token after the machine slept */
 	POLL_MS = 40,			/* between two questions to a caller that waits */
 	ALONE_MS = 30000,		/* for the other calls on a dead server to end */
-	ALONE_LOOK_MS = 5,
 	HOLDS_MAX = 3,			/* servers that may end between a start and its use */
 };
 
@@ -86,6 +84,18 @@ inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *er
 	return gr_server_give_up(self, INF_E_BACKEND_DIED, "server_deaf", "runs on but takes no connections any more", err);
 }
 
+/* The caller of a request, who waits for a start. */
+struct waiting {
+	int (*on_poll)(void *user);
+	void *user;
+	bool no_wait;			/* rather be told that it is busy */
+};
+
+static bool is_stopped(const struct waiting *w)
+{
+	return w->on_poll && w->on_poll(w->user) != 0;
+}
+
 /* ---- after a sleep --------------------------------------------------------------------------------------------- */
 static int64_t clock_ms(clockid_t clock)
 {
@@ -104,39 +114,30 @@ void gr_server_remember_clocks(inf_model *self)
 	machine_slept(self);
 }
 
-/* A GPU can be gone although /health is fine, so the server has to compute something. */
-static bool still_computes(inf_model *self)
+/* A GPU can be gone although /health is fine, so the server has to compute something. What it answers does not matter. */
+static inf_status ask_for_a_token(inf_model *self, const struct waiting *w)
 {
 	static const char body[] = "{\"prompt\":[0],\"n_predict\":1,\"stream\":true,\"return_progress\":true}";
-	int code = 0, limit = self->start->options.first_token_timeout_ms;
+	int code = 0;
 	const struct gr_http_request request = {
 		.path = "/completion", .body = body, .body_len = sizeof body - 1,
-		.timeout_ms = limit < PROBE_MS ? limit : PROBE_MS, .stream = true,
+		.timeout_ms = self->start->options.first_token_timeout_ms, .stream = true, .on_poll = w->on_poll,
+		.user = w->user,
 	};
-	return gr_http_perform(self->http, &request, &code, NULL) == INF_OK && code == 200;
+	return gr_http_perform(self->http, &request, &code, NULL);
 }
 
 /* The server is alive; afterwards maybe no more. */
-static void probe(inf_model *self)
+static void probe(inf_model *self, const struct waiting *w)
 {
 	gr_log(self->instance, INF_LOG_INFO, "the machine slept: llama-server is asked for a token");
-	if (!still_computes(self) && is_alive(self))
+	inf_status st = ask_for_a_token(self, w);
+	if ((st == INF_E_TIMEOUT || st == INF_E_IO) && is_alive(self))
 		gr_server_give_up(self, INF_E_BACKEND_DIED, "server_lost_in_sleep",
 				  "computes no more since the machine slept", NULL);
 }
 
 /* ---- start again ----------------------------------------------------------------------------------------------- */
-/* The caller of a request, who waits for a start. */
-struct waiting {
-	int (*on_poll)(void *user);
-	void *user;
-};
-
-static bool is_stopped(const struct waiting *w)
-{
-	return w->on_poll && w->on_poll(w->user) != 0;
-}
-
 static int32_t go_on(void *user, const inf_progress *progress)
 {
 	(void)progress;
@@ -215,58 +216,112 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	return st;
 }
 
-/* Alone with the server, or INF_E_CANCELLED. */
-static inf_status take_alone(inf_model *self, const struct waiting *w, inf_error *err)
+static inf_status busy(inf_error *err)
 {
-	const struct timespec a_little = { .tv_nsec = ALONE_LOOK_MS * 1000000L };
-	for (int64_t deadline = gr_now_ms() + ALONE_MS; gr_now_ms() < deadline; nanosleep(&a_little, NULL)) {
-		if (pthread_rwlock_trywrlock(&self->server_lock) == 0)
-			return INF_OK;
-		if (is_stopped(w))
-			return stopped(err);
-	}
-	inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended, and calls on it that have not returned keep it from being "
-		 "started again");
+	inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is being started again, or waits for other calls on it to "
+		 "return: call again");
 	gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
 	return INF_E_BUSY;
 }
 
-static inf_status revive(inf_model *self, struct waiting *w, inf_error *err)
+/* With the lock held, which is given up meanwhile: a moment, or until somebody lets the server go. */
+static void wait_a_moment(inf_model *self)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += POLL_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&self->server_free, &self->lock, &until);
+}
+
+/* Wait, with the lock held, until nobody starts the server (or nobody uses it). Callbacks run without the lock. */
+static inf_status wait_until_free(inf_model *self, const struct waiting *w, bool of_users, int64_t limit_ms, inf_error *err)
+{
+	int64_t deadline = gr_now_ms() + limit_ms;
+	while (of_users ? self->server_users > 0 : self->restarting) {
+		if (w->no_wait || gr_now_ms() >= deadline)
+			return busy(err);
+		wait_a_moment(self);
+		pthread_mutex_unlock(&self->lock);
+		bool stop = is_stopped(w);
+		pthread_mutex_lock(&self->lock);
+		if (stop)
+			return stopped(err);
+	}
+	return INF_OK;
+}
+
+static inf_status take(inf_model *self, const struct waiting *w, inf_error *err)
+{
+	pthread_mutex_lock(&self->lock);
+	inf_status st = wait_until_free(self, w, false, INT64_MAX / 2, err);
+	if (st == INF_OK)
+		self->server_users++;
+	pthread_mutex_unlock(&self->lock);
+	return st;
+}
+
+void gr_server_let_go(inf_model *self)
+{
+	pthread_mutex_lock(&self->lock);
+	self->server_users--;
+	pthread_cond_broadcast(&self->server_free);
+	pthread_mutex_unlock(&self->lock);
+}
+
+bool gr_server_try_hold(inf_model *self)
+{
+	pthread_mutex_lock(&self->lock);
+	bool held = !self->restarting;
+	self->server_users += held;
+	pthread_mutex_unlock(&self->lock);
+	return held;
+}
+
+static inf_status restart_alone(inf_model *self, struct waiting *w, inf_error *err)
 {
 	inf_error own = { .struct_size = sizeof own };
-	inf_status st = take_alone(self, w, err);
-	if (st != INF_OK)
-		return st;
-	if (!is_alive(self))	/* else another caller was faster */
-		st = restart(self, w, &own);
-	pthread_rwlock_unlock(&self->server_lock);
+	pthread_mutex_lock(&self->lock);
+	if (self->restarting) {		/* another caller was faster */
+		pthread_mutex_unlock(&self->lock);
+		return INF_OK;
+	}
+	self->restarting = true;	/* nobody takes the server any more */
+	inf_status st = wait_until_free(self, w, true, ALONE_MS, &own);
+	pthread_mutex_unlock(&self->lock);
+	if (st == INF_OK && !is_alive(self))
+		st = w->no_wait ? busy(&own) : restart(self, w, &own);
+	pthread_mutex_lock(&self->lock);
+	self->restarting = false;
+	pthread_cond_broadcast(&self->server_free);
+	pthread_mutex_unlock(&self->lock);
 	if (st != INF_OK)
 		inf_write_struct(err, &own, sizeof own);
 	return st;
 }
 
-inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, inf_error *err)
+inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, bool no_wait, inf_error *err)
 {
-	struct waiting w = { on_poll, user };
+	struct waiting w = { on_poll, user, no_wait };
 	inf_status st = INF_OK;
 	for (int i = 0; i < HOLDS_MAX && st == INF_OK; i++) {
-		pthread_rwlock_rdlock(&self->server_lock);
+		st = take(self, &w, err);
+		if (st != INF_OK)
+			return st;
 		if (is_alive(self) && machine_slept(self))
-			probe(self);
+			probe(self, &w);
 		st = gr_server_check_alive(self, err);
 		if (st == INF_OK)
 			return INF_OK;
-		pthread_rwlock_unlock(&self->server_lock);
+		gr_server_let_go(self);
 		if (!self->start->options.restart)
 			return st;
-		st = revive(self, &w, err);
+		st = restart_alone(self, &w, err);
 	}
 	return st != INF_OK ? st : inf_fail(err, INF_E_BACKEND_DIED, "server_died", "llama-server ends as soon as it is started");
-}
-
-void gr_server_let_go(inf_model *self)
-{
-	pthread_rwlock_unlock(&self->server_lock);
 }
 
 void gr_server_worked(inf_model *self)

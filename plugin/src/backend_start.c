@@ -21,6 +21,7 @@ enum {
 	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
 	REPORT_MS = 100,		/* between two progress reports; the contract asks for 250 at most */
 	DEVICE_LOOK_MS = 1000,		/* without another sign of life, before the devices are asked */
+	DEVICE_GROWTH = 16 << 20,	/* bytes: a desktop on the same card moves less, and to and fro */
 	REMOTE_PATIENCE = 5,		/* times the stall limit, for models on a network file system */
 	DEATH_NOTICE_MS = 500,		/* after a connection broke: how long the server's end may take to be seen */
 	/* Answering our own questions costs the server CPU time too: only more than this of a second is movement. */
@@ -169,14 +170,15 @@ static void notice_movement(struct loading *l, int64_t now)
 		used = device_used(l->model);
 	if (computes(l, activity.cpu_ticks, now) || activity.read_bytes != l->activity.read_bytes ||
 	    activity.resident_bytes != l->activity.resident_bytes || output_total != l->output_total ||
-	    used != l->device_used)
+	    used >= l->device_used + DEVICE_GROWTH)
 		l->moved_ms = now;
 	l->activity = activity;
 	l->output_total = output_total;
-	l->device_used = used;
+	if (used >= l->device_used + DEVICE_GROWTH)
+		l->device_used = used;
 }
 
-/* The weights arrive by read() or by being mapped in; either is a lower bound of what is there. */
+/* The weights arrive by read() or by being mapped in; the server's own libraries count too, so it is an estimate. */
 static float estimate_fraction(const struct loading *l)
 {
 	uint64_t total = l->model->file.file_size;

@@ -2,12 +2,14 @@
 #include "prompt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "chat.h"
 #include "fail.h"
+#include "watchdog.h"
 
 enum { IDS_MAX_BYTES = 64 << 20 };
 
@@ -50,15 +52,24 @@ static inf_status refused(const struct gr_buf *body, const char *path, int code,
 			path, error.message);
 }
 
+/* The tokeniser computes next to nothing, but a server that sleeps loads the whole model for its first question. */
+static int time_limit(const struct gr_load_options *options)
+{
+	int limit = options->first_token_timeout_ms;
+	if (options->sleep_idle_seconds)
+		return limit < INT_MAX / GR_WATCHDOG_PATIENCE ? limit * GR_WATCHDOG_PATIENCE : INT_MAX;
+	return limit < GR_PROMPT_REQUEST_MS ? limit : GR_PROMPT_REQUEST_MS;
+}
+
 static inf_status ask(const struct gr_prompt_asker *asker, const char *path, const struct gr_buf *body,
 		      struct gr_buf *answer, inf_error *err)
 {
 	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
 	struct question q = { .asker = asker, .answer = answer };
-	int code = 0, limit = asker->model->start->options.first_token_timeout_ms;
+	int code = 0, limit = time_limit(&asker->model->start->options);
 	const struct gr_http_request request = {
 		.path = path, .body = body->data, .body_len = body->len,
-		.timeout_ms = limit < GR_PROMPT_REQUEST_MS ? limit : GR_PROMPT_REQUEST_MS,
+		.timeout_ms = limit,
 		.on_body = on_body, .on_poll = on_poll, .user = &q, .error_body = &refusal,
 		.polled_ms = asker->polled_ms,
 	};

@@ -14,7 +14,8 @@
  */
 enum {
 	GR_PROMPT_TEXT_MAX = 16 << 20,		/* bytes of a prompt, or of all messages together */
-	GR_PROMPT_REQUEST_MS = 60000,		/* for one question to the tokeniser; less if the load's first-token-timeout-ms is */
+	GR_PROMPT_REQUEST_MS = 60000,		/* for one question to the tokeniser of a server that does not sleep; less if
+						   the load's first-token-timeout-ms is */
 };
 
 struct gr_prompt {

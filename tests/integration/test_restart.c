@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,16 +51,21 @@ static void keep_log(void *ctx, int32_t level, const char *message, size_t len)
 		snprintf(w->log + have, sizeof w->log - have, "%.*s\n", (int)len, message);
 }
 
-static void open_world(struct world *w)
+static void open_world_with(struct world *w, const char *server)
 {
 	memset(w, 0, sizeof *w);
 	asleep_s = 0;
-	w->server = (inf_kv){ "llama-server.path", harness_server() };
+	w->server = (inf_kv){ "llama-server.path", server };
 	w->host = (inf_host){ .struct_size = sizeof w->host, .options = &w->server, .option_count = 1, .ctx = w,
 			      .log = keep_log, .log_level = INF_LOG_INFO };
 	w->err.struct_size = sizeof w->err;
 	w->backend = gr_plugin.backends[0];
 	ck_assert_int_eq(gr_plugin.create(&w->host, &w->instance, &w->err), INF_OK);
+}
+
+static void open_world(struct world *w)
+{
+	open_world_with(w, harness_server());
 }
 
 static void close_world(struct world *w)
@@ -271,6 +277,116 @@ START_TEST(crowd_gets_over_a_server_that_ends_again_and_again)
 		ck_assert_msg(!wrong, "%s", (const char *)wrong);
 		ck_assert_int_ge(crowd[i].done, CALLS);
 	}
+	close_world(&w);
+}
+END_TEST
+
+/* A server whose second start takes its time. */
+static const char slow_again[] =
+	"#!/bin/sh\n"
+	"case $* in --version|--help|*--list-devices) exec '%s' \"$@\";; esac\n"
+	"[ -e \"$0.again\" ] && sleep 2\n"
+	"touch \"$0.again\"\n"
+	"exec '%s' \"$@\"\n";
+
+struct beside {
+	struct world *w;
+	int infos;
+	inf_status cancelled, busy;
+	int64_t cancelled_ms, busy_ms;
+	inf_error err;
+};
+
+static int32_t stop_now(void *user)
+{
+	(void)user;
+	return 0;
+}
+
+static void *call_beside(void *arg)
+{
+	struct beside *self = arg;
+	inf_gen_params params = { .struct_size = sizeof params, .max_tokens = 1, .on_poll = stop_now };
+	int64_t begun = monotonic_ms();
+	self->cancelled = self->w->backend->generate(self->w->model, "Once", 4, &params, NULL, NULL);
+	self->cancelled_ms = monotonic_ms() - begun;
+	params.on_poll = NULL;
+	params.flags = INF_GEN_FLAG_NO_WAIT;
+	begun = monotonic_ms();
+	self->busy = self->w->backend->generate(self->w->model, "Once", 4, &params, NULL, NULL);
+	self->busy_ms = monotonic_ms() - begun;
+	return NULL;
+}
+
+/* What the contract allows a callback to call. */
+static int32_t ask_for_info(void *user)
+{
+	struct beside *self = user;
+	inf_model_info info = { .struct_size = sizeof info };
+	pthread_t thread;
+	if (self->w->backend->info(self->w->model, &info, NULL) == INF_OK && info.context_len > 0)
+		self->infos++;
+	if (self->infos == 2 && pthread_create(&thread, NULL, call_beside, self) == 0)
+		pthread_join(thread, NULL);
+	return INF_CONTINUE;
+}
+
+START_TEST(others_are_not_held_up_by_a_start)
+{
+	struct scratch scratch;
+	struct world w;
+	char text[8192];
+	scratch_init(&scratch);
+	int len = snprintf(text, sizeof text, slow_again, harness_server(), harness_server());
+	const char *script = scratch_write(&scratch, "llama-server", text, (size_t)len);
+	ck_assert_int_eq(chmod(script, 0755), 0);
+	open_world_with(&w, script);
+	load(&w, harness_model(), 3, restarting, 1);
+	struct beside beside = { .w = &w, .cancelled = 1, .busy = 1 };
+	end_server(SIGKILL);
+	const inf_gen_params params = {
+		.struct_size = sizeof params, .max_tokens = 2, .user = &beside, .on_poll = ask_for_info,
+	};
+	inf_status st = w.backend->generate(w.model, "Once", 4, &params, NULL, &w.err);
+	ck_assert_msg(st == INF_OK, "%s", w.err.message);
+	ck_assert_int_ge(beside.infos, 10);
+	ck_assert_int_eq(beside.cancelled, INF_E_CANCELLED);
+	ck_assert_int_lt(beside.cancelled_ms, 1000);
+	ck_assert_int_eq(beside.busy, INF_E_BUSY);
+	ck_assert_int_lt(beside.busy_ms, 1000);
+	close_world(&w);
+	scratch_release(&scratch);
+}
+END_TEST
+
+/* Inside a callback of a call on the server that just died. */
+static int32_t kill_and_call_again(void *user, const inf_token *token)
+{
+	struct second_call { struct world *w; pid_t server; inf_status status; int calls; } *self = user;
+	(void)token;
+	if (self->calls++)
+		return INF_CONTINUE;
+	kill(self->server, SIGKILL);
+	wait_until(process_gone, &self->server, GONE_MS);
+	const inf_gen_params params = { .struct_size = sizeof params, .flags = INF_GEN_FLAG_NO_WAIT, .max_tokens = 1 };
+	self->status = self->w->backend->generate(self->w->model, "Once", 4, &params, NULL, NULL);
+	return INF_CONTINUE;
+}
+
+START_TEST(call_from_a_callback_on_a_dead_server_does_not_wait_for_itself)
+{
+	struct world w;
+	open_world(&w);
+	load(&w, harness_model(), 2, restarting, 1);
+	struct { struct world *w; pid_t server; inf_status status; int calls; } self = { &w, harness_server_pid(), INF_OK, 0 };
+	const inf_gen_params params = {
+		.struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS, .max_tokens = 500, .user = &self,
+		.on_token = kill_and_call_again,
+	};
+	int64_t begun = monotonic_ms();
+	ck_assert_int_eq(w.backend->generate(w.model, "Once", 4, &params, NULL, &w.err), INF_E_BACKEND_DIED);
+	ck_assert_int_eq(self.status, INF_E_BUSY);
+	ck_assert_int_lt(monotonic_ms() - begun, GONE_MS);
 	close_world(&w);
 }
 END_TEST
@@ -518,7 +634,8 @@ END_TEST
 
 RUN_SUITE("restart", 60, server_that_ended_is_started_by_the_next_call, request_is_done_again_if_nothing_of_it_was_seen,
 	  request_is_not_done_again_if_a_token_was_seen, server_that_does_not_start_again_is_given_up_with_its_reason,
-	  crowd_gets_over_a_server_that_ends_again_and_again, close_ends_the_wait_for_a_start,
+	  crowd_gets_over_a_server_that_ends_again_and_again, others_are_not_held_up_by_a_start,
+	  call_from_a_callback_on_a_dead_server_does_not_wait_for_itself, close_ends_the_wait_for_a_start,
 	  server_that_hangs_between_tokens_is_killed_and_said_so, server_that_answers_nothing_is_dead_for_whoever_comes_later,
 	  host_that_takes_its_time_with_a_token_is_not_a_server_that_hangs,
 	  server_that_survived_the_sleep_is_asked_once_and_kept, server_that_computes_no_more_after_the_sleep_is_replaced,
