@@ -223,6 +223,35 @@ void gr_gpu_support_find(struct gr_gpu_support *out, const struct gr_sysroot_ops
 		look_in_system(out, ops);
 }
 
+/* ---- the backend of the server --------------------------------------------------------------------------------- */
+struct backends {
+	bool cpu, hip;
+};
+
+static int take_backend(const char *name, void *user)
+{
+	struct backends *self = user;
+	self->cpu = self->cpu || strncmp(name, "libggml-cpu", 11) == 0;
+	self->hip = self->hip || strncmp(name, "libggml-hip", 11) == 0;
+	return self->hip;
+}
+
+bool gr_gpu_support_lacks_hip(const struct gr_sysroot_ops *ops, const char *server)
+{
+	static const char *const places[] = {
+		"", "/../lib", "/../lib64", "/../lib/x86_64-linux-gnu", "/../lib/x86_64-linux-gnu/ggml/backends0",
+		"/../lib/aarch64-linux-gnu", "/../lib/aarch64-linux-gnu/ggml/backends0",
+		"/root/usr/lib/x86_64-linux-gnu/ggml/backends0", "/root/usr/lib/aarch64-linux-gnu/ggml/backends0",
+	};
+	char folder[GR_SYSROOT_PATH_MAX], path[GR_SYSROOT_PATH_MAX];
+	struct backends found = { false, false };
+	folder_of(ops, server, folder, sizeof folder);
+	for (size_t i = 0; folder[0] && i < sizeof places / sizeof places[0]; i++)
+		if (snprintf(path, sizeof path, "%s%s", folder, places[i]) < (int)sizeof path)
+			ops->list_dir(ops->ctx, path, take_backend, &found);
+	return found.cpu && !found.hip;
+}
+
 /* ---- questions ------------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *gfx, *relative;

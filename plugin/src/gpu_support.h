@@ -36,6 +36,10 @@ void gr_gpu_support_parse(struct gr_gpu_support *out, const char *names, enum gr
 /* server: absolute path of the llama-server below the same root, or NULL. */
 void gr_gpu_support_find(struct gr_gpu_support *out, const struct gr_sysroot_ops *ops, const char *server);
 
+/* Is it certain that this server has no backend for ROCm? Where backends of ggml lie beside it, and that one does not. A server
+ * whose backends cannot be seen (one file, a script) is not doubted. */
+bool gr_gpu_support_lacks_hip(const struct gr_sysroot_ops *ops, const char *server);
+
 /* The target whose code would run on gfx: itself, a relative, or gfx where nothing is known; NULL = none. Pure. */
 const char *gr_gpu_support_target(const struct gr_gpu_support *self, const char *gfx);
 /* The value for HSA_OVERRIDE_GFX_VERSION that is known to make gfx run with this build; NULL = none. Pure. */

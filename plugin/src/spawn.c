@@ -26,7 +26,7 @@
 # define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
-enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100, COLLECT_PER_WAKE = 32 };
+enum { FD_SCAN_MAX = 65536, KERNEL_SIGSET_BYTES = 8, SIGNAL_MAX = 64, REAP_MS = 1000, REPORT_MS = 100, FAMILY_MAX = 8, COLLECT_PER_WAKE = 32 };
 
 /* Where a child can fail between its birth and exec. */
 enum step { STEP_NONE, STEP_GROUP, STEP_ORPHAN, STEP_STDIO, STEP_CWD, STEP_EXEC };
@@ -408,25 +408,49 @@ static ssize_t read_small_file(const char *path, char *buf, size_t cap)
 	return n;
 }
 
-bool gr_child_activity(const struct gr_child *self, struct gr_activity *out)
+/* Add what one process has used. False where it is gone. */
+static bool add_activity(pid_t pid, struct gr_activity *sum)
 {
 	char path[64], text[GR_PROCID_STAT];
-	struct gr_activity now = { 0 };
-	if (self->pid <= 0)
-		return false;
 	/* utime is field 14, rss 24; the first after the name is field 3. */
-	const char *fields = gr_procid_stat(self->pid, text);
-	unsigned long long utime = 0, stime = 0, rss = 0;
+	const char *fields = gr_procid_stat(pid, text);
+	unsigned long long utime = 0, stime = 0, rss = 0, rchar = 0;
 	if (!fields || sscanf(fields, "%*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s "
 			      "%*s %*s %llu", &utime, &stime, &rss) != 3)
 		return false;
-	now.cpu_ticks = utime + stime;
-	now.resident_bytes = rss * (unsigned long long)sysconf(_SC_PAGESIZE);
-	snprintf(path, sizeof path, "/proc/%d/io", (int)self->pid);
-	unsigned long long rchar = 0;
+	sum->cpu_ticks += utime + stime;
+	sum->resident_bytes += rss * (unsigned long long)sysconf(_SC_PAGESIZE);
+	snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
 	if (read_small_file(path, text, sizeof text) > 0 && sscanf(text, "rchar: %llu", &rchar) == 1)
-		now.read_bytes = rchar;
-	*out = now;
+		sum->read_bytes += rchar;
+	return true;
+}
+
+/* The children of a process, after the count that is in the list. Kernels without the file have none to tell. */
+static size_t add_children(pid_t pid, pid_t *list, size_t count)
+{
+	char path[64], text[GR_PROCID_STAT], *at = text, *end;
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	if (read_small_file(path, text, sizeof text) <= 0)
+		return count;
+	for (long child; count < FAMILY_MAX && (child = strtol(at, &end, 10)) > 0 && end != at; at = end)
+		list[count++] = (pid_t)child;
+	return count;
+}
+
+/* A wrapper that does not exec only waits: what works is below it. */
+bool gr_child_activity(const struct gr_child *self, struct gr_activity *out)
+{
+	struct gr_activity sum = { 0 };
+	pid_t family[FAMILY_MAX] = { self->pid };
+	if (self->pid <= 0 || !add_activity(self->pid, &sum))
+		return false;
+	size_t count = add_children(self->pid, family, 1);
+	for (size_t i = 1; i < count; i++) {
+		add_activity(family[i], &sum);
+		count = add_children(family[i], family, count);
+	}
+	*out = sum;
 	return true;
 }
 

@@ -81,7 +81,7 @@ bool gr_child_ended(const struct gr_child *self, int timeout_ms);
 /* Reap an ended child: kills what is left of its group first. Afterwards pid is -1. */
 struct gr_exit gr_child_reap(struct gr_child *self);
 
-/* Read /proc; false when it cannot be read. */
+/* Read /proc, of the child and of the few processes below it (it may be a wrapper); false when it cannot be read. */
 bool gr_child_activity(const struct gr_child *self, struct gr_activity *out);
 
 /*

@@ -238,7 +238,7 @@ static enum exit_code print(const struct diagnosis *diagnosis, const inf_registr
 	console_write(console, text_string(out), out->len);
 	if (console_check(console, why) != EXIT_DONE)
 		return why->code;
-	return diagnosis->selected ? EXIT_DONE : EXIT_NO_BACKEND;
+	return diagnosis->selected && !diagnosis->cause ? EXIT_DONE : EXIT_NO_BACKEND;
 }
 
 enum exit_code cmd_doctor(const struct options *options, struct console *console, struct failure *why)

@@ -226,7 +226,7 @@ static void add_verdict(struct object *self, const struct diagnosis *diagnosis, 
 	struct object verdict = object_new();
 	const char *message = diagnosis->selected ? diagnosis->selected->message : why->message;
 	char *shown = scrub_copy(&diagnosis->scrub, message);
-	add(&verdict, "usable", json_object_new_boolean(diagnosis->selected != NULL));
+	add(&verdict, "usable", json_object_new_boolean(diagnosis->selected && !cause));
 	add_selected(&verdict, "backend", diagnosis->selected);
 	add_string(&verdict, "reason", cause ? cause->reason : diagnosis->selected ? "" : why->reason);
 	add_string(&verdict, "message", cause ? cause->value : shown ? shown : "");

@@ -447,7 +447,7 @@ doctor_says_the_verdict_first() {
 
 doctor_of_a_server_without_the_device_says_that_a_load_would_fail() {
 	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine"
-	exits 0 && head -n 1 -- "$tmp/out" | grep -q '^rocm would be used, but .*\[device_missing\]' &&
+	exits 3 && head -n 1 -- "$tmp/out" | grep -q '^rocm would be used, but .*\[device_missing\]' &&
 		says out '^  Remedy: use a llama-server that was built for this GPU'
 }
 
@@ -472,10 +472,10 @@ doctor_shows_no_file_that_is_no_plugin_as_usable() {
 
 doctor_as_json() {
 	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine" --json
-	exits 0 && silent err && json '
+	exits 3 && silent err && json '
 assert len(lines) == 1 and set(last) == {"verdict", "candidates", "findings"}
 assert set(last["verdict"]) == {"usable", "backend", "reason", "message", "remedy"}
-assert last["verdict"]["usable"] and last["verdict"]["backend"] == "rocm" and last["verdict"]["reason"] == "device_missing"
+assert not last["verdict"]["usable"] and last["verdict"]["backend"] == "rocm" and last["verdict"]["reason"] == "device_missing"
 assert last["verdict"]["remedy"]
 for c in last["candidates"]: assert set(c) == {"path", "state", "reason", "message", "backend", "score", "version"}, c
 for f in last["findings"]:
@@ -511,7 +511,7 @@ doctor_can_be_shown_to_strangers() {
 
 doctor_lines_are_short_in_a_pipe() {
 	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/machine"
-	exits 0 || return 1	# a line of one long path cannot be broken
+	exits 3 || return 1	# a line of one long path cannot be broken
 	awk 'length > 100 && !/\//' "$tmp/out" >"$tmp/long" && [[ ! -s $tmp/long ]] || complain "$(cat -- "$tmp/long")"
 }
 

@@ -231,6 +231,33 @@ START_TEST(rocm_devices_are_listed_before_any_load)
 }
 END_TEST
 
+START_TEST(rocm_without_its_backend_in_the_server_is_not_available)
+{
+	struct world w;
+	const inf_candidate *chosen = NULL;
+	char path[4096];
+	open_world(&w);
+	/* The machine's root is the scratch folder, so the server has to be below it twice. */
+	for (const char *slash = w.scratch.path; (slash = strchr(slash + 1, '/')) != NULL;) {
+		snprintf(path, sizeof path, "%.*s", (int)(slash - w.scratch.path - 1), w.scratch.path + 1);
+		scratch_dir(&w.scratch, path, 0700);
+	}
+	scratch_dir(&w.scratch, w.scratch.path + 1, 0700);
+	snprintf(path, sizeof path, "%s/libggml-cpu-x64.so", w.scratch.path + 1);
+	scratch_write(&w.scratch, path, "", 0);
+	snprintf(path, sizeof path, "%s/llama-server", w.scratch.path + 1);
+	scratch_write(&w.scratch, path, "", 0);
+	open_registry(&w, w.stand_in);
+	const inf_candidate *rocm = harness_backend(w.registry, "rocm");
+	ck_assert_int_eq(rocm->state, INF_STATE_UNAVAILABLE);
+	ck_assert_str_eq(rocm->reason, "hip_backend_missing");
+	ck_assert_ptr_nonnull(strstr(rocm->message, "libggml0-backend-hip"));
+	ck_assert_int_eq(inf_registry_select(w.registry, NULL, &chosen, &w.err), INF_OK);
+	ck_assert_str_eq(chosen->backend, "llama_cpp");
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(rocm_server_is_found_by_its_own_variable_first)
 {
 	struct world w;
@@ -249,5 +276,5 @@ RUN_SUITE("rocm", 60, rocm_is_selected_before_the_cpu_where_a_device_is,
 	  rocm_without_kfd_says_why_and_the_cpu_is_selected, rocm_server_gets_the_device_and_a_curated_environment,
 	  rocm_layers_go_through_and_zero_means_the_cpu,
 	  rocm_server_without_the_device_fails_instead_of_using_the_cpu,
-	  rocm_load_that_ends_on_the_cpu_or_another_gpu_fails, rocm_devices_are_listed_before_any_load,
+	  rocm_load_that_ends_on_the_cpu_or_another_gpu_fails, rocm_devices_are_listed_before_any_load, rocm_without_its_backend_in_the_server_is_not_available,
 	  rocm_server_is_found_by_its_own_variable_first)

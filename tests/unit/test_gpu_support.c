@@ -267,6 +267,33 @@ START_TEST(packages_say_nothing_about_a_server_of_ones_own)
 }
 END_TEST
 
+static const struct {
+	const char *server, *files[2];
+	bool lacks;
+} backends[] = {
+	{ "usr/bin/llama-server", { "usr/lib/x86_64-linux-gnu/ggml/backends0/libggml-cpu-haswell.so", NULL }, true },
+	{ "usr/bin/llama-server", { "usr/lib/x86_64-linux-gnu/ggml/backends0/libggml-cpu-haswell.so",
+	  "usr/lib/x86_64-linux-gnu/ggml/backends0/libggml-hip.so" }, false },
+	{ "opt/llama/llama-server", { "opt/llama/libggml-cpu.so", NULL }, true },
+	{ "opt/llama/llama-server", { "opt/llama/libggml-cpu.so", "opt/llama/libggml-hip.so" }, false },
+	{ "opt/llama/bin/llama-server", { "opt/llama/lib/libggml-cpu.so.0", "opt/llama/lib/libggml-hip.so.0" }, false },
+	{ "opt/llama/bin/llama-server", { "opt/llama/lib/libggml-base.so", NULL }, false },	/* one file, or a script */
+	{ "opt/llama/bin/llama-server", { "usr/lib/libggml-cpu.so", NULL }, false },
+};
+
+START_TEST(server_lacks_rocm_where_its_other_backends_are_seen_without_it)
+{
+	fixture_tree_file(tree, backends[_i].server, "");
+	for (int i = 0; i < 2; i++)
+		if (backends[_i].files[i])
+			fixture_tree_file(tree, backends[_i].files[i], "");
+	char path[64];
+	snprintf(path, sizeof path, "/%s", backends[_i].server);
+	ck_assert_int_eq(gr_gpu_support_lacks_hip(&tree->ops, path), backends[_i].lacks);
+	ck_assert(!gr_gpu_support_lacks_hip(&tree->ops, NULL));
+}
+END_TEST
+
 START_TEST(server_that_is_not_known_leaves_everything_open)
 {
 	fixture_tree_file(tree, STATUS, PARAGRAPH("librocblas4", INSTALLED, FIELD("gfx900")));
@@ -294,6 +321,7 @@ int main(void)
 	tcase_add_loop_test(tc, kernel_files_near_the_server_name_the_targets, 0, ROWS(places));
 	tcase_add_test(tc, kernel_files_are_those_of_the_program_that_a_link_leads_to);
 	tcase_add_test(tc, packages_say_nothing_about_a_server_of_ones_own);
+	tcase_add_loop_test(tc, server_lacks_rocm_where_its_other_backends_are_seen_without_it, 0, ROWS(backends));
 	tcase_add_test(tc, server_that_is_not_known_leaves_everything_open);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, tc);

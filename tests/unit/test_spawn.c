@@ -906,6 +906,16 @@ START_TEST(activity_of_a_busy_child_grows)
 }
 END_TEST
 
+START_TEST(activity_of_a_wrapper_is_that_of_what_it_runs)
+{
+	char text[512];
+	int len = snprintf(text, sizeof text, "#!/bin/sh\ntrap : USR1\n'%s' \"$@\"\nexit 0\n", TEST_CHILD_PROBE);
+	char *wrapper = (char *)scratch_write(&scratch, "wrapper", text, (size_t)len);
+	ck_assert_int_eq(chmod(wrapper, 0755), 0);
+	check_activity_grows(wrapper);
+}
+END_TEST
+
 START_TEST(activity_is_found_whatever_the_name_of_the_program)
 {
 	char *odd = (char *)scratch_copy(&scratch, "a) R 1 2 (b", TEST_CHILD_PROBE);
@@ -1204,6 +1214,7 @@ static TCase *end_case(void)
 	tcase_add_test(tc, child_dies_with_the_thread_that_started_it);
 	tcase_add_test(tc, child_dies_with_a_killed_host);
 	tcase_add_test(tc, activity_of_a_busy_child_grows);
+	tcase_add_test(tc, activity_of_a_wrapper_is_that_of_what_it_runs);
 	tcase_add_test(tc, activity_is_found_whatever_the_name_of_the_program);
 	return tc;
 }

@@ -32,6 +32,17 @@ struct finding {
 	struct gr_gpu_choice choice;
 };
 
+/* There is a card, but nothing to use it with. */
+static void refuse_server(struct finding *out)
+{
+	struct gr_gpu_choice *choice = &out->choice;
+	gr_refuse(&choice->refusal, "hip_backend_missing", "this llama-server has no backend for ROCm");
+	gr_refusal_remedy(&choice->refusal, "install libggml0-backend-hip, or use a llama-server built with GGML_HIP");
+	for (size_t i = 0; i < choice->count; i++)
+		choice->fates[choice->gpus[i]] = GR_GPU_NOT_LOOKED_AT;
+	choice->count = 0;
+}
+
 static void look(struct finding *out, const struct gr_sysroot_ops *ops, const struct gr_device_query *query)
 {
 	struct gr_gpu_wish wish = gr_gpu_wish_of(query->wish ? query->wish : query->options->devices);
@@ -44,6 +55,8 @@ static void look(struct finding *out, const struct gr_sysroot_ops *ops, const st
 	else
 		gr_gpu_support_find(&out->support, ops, query->server);
 	gr_gpu_select(&out->choice, &out->scan, &out->support, &wish, query->env);
+	if (!out->choice.refusal.code && query->server && gr_gpu_support_lacks_hip(ops, query->server))
+		refuse_server(out);
 }
 
 /* NULL: *refusal says why nothing could be looked at. */
