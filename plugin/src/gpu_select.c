@@ -481,11 +481,11 @@ const char *gr_gpu_fate_text(enum gr_gpu_fate fate)
 	static const char *const texts[] = {
 		[GR_GPU_SELECTED] = "selected",
 		[GR_GPU_NOT_LOOKED_AT] = "not looked at",
-		[GR_GPU_MASKED] = "masked by a variable",
-		[GR_GPU_UNSUPPORTED] = "no code for it in this build",
-		[GR_GPU_INTEGRATED] = "integrated",
+		[GR_GPU_MASKED] = "hidden by ROCR_VISIBLE_DEVICES or another mask of the environment",
+		[GR_GPU_UNSUPPORTED] = "the server has no code for it",
+		[GR_GPU_INTEGRATED] = "integrated; rocm.allow-integrated=true takes it where there is no card",
 		[GR_GPU_OUTRANKED] = "another one is preferred",
-		[GR_GPU_NOT_LISTED] = "not named",
+		[GR_GPU_NOT_LISTED] = "not named by rocm.device",
 	};
 	return texts[fate];
 }

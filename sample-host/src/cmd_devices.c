@@ -88,9 +88,14 @@ static enum exit_code list(const struct engine *engine, const struct options *op
 	struct text *out = &console->scratch;
 	struct json_list *json = options->flags & OPTION_JSON ? json_list_new() : NULL;
 	struct listing listing = { .out = out, .json = json };
+	const inf_candidate *named;
 	text_reset(out);
 	if (options->flags & OPTION_JSON && !json)
 		return failure_memory(why, "the list of devices");
+	if (options->backend && inf_registry_select(engine->registry, options->backend, &named, &why->error) == INF_E_NOT_FOUND) {
+		json_list_free(json);
+		return failure_as(why, EXIT_NO_BACKEND);
+	}
 	for (size_t i = 0; i < inf_registry_count(engine->registry); i++) {
 		const inf_candidate *candidate = inf_registry_candidate(engine->registry, i);
 		bool wanted = !options->backend || strcmp(options->backend, candidate->backend) == 0;

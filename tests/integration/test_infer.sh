@@ -451,6 +451,11 @@ doctor_of_a_server_without_the_device_says_that_a_load_would_fail() {
 		says out '^  Remedy: use a llama-server that was built for this GPU'
 }
 
+devices_of_an_unknown_backend_names_the_others() {
+	run devices "${here[@]}" --backend nope
+	refused 3 'no backend "nope"; there are: .*llama_cpp'
+}
+
 doctor_of_one_backend_asks_no_other() {
 	run doctor "${here[@]}" --set "rocm.sysroot=$tmp/empty" --backend rocm
 	exits 3 && silent err && head -n 1 -- "$tmp/out" | grep -q '^rocm cannot be used \[no_amd_gpu\]: ' &&

@@ -381,7 +381,7 @@ START_TEST(text_of_each_gpu_says_what_it_is_and_why)
 			 "from vram): selected");
 	gr_gpu_device_text(&choice, &scan, 3, text, sizeof text);
 	ck_assert_str_eq(text, "3: 0000:0e:00.0 gfx1036, integrated by gfx table, 61440 of 24576 MiB free (total from nothing, "
-			 "used from nothing, as the host has no more): not named");
+			 "used from nothing, as the host has no more): not named by rocm.device");
 }
 END_TEST
 
