@@ -138,7 +138,7 @@ static void learn(struct diagnosis *self)
 static const struct {
 	const char *reason, *begins, *remedy;
 } server_remedies[] = {
-	{ "server_missing", ": install ", "name a llama-server that exists, or install llama.cpp" },
+	{ "llama_server_missing", ": install ", "name a llama-server that exists, or install llama.cpp" },
 	{ "server_untrusted", ": make it ", "make it yours or root's, and not writable by others" },
 	{ "server_not_executable", "", "name the program itself, and make it executable" },
 	{ "server_too_old", ": a llama-server", "install a llama-server from 2025 or later" },

@@ -26,12 +26,12 @@ static inf_status check_file(struct gr_server_file *out, const char *path, const
 {
 	struct stat st;
 	if (path[0] != '/')
-		return inf_fail(err, INF_E_UNAVAILABLE, "server_missing", "%s: \"%s\" is not an absolute path", origin,
+		return inf_fail(err, INF_E_UNAVAILABLE, "llama_server_missing", "%s: \"%s\" is not an absolute path", origin,
 				path);
 	if (strlen(path) >= sizeof out->path)
-		return inf_fail(err, INF_E_UNAVAILABLE, "server_missing", "%s: the path is too long", origin);
+		return inf_fail(err, INF_E_UNAVAILABLE, "llama_server_missing", "%s: the path is too long", origin);
 	if (stat(path, &st) != 0)
-		return gr_fail_errno(err, INF_E_UNAVAILABLE, errno, "server_missing", "%s: %s", origin, path);
+		return gr_fail_errno(err, INF_E_UNAVAILABLE, errno, "llama_server_missing", "%s: %s", origin, path);
 	if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
 		return inf_fail(err, INF_E_UNAVAILABLE, "server_not_executable", "%s: %s is not an executable file",
 				origin, path);
@@ -83,7 +83,7 @@ inf_status gr_server_find(struct gr_server_file *out, const char *named, const c
 		inf_write_struct(err, &found, sizeof found);
 		return INF_E_UNAVAILABLE;
 	}
-	return inf_fail(err, INF_E_UNAVAILABLE, "server_missing",
+	return inf_fail(err, INF_E_UNAVAILABLE, "llama_server_missing",
 			"llama-server was not found in PATH: install llama.cpp, or name it with the option "
 			"llama-server.path or %s%sLLAMA_SERVER_PATH", variable ? variable : "", variable ? " or " : "");
 }

@@ -25,7 +25,7 @@ struct gr_server_file {
 };
 
 /* named: the option's value or NULL; variable: of the profile or NULL; env: "NAME=value", the host's.
- * INF_E_UNAVAILABLE with reason "server_missing", "server_not_executable" or "server_untrusted". */
+ * INF_E_UNAVAILABLE with reason "llama_server_missing", "server_not_executable" or "server_untrusted". */
 inf_status gr_server_find(struct gr_server_file *out, const char *named, const char *variable, char *const *env,
 			  inf_error *err);
 int gr_server_same(const struct gr_server_file *a, const struct gr_server_file *b);

@@ -215,9 +215,9 @@ START_TEST(missing_server_is_the_verdict_of_one_and_a_problem_beside_that_of_ano
 	struct world w;
 	open_world(&w, "08-container-no-kfd", "", "");
 	open_registry(&w, "/nonexistent", NULL, NULL);
-	assert_explained(diagnose(&w, "llama_cpp"), "server_missing", INF_FINDING_PROBLEM);
+	assert_explained(diagnose(&w, "llama_cpp"), "llama_server_missing", INF_FINDING_PROBLEM);
 	assert_explained(diagnose(&w, "rocm"), "kfd_dev_missing", INF_FINDING_PROBLEM);
-	assert_explained(findings_assert("server", "llama-server", "/nonexistent"), "server_missing", INF_FINDING_PROBLEM);
+	assert_explained(findings_assert("server", "llama-server", "/nonexistent"), "llama_server_missing", INF_FINDING_PROBLEM);
 	close_world(&w);
 }
 END_TEST

@@ -297,7 +297,7 @@ START_TEST(backend_is_unavailable_without_a_working_server)
 {
 	struct scratch scratch;
 	scratch_init(&scratch);
-	expect_unavailable(scratch_at(&scratch, "nothing"), "server_missing");
+	expect_unavailable(scratch_at(&scratch, "nothing"), "llama_server_missing");
 	expect_unavailable(scratch_write(&scratch, "text", "x", 1), "server_not_executable");
 	const char *broken = scratch_write(&scratch, "broken", "#!/bin/sh\necho 'no such luck' >&2\nexit 3\n", 40);
 	ck_assert_int_eq(chmod(broken, 0755), 0);

@@ -133,9 +133,9 @@ END_TEST
 enum bad { BAD_MISSING, BAD_RELATIVE, BAD_EMPTY, BAD_MODE, BAD_DIRECTORY, BAD_WRITABLE, BAD_LONG, BAD_FIFO, BAD_COUNT };
 
 static const char *const bad_reasons[BAD_COUNT] = {
-	[BAD_MISSING] = "server_missing", [BAD_RELATIVE] = "server_missing", [BAD_EMPTY] = "server_missing",
+	[BAD_MISSING] = "llama_server_missing", [BAD_RELATIVE] = "llama_server_missing", [BAD_EMPTY] = "llama_server_missing",
 	[BAD_MODE] = "server_not_executable", [BAD_DIRECTORY] = "server_not_executable",
-	[BAD_WRITABLE] = "server_untrusted", [BAD_LONG] = "server_missing", [BAD_FIFO] = "server_not_executable",
+	[BAD_WRITABLE] = "server_untrusted", [BAD_LONG] = "llama_server_missing", [BAD_FIFO] = "server_not_executable",
 };
 
 static const char *make_bad(enum bad kind)
@@ -270,7 +270,7 @@ START_TEST(search_skips_relative_entries)
 	ck_assert_int_eq(symlink(".", "bin"), 0);
 	gr_strv_add_env(&env, "PATH", relative_paths[_i]);
 	ck_assert_int_eq(find(&file, NULL, &err), INF_E_UNAVAILABLE);
-	ck_assert_str_eq(err.reason, "server_missing");
+	ck_assert_str_eq(err.reason, "llama_server_missing");
 }
 END_TEST
 
@@ -307,7 +307,7 @@ START_TEST(search_finding_nothing_says_what_to_do)
 		gr_strv_add_env(&env, "PATH", bin_dir("none", 0));
 	ck_assert_int_eq(find(&file, NULL, &err), INF_E_UNAVAILABLE);
 	ck_assert_int_eq(err.code, INF_E_UNAVAILABLE);
-	ck_assert_str_eq(err.reason, "server_missing");
+	ck_assert_str_eq(err.reason, "llama_server_missing");
 	ck_assert_ptr_nonnull(strstr(err.message, "PATH"));
 	ck_assert_ptr_nonnull(strstr(err.message, "install llama.cpp"));
 	ck_assert_ptr_nonnull(strstr(err.message, "option llama-server.path"));
