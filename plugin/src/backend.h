@@ -190,8 +190,8 @@ enum { GR_SERVER_NOTICE_MS = 500 };	/* after a connection broke: how long the se
 /*
  * Until gr_server_let_go() the server stays the one it is. A server that ended is started again if the load allows it
  * (restart=on-demand); on_poll is asked meanwhile, without a lock, anything but 0 ends the wait with INF_E_CANCELLED.
- * INF_E_BACKEND_DIED and why it ended, or what the start failed with; INF_E_BUSY: it would have to wait and no_wait is set, or
- * other calls on a dead server do not return.
+ * INF_E_BACKEND_DIED and why it ended, or what the start failed with; INF_E_BUSY: another caller starts it, it is too
+ * soon, or others use it still, and no_wait is set or the queue's deadline is over. Who comes first starts it, no_wait or not.
  */
 inf_status gr_server_hold(inf_model *self, int (*on_poll)(void *user), void *user, bool no_wait, inf_error *err);
 /* The same without waiting and dead or alive; false while it is started again. */

@@ -188,6 +188,14 @@ static void bury(inf_model *self)
 	gr_server_drop(self, NULL);
 }
 
+static inf_status busy(inf_error *err)
+{
+	inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is not started again yet, because that is under way, or too soon, or "
+		 "other calls on it have not returned: call again");
+	gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
+	return INF_E_BUSY;
+}
+
 /* The only caller that is with the server. */
 static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 {
@@ -197,6 +205,8 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	int64_t wait = gr_restart_wait_ms(&self->restart, gr_now_ms());
 	if (wait < 0)
 		return refuse_again(self, err);
+	if (wait > 0 && w->no_wait)
+		return busy(err);
 	inf_status st = pause_before(w, wait, err);
 	if (st != INF_OK)
 		return st;
@@ -216,14 +226,6 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	return st;
 }
 
-static inf_status busy(inf_error *err)
-{
-	inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is being started again, or waits for other calls on it to "
-		 "return: call again");
-	gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
-	return INF_E_BUSY;
-}
-
 /* With the lock held, which is given up meanwhile: a moment, or until somebody lets the server go. */
 static void wait_a_moment(inf_model *self)
 {
@@ -237,11 +239,22 @@ static void wait_a_moment(inf_model *self)
 	pthread_cond_timedwait(&self->server_free, &self->lock, &until);
 }
 
-/* Wait, with the lock held, until nobody starts the server (or nobody uses it). Callbacks run without the lock. */
-static inf_status wait_until_free(inf_model *self, const struct waiting *w, bool of_users, int64_t limit_ms, inf_error *err)
+static bool is_restarting(const inf_model *self)
+{
+	return self->restarting;
+}
+
+static bool is_used(const inf_model *self)
+{
+	return self->server_users > 0;
+}
+
+/* Wait while it is so, with the lock held. Callbacks run without the lock. */
+static inf_status wait_while(inf_model *self, bool (*is_so)(const inf_model *self), const struct waiting *w, int limit_ms,
+			     inf_error *err)
 {
 	int64_t deadline = gr_now_ms() + limit_ms;
-	while (of_users ? self->server_users > 0 : self->restarting) {
+	while (is_so(self)) {
 		if (w->no_wait || gr_now_ms() >= deadline)
 			return busy(err);
 		wait_a_moment(self);
@@ -257,7 +270,7 @@ static inf_status wait_until_free(inf_model *self, const struct waiting *w, bool
 static inf_status take(inf_model *self, const struct waiting *w, inf_error *err)
 {
 	pthread_mutex_lock(&self->lock);
-	inf_status st = wait_until_free(self, w, false, INT64_MAX / 2, err);
+	inf_status st = wait_while(self, is_restarting, w, self->start->options.queue_timeout_ms, err);
 	if (st == INF_OK)
 		self->server_users++;
 	pthread_mutex_unlock(&self->lock);
@@ -290,10 +303,10 @@ static inf_status restart_alone(inf_model *self, struct waiting *w, inf_error *e
 		return INF_OK;
 	}
 	self->restarting = true;	/* nobody takes the server any more */
-	inf_status st = wait_until_free(self, w, true, ALONE_MS, &own);
+	inf_status st = wait_while(self, is_used, w, ALONE_MS, &own);
 	pthread_mutex_unlock(&self->lock);
 	if (st == INF_OK && !is_alive(self))
-		st = w->no_wait ? busy(&own) : restart(self, w, &own);
+		st = restart(self, w, &own);
 	pthread_mutex_lock(&self->lock);
 	self->restarting = false;
 	pthread_cond_broadcast(&self->server_free);

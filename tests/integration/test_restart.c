@@ -391,6 +391,19 @@ START_TEST(call_from_a_callback_on_a_dead_server_does_not_wait_for_itself)
 }
 END_TEST
 
+START_TEST(call_that_may_not_wait_starts_the_server_too)
+{
+	struct world w;
+	open_world(&w);
+	load(&w, harness_model(), 1, restarting, 1);
+	end_server(SIGKILL);
+	const inf_gen_params params = { .struct_size = sizeof params, .flags = INF_GEN_FLAG_NO_WAIT, .max_tokens = 2 };
+	inf_status st = w.backend->generate(w.model, "Once", 4, &params, NULL, &w.err);
+	ck_assert_msg(st == INF_OK, "%s", w.err.message);
+	close_world(&w);
+}
+END_TEST
+
 static void *close_soon(void *arg)
 {
 	struct world *w = arg;
@@ -635,7 +648,8 @@ END_TEST
 RUN_SUITE("restart", 60, server_that_ended_is_started_by_the_next_call, request_is_done_again_if_nothing_of_it_was_seen,
 	  request_is_not_done_again_if_a_token_was_seen, server_that_does_not_start_again_is_given_up_with_its_reason,
 	  crowd_gets_over_a_server_that_ends_again_and_again, others_are_not_held_up_by_a_start,
-	  call_from_a_callback_on_a_dead_server_does_not_wait_for_itself, close_ends_the_wait_for_a_start,
+	  call_from_a_callback_on_a_dead_server_does_not_wait_for_itself,
+	  call_that_may_not_wait_starts_the_server_too, close_ends_the_wait_for_a_start,
 	  server_that_hangs_between_tokens_is_killed_and_said_so, server_that_answers_nothing_is_dead_for_whoever_comes_later,
 	  host_that_takes_its_time_with_a_token_is_not_a_server_that_hangs,
 	  server_that_survived_the_sleep_is_asked_once_and_kept, server_that_computes_no_more_after_the_sleep_is_replaced,
