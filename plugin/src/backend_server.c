@@ -172,8 +172,8 @@ static void note_end(inf_model *self, const inf_error *why)
 static inf_status refuse_again(inf_model *self, inf_error *err)
 {
 	inf_fail(err, INF_E_BACKEND_DIED, "restart_given_up",
-		 "llama-server ended %u times without completing a request and is not started again: close the model and load it "
-		 "again; the last time: %.300s", self->restart.row, self->death.message);
+		 "llama-server is not started again, after %u failures without a completed request: close the model and load it "
+		 "again; the last one: %.300s", self->restart.row, self->death.message);
 	gr_fail_flags(err, INF_ERR_FLAG_MODEL_DEAD);
 	return INF_E_BACKEND_DIED;
 }
@@ -185,7 +185,11 @@ static void bury(inf_model *self)
 		return;
 	gr_server_check_alive(self, &death);
 	note_end(self, &death);
-	gr_server_drop(self, NULL);
+	if (gr_server_drop(self, &death) == INF_OK)
+		return;
+	/* It does not end even when it is killed: another beside it would not fare better. */
+	write_death(self, &death);
+	gr_restart_give_up(&self->restart);
 }
 
 static inf_status busy(inf_error *err)

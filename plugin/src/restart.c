@@ -13,6 +13,11 @@ void gr_restart_ended(struct gr_restart *self, int64_t now_ms, const char *reaso
 	self->spent_ms = (self->spent_ms > now_ms ? self->spent_ms : now_ms) + GR_RESTART_EARN_MS;
 }
 
+void gr_restart_give_up(struct gr_restart *self)
+{
+	self->row = GR_RESTART_ROW_MAX;
+}
+
 void gr_restart_worked(struct gr_restart *self)
 {
 	self->row = self->same = 0;

@@ -30,6 +30,8 @@ struct gr_restart {
 
 /* The server ended, or did not start, with this reason. */
 void gr_restart_ended(struct gr_restart *self, int64_t now_ms, const char *reason);
+/* Never again. */
+void gr_restart_give_up(struct gr_restart *self);
 /* It completed a request. */
 void gr_restart_worked(struct gr_restart *self);
 /* Milliseconds until it may be started; 0 = now, -1 = given up. */

@@ -75,6 +75,14 @@ START_TEST(ends_beyond_the_budget_have_to_be_earned)
 }
 END_TEST
 
+START_TEST(given_up_is_given_up)
+{
+	setup();
+	gr_restart_give_up(&restart);
+	ck_assert_int_eq(gr_restart_wait_ms(&restart, 0), -1);
+}
+END_TEST
+
 START_TEST(long_reason_is_compared_by_what_is_kept)
 {
 	setup();
@@ -93,6 +101,7 @@ int main(void)
 	tcase_add_test(tc, different_reasons_are_given_up_later);
 	tcase_add_test(tc, completed_request_takes_it_back);
 	tcase_add_test(tc, ends_beyond_the_budget_have_to_be_earned);
+	tcase_add_test(tc, given_up_is_given_up);
 	tcase_add_test(tc, long_reason_is_compared_by_what_is_kept);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
