@@ -2,6 +2,7 @@
 /*
  * model_file shape NAME PATH                             a model of model_shapes.h, with a hole for its weights
  * model_file small TYPE ARCHITECTURE PATH [NO COUNT]     one tensor, of that general.type; or part NO of COUNT
+ * model_file projector EMBD PATH                         of projector_shape.h, for a model of that embedding length
  *
  * Writes a GGUF file for tests that are scripts.
  */
@@ -13,6 +14,7 @@
 
 #include "gguf_build.h"
 #include "model_shapes.h"
+#include "projector_shape.h"
 
 enum { FILE_TYPE_Q4_K_M = 15 };
 
@@ -57,6 +59,11 @@ int main(int argc, char **argv)
 		return write_shape(argv[2], argv[3]);
 	if ((argc == 5 || argc == 7) && !strcmp(argv[1], "small"))
 		return write_small(argv[2], argv[3], argv[4], argc == 7 ? argv[5] : NULL, argc == 7 ? argv[6] : NULL);
-	fputs("usage: model_file shape NAME PATH | model_file small TYPE ARCHITECTURE PATH [NO COUNT]\n", stderr);
+	if (argc == 4 && !strcmp(argv[1], "projector")) {
+		projector_write(argv[3], PROJECTOR_IMAGES | PROJECTOR_AUDIO, (uint32_t)strtoul(argv[2], NULL, 10));
+		return EXIT_SUCCESS;
+	}
+	fputs("usage: model_file shape NAME PATH | model_file small TYPE ARCHITECTURE PATH [NO COUNT]"
+	      " | model_file projector EMBD PATH\n", stderr);
 	return 2;
 }
