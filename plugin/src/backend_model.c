@@ -76,6 +76,18 @@ static inf_status read_adapter(struct gr_start *start, inf_error *err)
 	return st;
 }
 
+static inf_status read_projector(struct gr_start *start, inf_error *err)
+{
+	struct gr_gguf projector;
+	inf_status st = gr_modelfile_read(start->projector_path, &projector, err);
+	if (st == INF_OK && gr_gguf_kind(&projector) != GR_GGUF_KIND_PROJECTOR)
+		st = inf_fail(err, INF_E_BAD_MODEL, "not_a_projector", "the file is of the kind \"%s\", not a projector: %s",
+			      gr_gguf_kind_name(gr_gguf_kind(&projector)), start->projector_path);
+	if (st == INF_OK)
+		start->projector_bytes = projector.tensor_bytes;
+	return st;
+}
+
 /* ---- what was loaded ------------------------------------------------------------------------------------------- */
 /* Bits of a weight, by LLAMA_FTYPE_*: what most tensors of such a file have. */
 static int32_t quant_bits(int32_t file_type)
@@ -86,6 +98,12 @@ static int32_t quant_bits(int32_t file_type)
 	return file_type >= 0 && (size_t)file_type < sizeof bits ? bits[file_type] : 0;
 }
 
+static uint32_t media_flags(const struct gr_wire_props *props)
+{
+	return (props->vision ? INF_INFO_FLAG_IMAGES : 0) | (props->audio ? INF_INFO_FLAG_AUDIO : 0) |
+	       (props->vision && props->video ? INF_INFO_FLAG_VIDEO : 0);
+}
+
 static void fill_info(inf_model *self, const struct gr_wire_props *props)
 {
 	const struct gr_launch_plan *plan = &self->start->plan;
@@ -93,7 +111,7 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	inf_model_info info = {
 		.struct_size = sizeof info,
 		.flags = (file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
-			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0),
+			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
 		.gen_fields = GR_GEN_FIELDS,
 		.gen_flags = GR_GEN_FLAGS,
 		.context_len = props->context_len,
@@ -128,6 +146,7 @@ static void free_start(struct gr_start *start)
 		return;
 	free(start->devices);
 	free(start->adapter_path);
+	free(start->projector_path);
 	free(start);
 }
 
@@ -143,8 +162,15 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	start->flags = params->flags;
 	if (!copy_text(params->devices, &start->devices) || !copy_text(params->adapter_path, &start->adapter_path))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	return gr_options_parse_load(&start->options, gr_options_table(gr_profile.name), params->options,
-				     params->option_count, err);
+	inf_status st = gr_options_parse_load(&start->options, gr_options_table(gr_profile.name), params->options,
+					      params->option_count, err);
+	const char *mmproj = start->options.mmproj;
+	if (st == INF_OK && mmproj && mmproj[0] != '/')
+		return inf_fail(err, INF_E_INVALID, "option_value", "option mmproj: the path is not absolute: %s", mmproj);
+	if (st == INF_OK && !copy_text(mmproj, &start->projector_path))
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	start->options.mmproj = start->projector_path;
+	return st;
 }
 
 static inf_status read_files(struct gr_start *start, const char *path, inf_error *err)
@@ -154,6 +180,8 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 		st = gr_model_check_kind(&start->set.facts, start->set.path, err);
 	if (st == INF_OK && start->adapter_path)
 		st = read_adapter(start, err);
+	if (st == INF_OK && start->projector_path)
+		st = read_projector(start, err);
 	return st;
 }
 

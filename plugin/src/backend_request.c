@@ -39,6 +39,7 @@ struct request {
 	struct gr_stop stop;
 	struct held_token held;
 	struct gr_watchdog watchdog;
+	bool media;			/* the prompt has images or sound */
 	bool delivered, replayed;	/* a token reached the caller; it is the second try */
 	int64_t seen;			/* tokens sampled, as far as events told */
 	enum ending ending;
@@ -301,6 +302,9 @@ static inf_status refused(struct request *r, int code, const struct gr_buf *body
 				"llama-server answers a completion with HTTP status %d", code);
 	if (strcmp(error.type, "exceed_context_size_error") == 0)
 		return context_full(r, error.prompt_tokens);
+	if (code == 400 && r->media)
+		return inf_fail(r->err, INF_E_INVALID, "media_refused", "llama-server does not take the images or sounds of the "
+				"messages: %s", error.message);
 	if (code == 400 && (r->params.grammar || r->params.json_schema))
 		return inf_fail(r->err, INF_E_INVALID, r->params.grammar ? "grammar" : "json_schema",
 				"llama-server refuses the %s: %s", r->params.grammar ? "grammar" : "json_schema",
@@ -378,6 +382,10 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	gr_sampling_translate(&completion, &r->params, &r->model->file.sampling, seed);
 	completion.prompt = prompt->ids;
 	completion.prompt_count = prompt->count;
+	completion.prompt_text = prompt->text;
+	completion.prompt_text_len = prompt->text_len;
+	completion.media = prompt->media;
+	completion.media_count = prompt->media_count;
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
 	inf_status st = gr_wire_encode_completion(body, &completion, r->err);
@@ -406,8 +414,9 @@ static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st;
-	r->result.prompt_tokens = (int64_t)prompt->count;
-	if (!prompt->count)
+	r->result.prompt_tokens = (int64_t)prompt->count;	/* with media only the server counts them */
+	r->media = prompt->media_count;
+	if (!prompt->count && !prompt->text)
 		return inf_fail(r->err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
 	if (prompt->count >= (size_t)r->model->info.context_len)
 		return context_full(r, (int64_t)prompt->count);
@@ -433,6 +442,7 @@ struct input {
 	size_t text_len;
 	const struct gr_wire_message *messages;
 	size_t message_count;
+	const struct gr_wire_media *media;
 };
 
 static inf_status make_prompt(struct request *r, const struct input *input, struct gr_prompt *out)
@@ -440,7 +450,7 @@ static inf_status make_prompt(struct request *r, const struct input *input, stru
 	const struct gr_prompt_asker asker = { r->model, poll_caller, r, &r->polled_ms };
 	inf_status st = check_stop_tokens(r, &asker);
 	if (st == INF_OK && input->messages)
-		st = gr_prompt_from_messages(out, &asker, input->messages, input->message_count, r->err);
+		st = gr_prompt_from_messages(out, &asker, input->messages, input->message_count, input->media, r->err);
 	else if (st == INF_OK)
 		st = gr_prompt_from_text(out, &asker, input->text, input->text_len, r->params.flags, r->err);
 	if (r->ending != ENDING_NONE)
@@ -559,16 +569,13 @@ inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_
 	return call(self, &input, params, GR_GEN_FLAGS, result, err);
 }
 
-static inf_status read_message(struct gr_wire_message *out, char *role, const inf_message *in, size_t index,
-			       inf_error *err)
+static inf_status read_message(const inf_model *model, struct gr_wire_message *out, char *role, struct gr_media_list *media,
+			       const inf_message *in, size_t index, inf_error *err)
 {
 	inf_message message;
 	inf_status st = inf_read_request(&message, sizeof message, in, inf_message_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "message", "message %zu is NULL, malformed, or has a field that is not known here",
-				index);
-	if (message.media_count)
-		return inf_fail(err, INF_E_UNSUPPORTED, "media", "message %zu: images, audio and video are not supported",
 				index);
 	if (!message.role || !*message.role || strlen(message.role) > ROLE_MAX ||
 	    strspn(message.role, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
@@ -578,16 +585,18 @@ static inf_status read_message(struct gr_wire_message *out, char *role, const in
 	if ((!message.content && message.content_len) || !gr_utf8_valid(message.content, message.content_len))
 		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: the content is not valid UTF-8", index);
 	strcpy(role, message.role);
-	*out = (struct gr_wire_message){ role, message.content ? message.content : "", message.content_len };
-	return INF_OK;
+	*out = (struct gr_wire_message){
+		role, message.content ? message.content : "", message.content_len, message.media_count,
+	};
+	return gr_media_list_add(media, model, &message, index, err);
 }
 
-static inf_status read_messages(struct gr_wire_message *out, char (*roles)[ROLE_MAX + 1], const inf_message *const *msgs,
-				size_t count, inf_error *err)
+static inf_status read_messages(const inf_model *model, struct gr_wire_message *out, char (*roles)[ROLE_MAX + 1],
+				struct gr_media_list *media, const inf_message *const *msgs, size_t count, inf_error *err)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < count; i++) {
-		inf_status st = read_message(&out[i], roles[i], msgs[i], i, err);
+		inf_status st = read_message(model, &out[i], roles[i], media, msgs[i], i, err);
 		if (st != INF_OK)
 			return st;
 		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total)
@@ -608,16 +617,18 @@ inf_status gr_model_chat(inf_model *self, const inf_message *const *msgs, size_t
 		return inf_fail(err, INF_E_INVALID, "messages", "chat: 1..%d messages are needed", GR_CHAT_MESSAGES_MAX);
 	struct gr_wire_message *messages = calloc(msg_count, sizeof *messages);
 	char (*roles)[ROLE_MAX + 1] = calloc(msg_count, sizeof *roles);
+	struct gr_media_list media = { 0 };
 	inf_status st;
 	if (!messages || !roles)
 		st = inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for %zu messages", msg_count);
 	else
-		st = read_messages(messages, roles, msgs, msg_count, err);
-	const struct input input = { .messages = messages, .message_count = msg_count };
+		st = read_messages(self, messages, roles, &media, msgs, msg_count, err);
+	const struct input input = { .messages = messages, .message_count = msg_count, .media = media.items };
 	if (st == INF_OK)
 		st = call(self, &input, params, GR_GEN_FLAGS & ~(INF_GEN_FLAG_PARSE_SPECIAL | INF_GEN_FLAG_NO_BOS), result,
 			  err);
 	free(messages);
 	free(roles);
+	gr_media_list_release(&media);
 	return st;
 }

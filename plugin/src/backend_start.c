@@ -321,6 +321,7 @@ static inf_status wait_ready(inf_model *self, const struct gr_progress *progress
 	inf_status st = read_props(&l, props, err);
 	if (st != INF_OK)
 		return st;
+	memcpy(self->media_marker, props->media_marker, sizeof self->media_marker);
 	gr_supervisor_set_ready(self->server);
 	l.stage = INF_STAGE_READY;
 	l.fraction = 1;

@@ -18,6 +18,8 @@ static const struct {
 	{ GR_FEATURE_VERBOSITY, "-lv," },
 	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
 	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
+	{ GR_FEATURE_MMPROJ, "--mmproj FILE" },
+	{ GR_FEATURE_MMPROJ_OFFLOAD, "--no-mmproj-offload" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -96,6 +98,7 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
 		.adapter_path = params->adapter_path,
+		.projector_path = options->mmproj,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
 		.batch_size = options->batch_size,
 		.threads = options->threads,
@@ -125,6 +128,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->projector_path && !(features & GR_FEATURE_MMPROJ))
+		return inf_fail(err, INF_E_UNSUPPORTED, "mmproj_unsupported",
+				"%s has no --mmproj: leave the option out, or use a newer llama-server", server);
 	return INF_OK;
 }
 
@@ -166,6 +172,16 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 {
 	gr_strv_add(out, name);
 	gr_strv_addf(out, "%d", value);
+}
+
+/* A projector goes where the model goes; where no layer goes to a GPU, it would still take one if it found it. */
+static void add_projector(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->projector_path)
+		return;
+	add_pair(out, "--mmproj", plan->projector_path);
+	if (!plan->gpu_layers && features & GR_FEATURE_MMPROJ_OFFLOAD)
+		gr_strv_add(out, "--no-mmproj-offload");
 }
 
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
@@ -225,6 +241,7 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 {
 	gr_strv_add(out, place->server_path);
 	add_model(out, plan, place->device);
+	add_projector(out, plan, place->features);
 	add_service(out, plan, place);
 }
 

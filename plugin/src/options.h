@@ -43,6 +43,7 @@ struct gr_load_options {
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
+	const char *mmproj;		/* path of the projector; NULL = none. Text of the caller's pairs */
 };
 
 /* The table of one backend: options with another backend's prefix are not in it. NULL for an unknown backend. */

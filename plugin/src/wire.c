@@ -128,6 +128,47 @@ inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_mess
 	return append_object(out, root, ok);
 }
 
+static inf_status append_base64(struct gr_buf *out, const unsigned char *bytes, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char piece[4 * 256];
+	inf_status st = INF_OK;
+	while (len && st == INF_OK) {
+		size_t n = 0;
+		while (len && n < sizeof piece) {
+			size_t have = len < 3 ? len : 3;
+			uint32_t bits = (uint32_t)bytes[0] << 16 | (have > 1 ? (uint32_t)bytes[1] << 8 : 0) |
+					(have > 2 ? bytes[2] : 0);
+			piece[n++] = digits[bits >> 18];
+			piece[n++] = digits[bits >> 12 & 63];
+			piece[n++] = have > 1 ? digits[bits >> 6 & 63] : '=';
+			piece[n++] = have > 2 ? digits[bits & 63] : '=';
+			bytes += have;
+			len -= have;
+		}
+		st = gr_buf_append(out, piece, n);
+	}
+	return st;
+}
+
+/* {"prompt":{"prompt_string":"..","multimodal_data":["..",".."]} without the brace that closes the whole. */
+static inf_status append_media_prompt(struct gr_buf *out, const struct gr_wire_completion *r)
+{
+	inf_status st = gr_buf_puts(out, "{\"prompt\":{\"prompt_string\":");
+	if (st == INF_OK)
+		st = append_object(out, text_value(r->prompt_text, r->prompt_text_len), true);
+	if (st == INF_OK)
+		st = gr_buf_puts(out, ",\"multimodal_data\":[");
+	for (size_t i = 0; i < r->media_count && st == INF_OK; i++) {
+		st = gr_buf_puts(out, i ? ",\"" : "\"");
+		if (st == INF_OK)
+			st = append_base64(out, r->media[i].data, r->media[i].size);
+		if (st == INF_OK)
+			st = gr_buf_puts(out, "\"");
+	}
+	return st == INF_OK ? gr_buf_puts(out, "]}") : st;
+}
+
 static void put_sampling(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
 	put(root, "n_predict", json_object_new_int(r->max_tokens), ok);
@@ -198,11 +239,11 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 		}
 		put(root, "json_schema", schema, &ok);
 	}
-	/* {"prompt":[..] + ,"n_predict":..}: the ids can be many, so they never become json-c objects. */
+	/* {"prompt":[..] + ,"n_predict":..}: ids can be many and media large, so they never become json-c objects. */
 	struct gr_buf rest = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st = append_object(&rest, root, ok);
 	if (st == INF_OK)
-		st = append_ids(out, "prompt", r->prompt, r->prompt_count);
+		st = r->prompt_text ? append_media_prompt(out, r) : append_ids(out, "prompt", r->prompt, r->prompt_count);
 	if (st == INF_OK) {
 		rest.data[0] = ',';
 		st = gr_buf_append(out, rest.data, rest.len);
@@ -349,6 +390,15 @@ inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_pro
 	member_copy(root, "role", role, sizeof role);
 	props.router = strcmp(role, "router") == 0;
 	member_copy(root, "build_info", props.build, sizeof props.build);
+	struct json_object *modalities = member(root, "modalities", json_type_object);
+	if (modalities) {
+		props.vision = member_true(modalities, "vision");
+		props.audio = member_true(modalities, "audio");
+		props.video = member_true(modalities, "video");
+	}
+	member_copy(root, "media_marker", props.media_marker, sizeof props.media_marker);
+	if (!props.media_marker[0] && (props.vision || props.audio))
+		strcpy(props.media_marker, "<__media__>");	/* of servers that do not tell */
 	json_object_put(root);
 	*out = props;
 	return INF_OK;

@@ -31,14 +31,25 @@ struct gr_wire_message {
 	const char *role;
 	const char *content;		/* not NUL-terminated */
 	size_t content_len;
+	size_t media_count;		/* of its own; what they are is none of the template's business */
 };
 
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count);
+
+/* A file of an image or sound. */
+struct gr_wire_media {
+	const void *data;
+	size_t size;
+};
 
 /* Everything the server samples by: the caller has put defaults where the request had none. */
 struct gr_wire_completion {
 	const int32_t *prompt;
 	size_t prompt_count;
+	const char *prompt_text;	/* instead of ids, where there are media: with one marker for each of them */
+	size_t prompt_text_len;
+	const struct gr_wire_media *media;
+	size_t media_count;
 	int32_t max_tokens;		/* -1 = no limit */
 	uint32_t seed;
 	float temperature;		/* 0 = greedy */
@@ -66,6 +77,8 @@ struct gr_wire_props {
 	int32_t context_len;		/* of one slot */
 	int32_t slots;
 	bool router;			/* no model: the process is a router */
+	bool vision, audio, video;	/* what its projector takes */
+	char media_marker[64];		/* stands for a medium in a prompt */
 	char build[64];
 };
 

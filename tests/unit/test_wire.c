@@ -153,7 +153,7 @@ START_TEST(encode_template_keeps_every_message)
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
 	const size_t count = sizeof texts / sizeof texts[0];
 	for (size_t i = 0; i < count; i++)
-		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len };
+		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len, 0 };
 	ck_assert_int_eq(gr_wire_encode_template(&buf, messages, count), INF_OK);
 	struct json_object *root = parse_buf(&buf), *list = get(root, "messages");
 	ck_assert_uint_eq(json_object_array_length(list), count);
@@ -362,7 +362,7 @@ END_TEST
 
 static inf_status encode_everything(struct gr_buf *out)
 {
-	static const struct gr_wire_message messages[] = { { "user", "hello", 5 }, { "assistant", "a\0b", 3 } };
+	static const struct gr_wire_message messages[] = { { "user", "hello", 5, 0 }, { "assistant", "a\0b", 3, 0 } };
 	struct gr_wire_completion request = full_completion();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
 	if (st == INF_OK)
