@@ -75,12 +75,106 @@ static const struct model_step eos_early_steps[] = {
 	GO_ON(P(6), MODEL_EOS, P(7)), GO_ON(P(7), MODEL_EOS, P(8)), GO_ON(P(8), MODEL_EOS, P(9)), GO_ON(P(9), MODEL_EOS, P(0)),
 };
 
+/* ---- chat ---- */
+
+#define CHAT_WORDS { "<|im_start|>", MODEL_CONTROL }, { "<|im_end|>", MODEL_CONTROL }, WORD("\n\n")
+
+enum { CHAT_EOS = P(1), BLANK_LINE = P(2), OPEN = P(3), CLOSE = P(4) };
+
+/* In the manner of Qwen3. */
+static const char thinker_template[] =
+	"{%- for message in messages %}"
+	"{%- set content = message.content if message.content is string else '' %}"
+	"{%- if message.role == 'assistant' and '</think>' in content %}"
+	"{%- set content = content.split('</think>')[-1].lstrip('\\n') %}"
+	"{%- endif %}"
+	"{{- '<|im_start|>' + message.role + '\\n' }}"
+	"{%- if message.role == 'assistant' and message.reasoning_content %}"
+	"{{- '<think>\\n' + message.reasoning_content.strip('\\n') + '\\n</think>\\n\\n' }}"
+	"{%- endif %}"
+	"{{- content + '<|im_end|>\\n' }}"
+	"{%- endfor %}"
+	"{%- if add_generation_prompt %}"
+	"{{- '<|im_start|>assistant\\n' }}"
+	"{%- if enable_thinking is defined and enable_thinking is false %}"
+	"{{- '<think>\\n\\n</think>\\n\\n' }}"
+	"{%- endif %}"
+	"{%- endif %}";
+
+static const struct model_piece thinker_pieces[] = {
+	CHAT_WORDS, WORD("<think>"), WORD("</think>"), WORD(" hm1"), WORD(" hm2"), WORD(" hm3"), WORD(" hm4"), WORD(" hm5"),
+	WORD(" hm6"), WORD(" hm7"), WORD(" hm8"), WORD(" hm9"), WORD(" hm10"), WORD(" hm11"), WORD(" hm12"), WORD(" hm13"),
+	WORD(" hm14"), WORD(" hm15"), WORD(" hm16"), WORD(" hm17"), WORD(" hm18"), WORD(" hm19"), WORD(" hm20"), WORD("All"),
+	WORD(" is"), WORD(" well"),
+};
+
+static const struct model_step thinker_steps[] = {
+	{ MODEL_ANY, OPEN, SURE }, { OPEN, P(5), SURE }, { P(5), P(6), SURE }, { P(6), P(7), SURE }, { P(7), P(8), SURE },
+	{ P(8), P(9), SURE }, { P(9), P(10), SURE }, { P(10), P(11), SURE }, { P(11), P(12), SURE }, { P(12), P(13), SURE },
+	{ P(13), P(14), SURE }, { P(14), P(15), SURE }, { P(15), P(16), SURE }, { P(16), P(17), SURE }, { P(17), P(18), SURE },
+	{ P(18), P(19), SURE }, { P(19), P(20), SURE }, { P(20), P(21), SURE }, { P(21), P(22), SURE }, { P(22), P(23), SURE },
+	{ P(23), P(24), SURE }, { P(24), CLOSE, SURE }, { CLOSE, BLANK_LINE, SURE }, { BLANK_LINE, P(25), SURE },
+	{ P(25), P(26), SURE }, { P(26), P(27), SURE }, { P(27), CHAT_EOS, SURE },
+};
+
+/* In the manner of Qwen2.5; a blank line after the role where no call is wanted, so that the last token tells. */
+static const char toolcaller_template[] =
+	"{%- if tools %}"
+	"{{- '<|im_start|>system\\n' }}"
+	"{%- if messages[0]['role'] == 'system' %}{{- messages[0]['content'] }}{%- endif %}"
+	"{{- '\\n\\n# Tools\\n\\nYou may call one or more functions to assist with the user query.\\n\\n"
+	"You are provided with function signatures within <tools></tools> XML tags:\\n<tools>' }}"
+	"{%- for tool in tools %}{{- '\\n' }}{{- tool | tojson }}{%- endfor %}"
+	"{{- '\\n</tools>\\n\\nFor each function call, return a json object with function name and arguments within "
+	"<tool_call></tool_call> XML tags:\\n<tool_call>\\n"
+	"{\\\"name\\\": <function-name>, \\\"arguments\\\": <args-json-object>}\\n</tool_call><|im_end|>\\n' }}"
+	"{%- elif messages[0]['role'] == 'system' %}"
+	"{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}"
+	"{%- endif %}"
+	"{%- for message in messages %}"
+	"{%- if message.role == 'tool' %}"
+	"{{- '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response><|im_end|>\\n' }}"
+	"{%- elif message.role == 'assistant' %}"
+	"{{- '<|im_start|>assistant' }}"
+	"{%- if message.content %}{{- '\\n' + message.content }}{%- endif %}"
+	"{%- for tool_call in message.tool_calls %}"
+	"{%- if tool_call.function is defined %}{%- set tool_call = tool_call.function %}{%- endif %}"
+	"{{- '\\n<tool_call>\\n{\\\"name\\\": \\\"' + tool_call.name + '\\\", \\\"arguments\\\": ' }}"
+	"{{- tool_call.arguments | tojson }}{{- '}\\n</tool_call>' }}"
+	"{%- endfor %}"
+	"{{- '<|im_end|>\\n' }}"
+	"{%- elif message.role != 'system' %}"
+	"{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+	"{%- endif %}"
+	"{%- endfor %}"
+	"{%- if add_generation_prompt %}"
+	"{{- '<|im_start|>assistant\\n' }}"
+	"{%- if not tools or messages[-1].role == 'tool' %}{{- '\\n' }}{%- endif %}"
+	"{%- endif %}";
+
+static const struct model_piece toolcaller_pieces[] = {
+	CHAT_WORDS, WORD("<tool_call>"), WORD("</tool_call>"), WORD("\n{\"name\": \""), WORD("get_weather"),
+	WORD("\", \"arguments\": {\"city\": \""), WORD("Paris"), WORD("\"}}\n"), WORD("It"), WORD(" is"), WORD(" sunny"),
+};
+
+static const struct model_step toolcaller_steps[] = {
+	{ MODEL_ANY, OPEN, SURE }, { OPEN, P(5), SURE }, { P(5), P(6), SURE }, { P(6), P(7), SURE }, { P(7), P(8), SURE },
+	{ P(8), P(9), SURE }, { P(9), CLOSE, SURE }, { CLOSE, CHAT_EOS, SURE }, { BLANK_LINE, P(10), SURE },
+	{ P(10), P(11), SURE }, { P(11), P(12), SURE }, { P(12), CHAT_EOS, SURE },
+};
+
 /* ---- all of them ---- */
 
 #define SCRIPT(script_name, kind, its_pieces, its_steps) { \
 		.name = script_name, .tokenizer = kind, .pieces = its_pieces, .piece_count = COUNT(its_pieces), \
 		.steps = its_steps, .step_count = COUNT(its_steps), .default_logit = NEVER, .chat_template = plain_template, \
 		.add_bos = true, \
+	}
+
+#define CHAT_SCRIPT(script_name, its_template, its_pieces, its_steps) { \
+		.name = script_name, .tokenizer = MODEL_BPE, .pieces = its_pieces, .piece_count = COUNT(its_pieces), \
+		.steps = its_steps, .step_count = COUNT(its_steps), .default_logit = NEVER, .chat_template = its_template, \
+		.eos = CHAT_EOS, \
 	}
 
 static const struct model_script scripts[] = {
@@ -92,10 +186,12 @@ static const struct model_script scripts[] = {
 	SCRIPT("counter-bpe", MODEL_BPE, numbers, counter_steps),
 	SCRIPT("eos-early", MODEL_SPM, numbers, eos_early_steps),
 	SCRIPT("draft", MODEL_SPM, numbers, draft_steps),
+	CHAT_SCRIPT("thinker", thinker_template, thinker_pieces, thinker_steps),
+	CHAT_SCRIPT("toolcaller", toolcaller_template, toolcaller_pieces, toolcaller_steps),
 };
 
 const char *const model_made_names[] = {
-	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", NULL,
+	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", "thinker", "toolcaller", NULL,
 };
 
 const struct model_script *model_made_script(const char *name)
