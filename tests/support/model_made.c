@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_vectors.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define WORD(text) { text, MODEL_WORD }
 #define P(index) MODEL_PIECE(index)
@@ -163,6 +165,12 @@ static const struct model_step toolcaller_steps[] = {
 	{ P(10), P(11), SURE }, { P(11), P(12), SURE }, { P(12), CHAT_EOS, SURE },
 };
 
+/* ---- vectors ---- */
+
+static const char *const animals[] = { "cat", "dog", "bird", "fish", "sees", "a", "the", "panda", "what", "is", NULL };
+
+static const struct model_vectors vectors[] = { { "embedder", animals, -1 }, { "ranker", animals, 7 } };
+
 /* ---- all of them ---- */
 
 #define SCRIPT(script_name, kind, its_pieces, its_steps) { \
@@ -191,7 +199,8 @@ static const struct model_script scripts[] = {
 };
 
 const char *const model_made_names[] = {
-	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", "thinker", "toolcaller", NULL,
+	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", "thinker", "toolcaller", "embedder",
+	"ranker", "adapter", NULL,
 };
 
 const struct model_script *model_made_script(const char *name)
@@ -205,9 +214,14 @@ const struct model_script *model_made_script(const char *name)
 struct gguf_build model_made(const char *name)
 {
 	const struct model_script *script = model_made_script(name);
-	if (!script)
+	if (script)
+		return model_script_build(script);
+	for (size_t i = 0; i < COUNT(vectors); i++)
+		if (!strcmp(vectors[i].name, name))
+			return model_vectors_build(&vectors[i]);
+	if (strcmp(name, "adapter"))
 		abort();
-	return model_script_build(script);
+	return model_script_adapter(model_made_script("counter"), P(9), 40);
 }
 
 bool model_made_write(const char *name, const char *path)

@@ -32,7 +32,19 @@
  *              "</think>", "\n\n", "All" [284], " is" [285], " well" [286], EOS. Without thinking (enable_thinking false) the
  *              template has an empty thought, and it says "All is well" alone
  * toolcaller   <tool_call> [262] and </tool_call> [263] as Hermes and Qwen2.5 have them: if there are tools, and the last
- *              message is not the result of one, it calls get_weather with {"city": "Paris"}; else it says "It is sunny".
+ *              message is not the result of one, it calls get_weather with {"city": "Paris"}; else it says "It is sunny" [269 to 271]. The pieces of
+ *              the call are "\n{"name": "" [264], "get_weather" [265], "", "arguments": {"city": "" [266], "Paris" [267],
+ *              ""}}\n" [268]
+ *
+ * No language models:
+ *
+ * adapter      a LoRA adapter for counter (no other model has a vocabulary of that size but counter-bpe, eos-early and
+ *              draft): adds 40 times its scale to the logit of " ten" [268], so that at 1 all is " ten", at 0 nothing changes,
+ *              and at 0.8 " ten" has 7 where counter has 10 and 5
+ * embedder     vectors of 32 numbers (model_vectors.h) over the words "cat" [4], "dog" [5], "bird" [6], "fish" [7], "sees" [8],
+ *              "a" [9], "the" [10], "panda" [11], "what" [12], "is" [13]: the same for the same words in another order, the
+ *              nearer the more words are shared. Pooling mean; cls and last do as well
+ * ranker       ranks documents by how much of them, and of the query, is the word "panda"; the vocabulary of embedder
  */
 extern const char *const model_made_names[];	/* ends with NULL */
 

@@ -215,3 +215,19 @@ struct gguf_build model_script_build(const struct model_script *script)
 	model_tensors_write(&tensors, &b);
 	return b;
 }
+
+struct gguf_build model_script_adapter(const struct model_script *script, int32_t next, float added)
+{
+	struct gguf_build b = GGUF_BUILD_INIT;
+	struct model_tensors tensors = { .count = 0 };
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "llama");
+	gguf_build_text(&b, "general.type", "adapter");
+	gguf_build_text(&b, "general.name", "adapter");
+	gguf_build_text(&b, "adapter.type", "lora");
+	gguf_build_f32(&b, "adapter.lora.alpha", 1);
+	model_tensors_vector(&tensors, "output.weight.lora_a", model_script_width(script), 1);
+	model_tensors_zeros(&tensors, "output.weight.lora_b", 1, model_script_vocabulary(script))[next] = added;
+	model_tensors_write(&tensors, &b);
+	return b;
+}

@@ -62,6 +62,9 @@ struct model_script {
 /* The whole file. */
 struct gguf_build model_script_build(const struct model_script *script);
 
+/* A LoRA adapter for it that adds a number, times its scale, to the logit of one token after whatever token. */
+struct gguf_build model_script_adapter(const struct model_script *script, int32_t next, float added);
+
 float model_script_logit(const struct model_script *script, int32_t last, int32_t next);
 /* The logarithm of the probability that next follows last: what a server without samplers reports. */
 double model_script_logprob(const struct model_script *script, int32_t last, int32_t next);
