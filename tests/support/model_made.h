@@ -6,8 +6,8 @@
 #include "model_script.h"
 
 /*
- * model_made: models by name whose behaviour is known. Token ids are given in brackets; what is said is said by the most
- * likely token (temperature 0) after whatever text.
+ * model_made: models by name whose behaviour is known. Token ids are given in brackets. What they say is what they say at
+ * temperature 0 after a text that does not end with a token of theirs; after one of theirs they go on from there.
  *
  * markov       " yes" [259], " no" [260], " maybe" [261], " not" [262], " sure" [263], " so" [264]; logits, others -25:
  *              after      " yes"  " no"  " maybe"  " not"  " sure"  " so"  EOS
