@@ -149,13 +149,15 @@ toolcaller_calls_where_there_is_a_tool() {
 c, = r['choices']
 assert c['finish_reason'] == 'tool_calls' and not c['message']['content'], c
 call, = c['message']['tool_calls']
-assert call['function']['name'] == 'get_weather' and json.loads(call['function']['arguments']) == {'city': 'Paris'}" || return 1
+assert call['function']['name'] == 'get_weather'
+assert json.loads(call['function']['arguments']) == {'city': 'Paris'}, call" || return 1
 	done
 }
 
 toolcaller_streams_a_call() {
-	serve toolcaller -c 4096 &&
-		request /v1/chat/completions -d "$(chat "$question" ",\"tools\":[$weather],\"stream\":true")" >"$tmp/answer" && judge "
+	local body
+	body=$(chat "$question" ",\"tools\":[$weather],\"stream\":true")
+	serve toolcaller -c 4096 && request /v1/chat/completions -d "$body" >"$tmp/answer" && judge "
 chunks = [json.loads(line[6:]) for line in open(path) if line.startswith('data: {')]" "
 choices = [c['choices'][0] for c in chunks]
 calls = [call for c in choices for call in c['delta'].get('tool_calls', [])]
@@ -164,7 +166,8 @@ assert json.loads(''.join(call['function'].get('arguments', '') for call in call
 }
 
 toolcaller_answers_without_tools_and_after_a_result() {
-	local answer="assert r['choices'][0]['message']['content'] == 'It is sunny' and 'tool_calls' not in r['choices'][0]['message']"
+	local answer="m = r['choices'][0]['message']
+assert m['content'] == 'It is sunny' and 'tool_calls' not in m"
 	serve toolcaller -c 4096 && ask /v1/chat/completions "$(chat "$question" '')" "$answer" &&
 		ask /v1/chat/completions "$(chat "$question,$call" ",\"tools\":[$weather]")" "$answer"
 }

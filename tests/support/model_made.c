@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model_made.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,8 +198,8 @@ static const struct model_script scripts[] = {
 };
 
 const char *const model_made_names[] = {
-	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", "thinker", "toolcaller", "embedder",
-	"ranker", "adapter", NULL,
+	"markov", "markov-bpe", "emoji", "emoji-cut", "counter", "counter-bpe", "eos-early", "draft", "thinker", "toolcaller",
+	"embedder", "ranker", "adapter", NULL,
 };
 
 const struct model_script *model_made_script(const char *name)
@@ -227,11 +226,5 @@ struct gguf_build model_made(const char *name)
 bool model_made_write(const char *name, const char *path)
 {
 	struct gguf_build file = model_made(name);
-	FILE *out = fopen(path, "wbe");
-	bool ok = out && fwrite(file.data, 1, file.len, out) == file.len;
-	ok = out && !fclose(out) && ok;
-	if (!ok)
-		perror(path);
-	gguf_build_release(&file);
-	return ok;
+	return gguf_build_save(&file, path);
 }

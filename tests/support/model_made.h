@@ -32,9 +32,8 @@
  *              "</think>", "\n\n", "All" [284], " is" [285], " well" [286], EOS. Without thinking (enable_thinking false) the
  *              template has an empty thought, and it says "All is well" alone
  * toolcaller   <tool_call> [262] and </tool_call> [263] as Hermes and Qwen2.5 have them: if there are tools, and the last
- *              message is not the result of one, it calls get_weather with {"city": "Paris"}; else it says "It is sunny" [269 to 271]. The pieces of
- *              the call are "\n{"name": "" [264], "get_weather" [265], "", "arguments": {"city": "" [266], "Paris" [267],
- *              ""}}\n" [268]
+ *              message is not the result of one, it calls get_weather with {"city": "Paris"} in one call of 7 tokens
+ *              [262, 264 to 268, 263] and EOS; else it says "It", " is", " sunny" [269 to 271], EOS
  *
  * No language models:
  *

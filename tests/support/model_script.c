@@ -83,9 +83,13 @@ static void spell_bpe(char out[TEXT_MAX], const char *text, size_t len)
 /* A space is U+2581. */
 static void spell_spm(char out[TEXT_MAX], const char *text)
 {
+	static const char blank[] = "\xe2\x96\x81";
 	size_t used = 0;
-	for (; *text && used + 4 < TEXT_MAX; text++)
-		used += (size_t)sprintf(out + used, *text == ' ' ? "\xe2\x96\x81" : "%c", *text);
+	for (; *text && used + sizeof blank < TEXT_MAX; text++) {
+		size_t len = *text == ' ' ? sizeof blank - 1 : 1;
+		memcpy(out + used, *text == ' ' ? blank : text, len);
+		used += len;
+	}
 	out[used] = '\0';
 }
 
