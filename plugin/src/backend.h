@@ -32,9 +32,10 @@
  * A few files join what knows nothing of each other, and they alone log: backend.c an instance and the vtable,
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
- * is used, backend_death.c why it ended, backend_request.c one generate or chat, backend_media.c the images and sounds of a
- * chat, backend_files.c the models on disk,
- * backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
+ * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
+ * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
+ * backend_files.c the models on disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a
+ * prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -235,19 +236,6 @@ void gr_model_on_line(void *model, const char *line, size_t len);
 /* Give the host what the server said since. On the threads of the host's own calls, so that a log callback that blocks
  * holds up the call that it belongs to and nothing else. */
 void gr_model_tell_log(inf_model *self);
-
-/* ---- backend_media.c ---- */
-struct gr_media_list {
-	struct gr_wire_media *items;	/* owned, but not their bytes */
-	size_t count;
-	size_t total;			/* bytes */
-};
-
-void gr_media_list_release(struct gr_media_list *self);
-/* Check the media of a message and append them: INF_E_UNSUPPORTED for what the model does not take, INF_E_INVALID for what is
- * not what it is said to be. index: of the message. */
-inf_status gr_media_list_add(struct gr_media_list *self, const inf_model *model, const inf_message *message, size_t index,
-			     inf_error *err);
 
 /* ---- backend_devices.c ---- */
 extern const inf_devices gr_devices_table;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The media of a chat, checked before anything is sent. */
+#include "backend_media.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backend.h"
 #include "media.h"
 
 static const struct {
@@ -53,8 +53,8 @@ static inf_status read_one(const inf_model *model, struct gr_media_list *out, co
 
 void gr_media_list_release(struct gr_media_list *self)
 {
-	free(self->items);
-	*self = (struct gr_media_list){ 0 };
+	if (self)
+		free(self->items);
 }
 
 inf_status gr_media_list_add(struct gr_media_list *self, const inf_model *model, const inf_message *message, size_t index,

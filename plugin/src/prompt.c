@@ -2,14 +2,12 @@
 #include "prompt.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "chat.h"
 #include "fail.h"
-#include "watchdog.h"
 
 enum { IDS_MAX_BYTES = 64 << 20 };
 
@@ -22,106 +20,39 @@ void gr_prompt_release(struct gr_prompt *self)
 }
 
 /* ---- one question ---------------------------------------------------------------------------------------------- */
-/* http.h has one user pointer for both callbacks. */
-struct question {
-	const struct gr_prompt_asker *asker;
-	struct gr_buf *answer;
-	inf_status refused;		/* why the answer could not be kept */
-	bool polled_out;
-};
-
-static int on_body(void *user, const char *bytes, size_t len)
+static inf_status ask(struct gr_call *call, const char *path, const struct gr_buf *body, struct gr_buf *answer)
 {
-	struct question *q = user;
-	q->refused = gr_buf_append(q->answer, bytes, len);
-	return q->refused != INF_OK;
-}
-
-static int on_poll(void *user)
-{
-	struct question *q = user;
-	q->polled_out = q->asker->on_poll && q->asker->on_poll(q->asker->user) != 0;
-	return q->polled_out;
-}
-
-static inf_status refused(const struct gr_buf *body, const char *path, int code, inf_error *err)
-{
-	struct gr_wire_error error;
-	if (!gr_wire_decode_error(gr_buf_text(body), body->len, &error))
-		return inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers %s with HTTP status %d", path,
-				code);
-	return inf_fail(err, code == 400 ? INF_E_INVALID : INF_E_INTERNAL, "server_refused", "llama-server refuses %s: %s",
-			path, error.message);
-}
-
-/* The tokeniser computes next to nothing, but a server that sleeps loads the whole model for its first question. */
-static int time_limit(const struct gr_load_options *options)
-{
-	int limit = options->first_token_timeout_ms;
-	if (options->sleep_idle_seconds)
-		return limit < INT_MAX / GR_WATCHDOG_PATIENCE ? limit * GR_WATCHDOG_PATIENCE : INT_MAX;
-	return limit < GR_PROMPT_REQUEST_MS ? limit : GR_PROMPT_REQUEST_MS;
-}
-
-static inf_status ask(const struct gr_prompt_asker *asker, const char *path, const struct gr_buf *body,
-		      struct gr_buf *answer, inf_error *err)
-{
-	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
-	struct question q = { .asker = asker, .answer = answer };
-	int code = 0, limit = time_limit(&asker->model->start->options);
-	const struct gr_http_request request = {
-		.path = path, .body = body->data, .body_len = body->len,
-		.timeout_ms = limit,
-		.on_body = on_body, .on_poll = on_poll, .user = &q, .error_body = &refusal,
-		.polled_ms = asker->polled_ms,
-	};
-	gr_buf_reset(answer);
-	inf_status st = gr_http_perform(asker->model->http, &request, &code, err);
-	if (st == INF_OK && code != 200)
-		st = refused(&refusal, path, code, err);
-	else if (st == INF_E_CANCELLED && !q.polled_out)
-		st = inf_fail(err, q.refused, q.refused == INF_E_NO_MEMORY ? "no_memory" : "server_answer",
-			      q.refused == INF_E_NO_MEMORY ? "out of memory for the answer to %s" :
-			      "llama-server's answer to %s is too large", path);
-	gr_buf_release(&refusal);
-	return st;
-}
-
-/* An encoder can only fail for lack of memory or by its cap. */
-static inf_status encode_failed(inf_status st, inf_error *err)
-{
-	return inf_fail(err, st, st == INF_E_NO_MEMORY ? "no_memory" : "request_too_large",
-			st == INF_E_NO_MEMORY ? "out of memory for a request" : "the request is too large");
+	const struct gr_question question = { .path = path, .body = body, .answer = answer };
+	return gr_call_ask(call, &question);
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------------------------- */
-static inf_status tokenize(const struct gr_prompt_asker *asker, const char *text, size_t len, bool add_special,
-			   bool parse_special, struct gr_prompt *out, inf_error *err)
+static inf_status tokenize(struct gr_call *call, const char *text, size_t len, bool add_special,
+			   bool parse_special, struct gr_prompt *out)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st = gr_wire_encode_tokenize(&body, text, len, add_special, parse_special);
 	if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, call->err);
 	else
-		st = ask(asker, "/tokenize", &body, &answer, err);
+		st = ask(call, "/tokenize", &body, &answer);
 	if (st == INF_OK)
-		st = gr_wire_decode_tokens(gr_buf_text(&answer), answer.len, &out->ids, &out->count, err);
+		st = gr_wire_decode_tokens(gr_buf_text(&answer), answer.len, &out->ids, &out->count, call->err);
 	gr_buf_release(&body);
 	gr_buf_release(&answer);
 	return st;
 }
 
-inf_status gr_prompt_from_text(struct gr_prompt *out, const struct gr_prompt_asker *asker, const char *text, size_t len,
-			       uint32_t gen_flags, inf_error *err)
+inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, const char *text, size_t len,
+			       uint32_t gen_flags)
 {
-	return tokenize(asker, text, len, !(gen_flags & INF_GEN_FLAG_NO_BOS), gen_flags & INF_GEN_FLAG_PARSE_SPECIAL,
-			out, err);
+	return tokenize(call, text, len, !(gen_flags & INF_GEN_FLAG_NO_BOS), gen_flags & INF_GEN_FLAG_PARSE_SPECIAL,
+			out);
 }
 
-inf_status gr_prompt_token_kind(const struct gr_prompt_asker *asker, int32_t id, enum gr_token_kind *out,
-				inf_error *err)
+inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out)
 {
-	inf_model *model = asker->model;
+	inf_model *model = call->model;
 	bool known_id = (uint32_t)id < model->file.vocab_size;
 	*out = known_id ? (enum gr_token_kind)atomic_load_explicit(&model->token_kinds[id], memory_order_relaxed) :
 	       GR_TOKEN_UNKNOWN;
@@ -131,11 +62,11 @@ inf_status gr_prompt_token_kind(const struct gr_prompt_asker *asker, int32_t id,
 	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st = gr_wire_encode_detokenize(&body, &id, 1);
 	if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, call->err);
 	else
-		st = ask(asker, "/detokenize", &body, &answer, err);
+		st = ask(call, "/detokenize", &body, &answer);
 	if (st == INF_OK)
-		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "content", &text, err);
+		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "content", &text, call->err);
 	if (st == INF_OK) {
 		/* The server shows bytes that are no whole character as U+FFFD. */
 		*out = strstr(gr_buf_text(&text), "\xef\xbf\xbd") ? GR_TOKEN_HIDDEN : GR_TOKEN_SHOWN;
@@ -149,25 +80,25 @@ inf_status gr_prompt_token_kind(const struct gr_prompt_asker *asker, int32_t id,
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
-static inf_status render(const struct gr_prompt_asker *asker, const struct gr_wire_message *messages, size_t count,
-			 struct gr_buf *out, inf_error *err)
+static inf_status render(struct gr_call *call, const struct gr_wire_message *messages, size_t count,
+			 struct gr_buf *out)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st = gr_wire_encode_template(&body, messages, count);
 	if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, call->err);
 	else
-		st = ask(asker, "/apply-template", &body, &answer, err);
+		st = ask(call, "/apply-template", &body, &answer);
 	if (st == INF_OK)
-		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "prompt", out, err);
+		st = gr_wire_decode_text(gr_buf_text(&answer), answer.len, "prompt", out, call->err);
 	gr_buf_release(&body);
 	gr_buf_release(&answer);
 	return st;
 }
 
 /* Do the contents hold text that the tokeniser would take for special tokens? */
-static inf_status hold_special_text(const struct gr_prompt_asker *asker, const struct gr_wire_message *messages,
-				    size_t count, bool *out, inf_error *err)
+static inf_status hold_special_text(struct gr_call *call, const struct gr_wire_message *messages,
+				    size_t count, bool *out)
 {
 	struct gr_buf all = GR_BUF_INIT(GR_PROMPT_TEXT_MAX + GR_CHAT_MESSAGES_MAX);
 	struct gr_prompt with = GR_PROMPT_INIT, without = GR_PROMPT_INIT;
@@ -178,11 +109,11 @@ static inf_status hold_special_text(const struct gr_prompt_asker *asker, const s
 			st = gr_buf_puts(&all, "\n");
 	}
 	if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, call->err);
 	if (st == INF_OK)
-		st = tokenize(asker, all.data, all.len, false, true, &with, err);
+		st = tokenize(call, all.data, all.len, false, true, &with);
 	if (st == INF_OK)
-		st = tokenize(asker, all.data, all.len, false, false, &without, err);
+		st = tokenize(call, all.data, all.len, false, false, &without);
 	if (st == INF_OK)
 		*out = with.count != without.count ||
 		       (with.count && memcmp(with.ids, without.ids, with.count * sizeof *with.ids) != 0);
@@ -217,8 +148,8 @@ static inf_status mark(struct gr_buf *text, const char *nonce, enum marks marks,
 	return st == INF_OK ? gr_buf_append(text, message->content, message->content_len) : st;
 }
 
-static inf_status render_marked(const struct gr_prompt_asker *asker, const char *nonce, enum marks marks,
-				const struct gr_wire_message *messages, size_t count, struct gr_buf *out, inf_error *err)
+static inf_status render_marked(struct gr_call *call, const char *nonce, enum marks marks,
+				const struct gr_wire_message *messages, size_t count, struct gr_buf *out)
 {
 	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	struct gr_wire_message *marked = malloc(count * sizeof *marked);
@@ -233,9 +164,9 @@ static inf_status render_marked(const struct gr_prompt_asker *asker, const char 
 		marked[i] = (struct gr_wire_message){ messages[i].role, gr_buf_text(&text) + begin, ends[i] - begin, 0 };
 	}
 	if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, call->err);
 	else
-		st = render(asker, marked, count, out, err);
+		st = render(call, marked, count, out);
 	free(marked);
 	free(ends);
 	gr_buf_release(&text);
@@ -245,11 +176,11 @@ static inf_status render_marked(const struct gr_prompt_asker *asker, const char 
 static inf_status append_ids(struct gr_buf *ids, const struct gr_prompt *part, inf_error *err)
 {
 	inf_status st = gr_buf_append(ids, part->ids, part->count * sizeof *part->ids);
-	return st == INF_OK ? st : encode_failed(st, err);
+	return st == INF_OK ? st : gr_call_encode_failed(st, err);
 }
 
-static inf_status tokenize_pieces(const struct gr_prompt_asker *asker, const struct gr_chat_piece *pieces, size_t count,
-				  struct gr_prompt *out, inf_error *err)
+static inf_status tokenize_pieces(struct gr_call *call, const struct gr_chat_piece *pieces, size_t count,
+				  struct gr_prompt *out)
 {
 	struct gr_buf ids = GR_BUF_INIT(IDS_MAX_BYTES);
 	inf_status st = INF_OK;
@@ -258,9 +189,9 @@ static inf_status tokenize_pieces(const struct gr_prompt_asker *asker, const str
 		if (!pieces[i].len && i)
 			continue;
 		/* The first piece is the template's; the beginning of the sequence goes before it. */
-		st = tokenize(asker, pieces[i].text, pieces[i].len, i == 0, !pieces[i].content, &part, err);
+		st = tokenize(call, pieces[i].text, pieces[i].len, i == 0, !pieces[i].content, &part);
 		if (st == INF_OK)
-			st = append_ids(&ids, &part, err);
+			st = append_ids(&ids, &part, call->err);
 		gr_prompt_release(&part);
 	}
 	if (st == INF_OK) {
@@ -272,19 +203,18 @@ static inf_status tokenize_pieces(const struct gr_prompt_asker *asker, const str
 	return st;
 }
 
-static inf_status tokenize_apart(struct gr_prompt *out, const struct gr_prompt_asker *asker, const char *nonce,
-				 const struct gr_buf *rendered, const struct gr_wire_message *messages, size_t count,
-				 inf_error *err)
+static inf_status tokenize_apart(struct gr_prompt *out, struct gr_call *call, const char *nonce,
+				 const struct gr_buf *rendered, const struct gr_wire_message *messages, size_t count)
 {
 	struct gr_chat_piece *pieces = malloc((2 * count + 1) * sizeof *pieces);
 	size_t piece_count = 0;
 	inf_status st;
 	if (!pieces)
-		return encode_failed(INF_E_NO_MEMORY, err);
+		return gr_call_encode_failed(INF_E_NO_MEMORY, call->err);
 	if (gr_chat_split(gr_buf_text(rendered), rendered->len, nonce, messages, count, pieces, &piece_count))
-		st = tokenize_pieces(asker, pieces, piece_count, out, err);
+		st = tokenize_pieces(call, pieces, piece_count, out);
 	else
-		st = inf_fail(err, INF_E_UNSUPPORTED, "chat_special_text",
+		st = inf_fail(call->err, INF_E_UNSUPPORTED, "chat_special_text",
 			      "a message holds the text of a special token, and the model's chat template changes messages, "
 			      "so that the two cannot be kept apart: remove that text");
 	free(pieces);
@@ -326,7 +256,7 @@ static inf_status place_media(struct gr_prompt *out, const struct gr_buf *render
 		inf_fail(err, st, "media_place", "the model's chat template leaves out, or changes, a message with media: send "
 			 "media in a message of the role \"user\"");
 	else if (st != INF_OK)
-		encode_failed(st, err);
+		gr_call_encode_failed(st, err);
 	if (st == INF_OK) {
 		for (size_t i = 0; i < media->count; i++)
 			placed[i] = media->items[order[i]];
@@ -355,24 +285,22 @@ static inf_status check_text_beside_media(const struct gr_wire_message *messages
 			"is text: remove that text");
 }
 
-static inf_status make_media_prompt(struct gr_prompt *out, const struct gr_prompt_asker *asker,
-				    const struct gr_wire_message *messages, size_t count, const struct media_list *media,
-				    inf_error *err)
+static inf_status make_media_prompt(struct gr_prompt *out, struct gr_call *call,
+				    const struct gr_wire_message *messages, size_t count, const struct media_list *media)
 {
 	char nonce[GR_CHAT_NONCE + 1];
 	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	inf_status st = make_nonce(nonce, err);
+	inf_status st = make_nonce(nonce, call->err);
 	if (st == INF_OK)
-		st = render_marked(asker, nonce, MARK_MEDIA, messages, count, &rendered, err);
+		st = render_marked(call, nonce, MARK_MEDIA, messages, count, &rendered);
 	if (st == INF_OK)
-		st = place_media(out, &rendered, nonce, asker->model->media_marker, media, err);
+		st = place_media(out, &rendered, nonce, call->model->media_marker, media, call->err);
 	gr_buf_release(&rendered);
 	return st;
 }
 
-inf_status gr_prompt_from_messages(struct gr_prompt *out, const struct gr_prompt_asker *asker,
-				   const struct gr_wire_message *messages, size_t count, const struct gr_wire_media *media,
-				   inf_error *err)
+inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call,
+				   const struct gr_wire_message *messages, size_t count, const struct gr_wire_media *media)
 {
 	char nonce[GR_CHAT_NONCE + 1];
 	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
@@ -382,25 +310,25 @@ inf_status gr_prompt_from_messages(struct gr_prompt *out, const struct gr_prompt
 		standard = standard && is_standard_role(messages[i].role);
 		list.count += messages[i].media_count;
 	}
-	inf_status st = hold_special_text(asker, messages, count, &special, err);
+	inf_status st = hold_special_text(call, messages, count, &special);
 	if (st == INF_OK && (special || !standard)) {
-		st = make_nonce(nonce, err);
+		st = make_nonce(nonce, call->err);
 		if (st == INF_OK)
-			st = render_marked(asker, nonce, MARK_CONTENTS, messages, count, &rendered, err);
+			st = render_marked(call, nonce, MARK_CONTENTS, messages, count, &rendered);
 		if (st == INF_OK)
-			st = check_roles(nonce, &rendered, messages, count, err);
+			st = check_roles(nonce, &rendered, messages, count, call->err);
 	}
 	if (st == INF_OK && list.count) {
-		st = check_text_beside_media(messages, count, asker->model->media_marker, special, err);
+		st = check_text_beside_media(messages, count, call->model->media_marker, special, call->err);
 		if (st == INF_OK)
-			st = make_media_prompt(out, asker, messages, count, &list, err);
+			st = make_media_prompt(out, call, messages, count, &list);
 	} else if (st == INF_OK && special) {
-		st = tokenize_apart(out, asker, nonce, &rendered, messages, count, err);
+		st = tokenize_apart(out, call, nonce, &rendered, messages, count);
 	} else if (st == INF_OK) {
 		gr_buf_reset(&rendered);
-		st = render(asker, messages, count, &rendered, err);
+		st = render(call, messages, count, &rendered);
 		if (st == INF_OK)
-			st = tokenize(asker, gr_buf_text(&rendered), rendered.len, true, true, out, err);
+			st = tokenize(call, gr_buf_text(&rendered), rendered.len, true, true, out);
 	}
 	gr_buf_release(&rendered);
 	return st;

@@ -2,7 +2,7 @@
 #ifndef GR_PROMPT_H
 #define GR_PROMPT_H
 
-#include "backend.h"
+#include "backend_call.h"
 
 /*
  * prompt: text and messages to token ids, by asking the server's tokeniser.
@@ -17,8 +17,6 @@
  */
 enum {
 	GR_PROMPT_TEXT_MAX = 16 << 20,		/* bytes of a prompt, or of all messages together */
-	GR_PROMPT_REQUEST_MS = 60000,		/* for one question to the tokeniser of a server that does not sleep; less if
-						   the load's first-token-timeout-ms is */
 };
 
 struct gr_prompt {
@@ -32,23 +30,13 @@ struct gr_prompt {
 
 #define GR_PROMPT_INIT { 0 }
 
-/* on_poll: as in http.h; user is handed to it. */
-struct gr_prompt_asker {
-	inf_model *model;
-	int (*on_poll)(void *user);
-	void *user;
-	int64_t *polled_ms;		/* as in http.h */
-};
-
 void gr_prompt_release(struct gr_prompt *self);
-inf_status gr_prompt_from_text(struct gr_prompt *out, const struct gr_prompt_asker *asker, const char *text, size_t len,
-			       uint32_t gen_flags, inf_error *err);
+inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, const char *text, size_t len,
+			       uint32_t gen_flags);
 /* media: those of all messages, in their order. */
-inf_status gr_prompt_from_messages(struct gr_prompt *out, const struct gr_prompt_asker *asker,
-				   const struct gr_wire_message *messages, size_t count, const struct gr_wire_media *media,
-				   inf_error *err);
+inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
+				   size_t count, const struct gr_wire_media *media);
 /* Does the stream show this token's id? Hidden: its text ends inside a character. */
-inf_status gr_prompt_token_kind(const struct gr_prompt_asker *asker, int32_t id, enum gr_token_kind *out,
-				inf_error *err);
+inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out);
 
 #endif

@@ -31,7 +31,7 @@ static const struct {
 	{ INF_GEN_SET_SUPPRESS_TOKENS, "suppress_tokens" },
 	{ INF_GEN_SET_STOP_STRINGS, "stop_strings" },
 	{ INF_GEN_SET_JSON_SCHEMA, "json_schema" },
-	{ INF_GEN_SET_GRAMMAR, "grammar" },
+	{ INF_GEN_SET_GRAMMAR, "grammar" }, { INF_GEN_SET_TOOLS, "tools" },
 };
 
 static const char *field_name(uint64_t bits)

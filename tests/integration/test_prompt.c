@@ -15,7 +15,7 @@ struct world {
 	inf_kv options[1];
 	inf_instance *instance;
 	inf_model *model;
-	struct gr_prompt_asker asker;
+	struct gr_call call;
 	inf_error err;
 };
 
@@ -28,7 +28,7 @@ static void open_world(struct world *w)
 	ck_assert_int_eq(gr_backend_create(&w->host, &w->instance, &w->err), INF_OK);
 	const inf_load_params params = { .struct_size = sizeof params, .path = harness_model() };
 	ck_assert_msg(gr_model_load(w->instance, &params, &w->model, &w->err) == INF_OK, "%s", w->err.message);
-	w->asker.model = w->model;
+	w->call = (struct gr_call){ .model = w->model, .err = &w->err };
 }
 
 static void close_world(struct world *w)
@@ -56,7 +56,7 @@ static void add(struct ids *out, int32_t id)
 static void add_text(struct world *w, struct ids *out, const char *text)
 {
 	struct gr_prompt part = GR_PROMPT_INIT;
-	ck_assert_int_eq(gr_prompt_from_text(&part, &w->asker, text, strlen(text), INF_GEN_FLAG_NO_BOS, &w->err), INF_OK);
+	ck_assert_int_eq(gr_prompt_from_text(&part, &w->call, text, strlen(text), INF_GEN_FLAG_NO_BOS), INF_OK);
 	for (size_t i = 0; i < part.count; i++)
 		add(out, part.ids[i]);
 	gr_prompt_release(&part);
@@ -65,7 +65,7 @@ static void add_text(struct world *w, struct ids *out, const char *text)
 static void expect(struct world *w, const struct gr_wire_message *messages, size_t count, const struct ids *expected)
 {
 	struct gr_prompt prompt = GR_PROMPT_INIT;
-	inf_status st = gr_prompt_from_messages(&prompt, &w->asker, messages, count, NULL, &w->err);
+	inf_status st = gr_prompt_from_messages(&prompt, &w->call, messages, count, NULL);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
 	ck_assert_uint_eq(prompt.count, expected->count);
 	for (size_t i = 0; i < prompt.count; i++)
@@ -130,7 +130,7 @@ START_TEST(prompt_of_text_and_its_parts_agree)
 	struct world w;
 	open_world(&w);
 	struct gr_prompt prompt = GR_PROMPT_INIT;
-	ck_assert_int_eq(gr_prompt_from_text(&prompt, &w.asker, "<|user|>a", 9, INF_GEN_FLAG_PARSE_SPECIAL, &w.err), INF_OK);
+	ck_assert_int_eq(gr_prompt_from_text(&prompt, &w.call, "<|user|>a", 9, INF_GEN_FLAG_PARSE_SPECIAL), INF_OK);
 	ck_assert_uint_eq(prompt.count, 3);
 	ck_assert_int_eq(prompt.ids[0], BOS);
 	ck_assert_int_eq(prompt.ids[1], USER);

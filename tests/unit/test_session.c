@@ -270,8 +270,8 @@ END_TEST
 
 START_TEST(chat_streams_the_last_message)
 {
-	const inf_message system = { sizeof system, 0, "system", "be brief", 8, NULL, 0 };
-	const inf_message user = { sizeof user, 0, "user", "hello there", 11, NULL, 0 };
+	const inf_message system = { sizeof system, 0, "system", "be brief", 8, NULL, 0, NULL, NULL };
+	const inf_message user = { sizeof user, 0, "user", "hello there", 11, NULL, 0, NULL, NULL };
 	const inf_message *const msgs[] = { &system, &user };
 	struct seen seen = { 0 };
 	watch(&seen);

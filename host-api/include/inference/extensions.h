@@ -240,6 +240,302 @@ typedef struct inf_diagnose {         /* table, static                          
                              int32_t (INF_CALL *on_finding)(void *user, const inf_finding *finding), inf_error *err);
 } inf_diagnose;
 
+/* ---- what the extensions below share ---------------------------------------------------------------------------
+ * All of them: get_extension(instance, backend, model, id). Their functions are [ts][cb], block unless said otherwise, and
+ * besides the statuses they name return INVALID, NO_MEMORY, CANCELLED, CLOSED, BUSY, TIMEOUT, BACKEND_DIED and INTERNAL as
+ * generate() does. What is [cb] with generate() is so with them: from a callback of the same model only with NO_WAIT. */
+typedef struct inf_call_params {      /* request; where it may be NULL, that is all defaults                        */
+  uint32_t    struct_size;
+  uint32_t    flags;                  /* INF_GEN_FLAG_NO_WAIT                                                       */
+  uint64_t    set;                    /* 0                                                                          */
+  const char *request_id;             /* as in inf_gen_params                                                       */
+  void       *user;
+  int32_t   (INF_CALL *on_poll)(void *user);    /* as in inf_gen_params                                             */
+} inf_call_params;
+
+typedef struct inf_text {             /* frozen, never grows                                                        */
+  const char *data;                   /* UTF-8, not NUL-terminated; NULL if len is 0                                */
+  size_t      len;                    /* bytes                                                                      */
+} inf_text;
+
+typedef struct inf_input {            /* request: a prompt or a conversation; arrays of it are arrays of POINTERS   */
+  uint32_t             struct_size;
+  uint32_t             flags;         /* 0                                                                          */
+  const char          *prompt;        /* as in generate(), or NULL for:                                             */
+  size_t               prompt_len;
+  const inf_message *const *msgs;     /* as in chat()                                                               */
+  size_t               msg_count;
+  const inf_gen_params *params;       /* of this input; NULL = those of the whole call                              */
+} inf_input;
+
+/* ---- inf.tokenize/1: text and token ids ------------------------------------------------------------------------
+ * Two-call sizing as of snprintf(): *count (*len) gets what there is in full, up to cap of it is written, and INF_OK
+ * means only that; ids (text) may be NULL if cap is 0. */
+#define INF_EXT_TOKENIZE "inf.tokenize/1"
+
+#define INF_TOKENIZE_FLAG_BOS     1u  /* with the beginning (and end) of sequence that the model wants              */
+#define INF_TOKENIZE_FLAG_SPECIAL 2u  /* text of control tokens becomes these; detokenize(): they become text       */
+typedef struct inf_tokenize {         /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  inf_status (INF_CALL *tokenize)(inf_model *, const char *text, size_t text_len, uint32_t flags,
+                                  const inf_call_params *, int32_t *ids, size_t cap, size_t *count, inf_error *err);
+  /* text gets no NUL. Bytes that are no whole character become U+FFFD. INVALID: an id outside the vocabulary. */
+  inf_status (INF_CALL *detokenize)(inf_model *, const int32_t *ids, size_t id_count, uint32_t flags,
+                                    const inf_call_params *, char *text, size_t cap, size_t *len, inf_error *err);
+  /* The tokens of the prompt that chat() or generate() would make of the input (its params count where they change the
+   * prompt: tools, thinking). Nothing is evaluated. */
+  inf_status (INF_CALL *count)(inf_model *, const inf_input *input, const inf_call_params *, size_t *count,
+                               inf_error *err);
+} inf_tokenize;
+
+/* ---- inf.classify/1: the next token, and nothing after it (Go Classify) ------------------------------------------ */
+#define INF_EXT_CLASSIFY "inf.classify/1"
+
+typedef struct inf_token_score {      /* frozen, never grows                                                        */
+  int32_t id;
+  float   logprob;                    /* natural log                                                                */
+} inf_token_score;
+
+#define INF_CLASSIFY_FLAG_VOCABULARY 1u   /* logprobs of the whole vocabulary                                       */
+typedef struct inf_class inf_class;
+typedef struct inf_classify_params {  /* request                                                                    */
+  uint32_t              struct_size;
+  uint32_t              flags;        /* INF_CLASSIFY_FLAG_*                                                        */
+  uint64_t              set;          /* 0                                                                          */
+  /* How the token is sampled; inputs with params of their own: those. NULL = all defaults. max_tokens, min_tokens, stops,
+   * tools, thinking, json_schema and grammar have no meaning here: INVALID. on_token, on_poll, user, request_id and
+   * NO_WAIT of them are not used. */
+  const inf_gen_params *gen;
+  const char           *request_id;
+  /* NULL = any token. Else the token is one of these (ids, no id twice), and logprobs are of them in their order, as if
+   * there were no others: their probabilities add up to 1. */
+  const int32_t        *candidates;
+  size_t                candidate_count;
+  int32_t               top;          /* of the likeliest tokens so many, 0..1000                                   */
+  uint32_t              reserved0;
+  void                 *user;
+  /* Once for each input, in any order, on the thread of the call. Anything but INF_CONTINUE ends the call with CANCELLED,
+   * and nothing more comes. */
+  int32_t             (INF_CALL *on_class)(void *user, const inf_class *result);
+  int32_t             (INF_CALL *on_poll)(void *user);          /* as in inf_gen_params; may be NULL                 */
+} inf_classify_params;
+
+struct inf_class {                    /* report; pointers die when the callback returns                             */
+  uint32_t               struct_size;
+  uint32_t               flags;       /* 0                                                                          */
+  size_t                 index;       /* of the input                                                               */
+  const inf_error       *error;       /* NULL = it went well; else nothing but index is filled in                   */
+  int32_t                id;          /* the token sampled                                                          */
+  float                  logprob;     /* of it                                                                      */
+  const char            *text;        /* of it; bytes that are no whole character are U+FFFD; NUL-terminated        */
+  size_t                 text_len;
+  const inf_token_score *top;         /* the likeliest first. These and all logprobs are of the model's             */
+  size_t                 top_count;   /* distribution before temperature and other samplers                         */
+  const float           *logprobs;    /* of the candidates, or by id of the vocabulary; NULL if not asked for       */
+  size_t                 logprob_count;
+  const inf_gen_result  *result;      /* what it took                                                               */
+};
+
+typedef struct inf_classify {         /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* One forward pass for each input, spread over the slots. INF_OK also if some inputs failed, each alone. */
+  inf_status (INF_CALL *run)(inf_model *, const inf_input *const *inputs, size_t count, const inf_classify_params *,
+                             inf_error *err);
+} inf_classify;
+
+/* ---- inf.batch/1: many generations at once (Go BatchGenerate) ------------------------------------------------------ */
+#define INF_EXT_BATCH "inf.batch/1"
+
+typedef struct inf_batch_params {     /* request                                                                    */
+  uint32_t              struct_size;
+  uint32_t              flags;        /* 0                                                                          */
+  uint64_t              set;          /* 0                                                                          */
+  const inf_gen_params *gen;          /* for inputs without params; NULL = all defaults. Of all params of a batch,   */
+                                      /* on_token, on_poll, user, request_id and NO_WAIT are not used, but those here */
+  const char           *request_id;
+  int32_t               parallel;     /* inputs in flight at once; 0 = as many as there are slots                   */
+  uint32_t              reserved0;
+  void                 *user;
+  /* All on the thread of the call, tokens and result of one input in order, those of several interleaved. May be NULL.
+   * on_token: anything but INF_CONTINUE ends that input (INF_FINISH_CALLER). */
+  int32_t             (INF_CALL *on_token)(void *user, size_t index, const inf_token *token);
+  /* Once for each input. error NULL = it went well. Anything but INF_CONTINUE ends the batch with CANCELLED. */
+  int32_t             (INF_CALL *on_result)(void *user, size_t index, const inf_gen_result *result,
+                                            const inf_error *error);
+  /* As in inf_gen_params. After a stop of the batch nothing more is called, and what is in flight is cancelled. */
+  int32_t             (INF_CALL *on_poll)(void *user);
+} inf_batch_params;
+
+typedef struct inf_batch {            /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Inputs are begun in order. INF_OK also if some failed, each alone with its own error. */
+  inf_status (INF_CALL *run)(inf_model *, const inf_input *const *inputs, size_t count, const inf_batch_params *,
+                             inf_error *err);
+} inf_batch;
+
+/* ---- inf.embed/1: text to vectors -------------------------------------------------------------------------------
+ * Only with a model that was loaded for it (option task=embed). */
+#define INF_EXT_EMBED "inf.embed/1"
+
+#define INF_EMBED_FLAG_RAW      1u    /* as the model gives them; without: of Euclidean length 1                    */
+#define INF_EMBED_FLAG_TRUNCATE 2u    /* a text longer than the context is cut at its end; without: CONTEXT_FULL    */
+typedef struct inf_embed {            /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Numbers in one vector. Does not block. */
+  inf_status (INF_CALL *dimension)(inf_model *, int32_t *out, inf_error *err);
+  /* texts: an array of count >= 1. vectors: room for count * dimension floats, one vector after the other in the order of
+   * the texts. token_counts: NULL, or room for count. All or nothing; the message names the text. */
+  inf_status (INF_CALL *run)(inf_model *, const inf_text *texts, size_t count, uint32_t flags, const inf_call_params *,
+                             float *vectors, int64_t *token_counts, inf_error *err);
+} inf_embed;
+
+/* ---- inf.rerank/1: how well documents answer a query ----------------------------------------------------------------
+ * Only with a model that was loaded for it (option task=rerank). */
+#define INF_EXT_RERANK "inf.rerank/1"
+
+typedef struct inf_rerank {           /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* documents: an array of count >= 1. scores: room for count, in the order of the documents: what the model's head gives
+   * (higher is better, any scale). token_counts: NULL, or room for count. CONTEXT_FULL: query and a document, which the
+   * message names, are longer than the context. */
+  inf_status (INF_CALL *run)(inf_model *, const inf_text *query, const inf_text *documents, size_t count,
+                             const inf_call_params *, float *scores, int64_t *token_counts, inf_error *err);
+} inf_rerank;
+
+/* ---- inf.lora/1: adapters of a loaded model -----------------------------------------------------------------------
+ * Only with a model that was loaded with adapters: adapter_path, or the option adapters. */
+#define INF_EXT_LORA "inf.lora/1"
+
+typedef struct inf_adapter {          /* report                                                                     */
+  uint32_t    struct_size;
+  uint32_t    flags;                  /* 0                                                                          */
+  const char *path;                   /* dies when the callback returns                                             */
+  int32_t     index;                  /* in the order they were loaded                                              */
+  float       scale;                  /* 0 = off, 1 = as trained                                                    */
+} inf_adapter;
+
+typedef struct inf_lora {             /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Calls on_adapter for each, on this thread; anything but INF_CONTINUE ends the list with INF_OK. Does not block. */
+  inf_status (INF_CALL *list)(inf_model *, void *user,
+                              int32_t (INF_CALL *on_adapter)(void *user, const inf_adapter *adapter), inf_error *err);
+  /* For every request that begins afterwards, also after the server was started again. Waits until no request is in
+   * flight. The prompt cache of other scales is not used. scale: finite. */
+  inf_status (INF_CALL *set_scale)(inf_model *, int32_t index, float scale, const inf_call_params *, inf_error *err);
+} inf_lora;
+
+/* ---- inf.state/1: what a slot has evaluated, on disk ----------------------------------------------------------------
+ * Only with a model that was loaded with the option state-dir, an absolute path of a directory of the user's own. Names are
+ * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, cache_mode
+ * and context only, and holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
+ * a generation used, and the request option slot=N which one it shall use. */
+#define INF_EXT_STATE "inf.state/1"
+
+typedef struct inf_state_info {       /* report                                                                     */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  int64_t  tokens;                    /* evaluated ones that were saved or restored                                 */
+  uint64_t bytes;                     /* of the file                                                                */
+} inf_state_info;
+
+typedef struct inf_state {            /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* slot: 0 to parallel_slots - 1; waits until it is idle. out may be NULL. save() replaces a file of that name, whole or
+   * not at all. INVALID: the slot has evaluated nothing. */
+  inf_status (INF_CALL *save)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out,
+                              inf_error *err);
+  /* The next request on that slot that begins with the same tokens does not evaluate them again. NOT_FOUND; BAD_MODEL:
+   * damaged, or saved from another model or with other parameters. */
+  inf_status (INF_CALL *restore)(inf_model *, int32_t slot, const char *name, const inf_call_params *,
+                                 inf_state_info *out, inf_error *err);
+  /* What slot `from` has evaluated, also in slot `to`. Through a file in the directory, which is removed. */
+  inf_status (INF_CALL *fork)(inf_model *, int32_t from, int32_t to, const inf_call_params *, inf_state_info *out,
+                              inf_error *err);
+} inf_state;
+
+/* ---- inf.cancel/1: from another thread -------------------------------------------------------------------------------- */
+#define INF_EXT_CANCEL "inf.cancel/1"
+
+typedef struct inf_cancel {           /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Every call in flight on the model that was given this request_id returns CANCELLED within 100 ms, as if its on_poll had
+   * said stop. Does not block. NOT_FOUND: there is none (any more). */
+  inf_status (INF_CALL *cancel)(inf_model *, const char *request_id, inf_error *err);
+} inf_cancel;
+
+/* ---- inf.stream/1: tokens by asking for them ----------------------------------------------------------------------------
+ * For hosts with an event loop, and languages that are bad at callbacks. A stream is a generation on a thread of the
+ * backend's (all signals blocked); at most 1 MiB of its text waits to be fetched, then it stands still. */
+#define INF_EXT_STREAM "inf.stream/1"
+
+typedef struct inf_stream inf_stream;
+#define INF_STREAM_TOKEN   0          /* there was a token                                                          */
+#define INF_STREAM_WAITING 1          /* not within the time                                                        */
+#define INF_STREAM_END     2          /* the generation is over                                                     */
+
+typedef struct inf_streams {          /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Begin. Everything the input and params point to is copied. on_token, on_poll and user are not used; input->params is, if
+   * params is NULL. What can be told at once (INVALID, UNSUPPORTED) may come here or as the end. Does not block. */
+  inf_status (INF_CALL *open)(inf_model *, const inf_input *input, const inf_gen_params *params, inf_stream **out,
+                              inf_error *err);
+  /* One caller at a time. Waits timeout_ms at most; 0 = look, -1 = as long as it takes. *event gets INF_STREAM_*; *token, with
+   * a token, stays until the next call on the stream. Returns INF_OK, and with INF_STREAM_END what generate() would have
+   * returned, again each time. */
+  inf_status (INF_CALL *next)(inf_stream *, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
+  /* A descriptor that poll() calls readable while next() would not wait; the stream's own: do not read or close it. */
+  int32_t    (INF_CALL *descriptor)(inf_stream *);
+  /* The generation's result, all zero before its end. Does not block. */
+  inf_status (INF_CALL *result)(inf_stream *, inf_gen_result *out, inf_error *err);
+  /* From any thread, any time: the end comes soon, with CANCELLED. Does not block. */
+  void       (INF_CALL *cancel)(inf_stream *);
+  /* Once, nothing else on the stream during or after it. Cancels and waits for the thread. The model may be closed before
+   * its streams: their end is then CLOSED. NULL is allowed. */
+  void       (INF_CALL *close)(inf_stream *);
+} inf_streams;
+
+/* ---- inf.metrics/1: live counters ---------------------------------------------------------------------------------------- */
+#define INF_EXT_METRICS "inf.metrics/1"
+
+typedef struct inf_metrics_report {   /* report; since load(), unless it says now. 0 = none, or not known           */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  uint64_t requests;                  /* calls that had a slot, over or not                                         */
+  uint64_t requests_failed;           /* of those that are over, the ones with another status than OK and CANCELLED */
+  uint64_t requests_cancelled;
+  uint64_t requests_refused;          /* BUSY: never had a slot                                                     */
+  uint64_t prompt_tokens;             /* of requests that are over, as are the next three                           */
+  uint64_t cached_tokens;
+  uint64_t generated_tokens;
+  uint64_t prefill_ns;                /* the sum over the requests                                                  */
+  uint64_t decode_ns;
+  int64_t  uptime_ns;                 /* of the program behind the model that runs now                              */
+  uint64_t host_memory_bytes;         /* now: resident in memory, of that program                                   */
+  uint64_t device_memory_bytes;       /* as in inf_model_info                                                       */
+  int32_t  slots;
+  int32_t  slots_busy;                /* now                                                                        */
+  int32_t  queue_depth;               /* now: calls that wait for a slot                                            */
+  int32_t  restarts;                  /* of that program                                                            */
+  int32_t  running;                   /* now: 1 if the program runs                                                 */
+  uint32_t reserved0;
+} inf_metrics_report;
+
+typedef struct inf_metrics {          /* table, static                                                              */
+  uint32_t struct_size;
+  uint32_t flags;                     /* 0                                                                          */
+  /* Does not block, and wakes no server that sleeps. */
+  inf_status (INF_CALL *read)(inf_model *, inf_metrics_report *out, inf_error *err);
+} inf_metrics;
+
 /* As in plugin.h: what is laid out here stays so. */
 INF_SA(offsetof(inf_device, name) == 40 && offsetof(inf_device, message) == 304 && sizeof(inf_device) == 520,
        "inf_device moved");
@@ -255,6 +551,29 @@ INF_SA(offsetof(inf_fit_request, memory_free) == 16 && offsetof(inf_fit_request,
 INF_SA(offsetof(inf_fit_report, context_len) == 8 && offsetof(inf_fit_report, weights) == 24 &&
        sizeof(inf_fit_report) == 72, "inf_fit_report moved");
 INF_SA(offsetof(inf_models, resolve) == 24 && sizeof(inf_models) == 40, "inf_models moved");
+INF_SA(offsetof(inf_call_params, on_poll) == 32 && sizeof(inf_call_params) == 40, "inf_call_params moved");
+INF_SA(sizeof(inf_text) == 16, "inf_text is frozen");
+INF_SA(offsetof(inf_input, msgs) == 24 && sizeof(inf_input) == 48, "inf_input moved");
+INF_SA(offsetof(inf_tokenize, count) == 24 && sizeof(inf_tokenize) == 32, "inf_tokenize moved");
+INF_SA(sizeof(inf_token_score) == 8, "inf_token_score is frozen");
+INF_SA(offsetof(inf_classify_params, candidates) == 32 && offsetof(inf_classify_params, on_class) == 64 &&
+       sizeof(inf_classify_params) == 80, "inf_classify_params moved");
+INF_SA(offsetof(inf_class, text) == 32 && offsetof(inf_class, result) == 80 && sizeof(inf_class) == 88,
+       "inf_class moved");
+INF_SA(sizeof(inf_classify) == 16, "inf_classify moved");
+INF_SA(offsetof(inf_batch_params, user) == 40 && sizeof(inf_batch_params) == 72, "inf_batch_params moved");
+INF_SA(sizeof(inf_batch) == 16, "inf_batch moved");
+INF_SA(offsetof(inf_embed, run) == 16 && sizeof(inf_embed) == 24, "inf_embed moved");
+INF_SA(sizeof(inf_rerank) == 16, "inf_rerank moved");
+INF_SA(offsetof(inf_adapter, index) == 16 && sizeof(inf_adapter) == 24, "inf_adapter moved");
+INF_SA(offsetof(inf_lora, set_scale) == 16 && sizeof(inf_lora) == 24, "inf_lora moved");
+INF_SA(offsetof(inf_state_info, bytes) == 16 && sizeof(inf_state_info) == 24, "inf_state_info moved");
+INF_SA(offsetof(inf_state, fork) == 24 && sizeof(inf_state) == 32, "inf_state moved");
+INF_SA(sizeof(inf_cancel) == 16, "inf_cancel moved");
+INF_SA(offsetof(inf_streams, descriptor) == 24 && sizeof(inf_streams) == 56, "inf_streams moved");
+INF_SA(offsetof(inf_metrics_report, uptime_ns) == 80 && offsetof(inf_metrics_report, slots) == 104 &&
+       sizeof(inf_metrics_report) == 128, "inf_metrics_report moved");
+INF_SA(sizeof(inf_metrics) == 16, "inf_metrics moved");
 
 #ifdef __cplusplus
 }

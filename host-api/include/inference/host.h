@@ -174,6 +174,59 @@ INF_API const void *inf_session_get_extension(inf_session *self, const char *id)
 INF_API inf_status inf_session_list_devices(inf_session *self, void *user,
                                             int32_t (*on_device)(void *user, const inf_device *device), inf_error *err);
 
+/* ---- session: the extensions --------------------------------------------------------------------------------
+ * [ts] Each is the function of the extension table of the same name, which also says what the arguments mean; where the
+ * backend has no such table it is INF_E_UNSUPPORTED ("no_extension"), unless it says here what happens instead.
+ * inf_session_cancel() and inf_session_close() end them as they end a generate. */
+INF_API inf_status inf_session_tokenize(inf_session *self, const char *text, size_t text_len, uint32_t flags,
+                                        const inf_call_params *call, int32_t *ids, size_t cap, size_t *count,
+                                        inf_error *err);
+INF_API inf_status inf_session_detokenize(inf_session *self, const int32_t *ids, size_t id_count, uint32_t flags,
+                                          const inf_call_params *call, char *text, size_t cap, size_t *len,
+                                          inf_error *err);
+INF_API inf_status inf_session_count(inf_session *self, const inf_input *input, const inf_call_params *call,
+                                     size_t *count, inf_error *err);
+/* Without inf.classify/1: generations of one token with INF_GEN_FLAG_LOGPROBS if the backend has that; top, candidates and
+ * INF_CLASSIFY_FLAG_VOCABULARY are then INF_E_UNSUPPORTED, and a logprob that is not known is NaN. */
+INF_API inf_status inf_session_classify(inf_session *self, const inf_input *const *inputs, size_t count,
+                                        const inf_classify_params *params, inf_error *err);
+/* Without inf.batch/1: generations on threads of this library, that live as long as the call and block all signals. */
+INF_API inf_status inf_session_batch(inf_session *self, const inf_input *const *inputs, size_t count,
+                                     const inf_batch_params *params, inf_error *err);
+INF_API inf_status inf_session_embed_dimension(inf_session *self, int32_t *out, inf_error *err);
+INF_API inf_status inf_session_embed(inf_session *self, const inf_text *texts, size_t count, uint32_t flags,
+                                     const inf_call_params *call, float *vectors, int64_t *token_counts,
+                                     inf_error *err);
+INF_API inf_status inf_session_rerank(inf_session *self, const inf_text *query, const inf_text *documents, size_t count,
+                                      const inf_call_params *call, float *scores, int64_t *token_counts,
+                                      inf_error *err);
+INF_API inf_status inf_session_list_adapters(inf_session *self, void *user,
+                                             int32_t (*on_adapter)(void *user, const inf_adapter *adapter),
+                                             inf_error *err);
+INF_API inf_status inf_session_set_adapter_scale(inf_session *self, int32_t index, float scale,
+                                                 const inf_call_params *call, inf_error *err);
+INF_API inf_status inf_session_save_state(inf_session *self, int32_t slot, const char *name,
+                                          const inf_call_params *call, inf_state_info *out, inf_error *err);
+INF_API inf_status inf_session_restore_state(inf_session *self, int32_t slot, const char *name,
+                                             const inf_call_params *call, inf_state_info *out, inf_error *err);
+INF_API inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, const inf_call_params *call,
+                                          inf_state_info *out, inf_error *err);
+INF_API inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err);
+/* inf.cancel/1, with every backend: the call finds out at its next callback. */
+INF_API inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err);
+
+/* inf.stream/1, with every backend: a generate or chat on a thread of this library. All streams are closed before the
+ * session is. */
+typedef struct inf_session_stream inf_session_stream;
+INF_API inf_status inf_session_stream_open(inf_session *self, const inf_input *input, const inf_gen_params *params,
+                                           inf_session_stream **out, inf_error *err);
+INF_API inf_status inf_session_stream_next(inf_session_stream *self, int32_t timeout_ms, int32_t *event,
+                                           const inf_token **token, inf_error *err);
+INF_API int32_t inf_session_stream_descriptor(inf_session_stream *self);
+INF_API inf_status inf_session_stream_result(inf_session_stream *self, inf_gen_result *out, inf_error *err);
+INF_API void inf_session_stream_cancel(inf_session_stream *self);
+INF_API void inf_session_stream_close(inf_session_stream *self);
+
 /* [ts] Also from a signal handler: cancel every generate and chat that is in flight on this session now. They return
  * INF_E_CANCELLED; calls that begin later are not touched. A call that has not yet entered the library is not in
  * flight. */

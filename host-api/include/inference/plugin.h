@@ -225,6 +225,7 @@ typedef struct inf_load_params {      /* request                                
 #define INF_INFO_FLAG_AUDIO    0x08u
 #define INF_INFO_FLAG_VIDEO    0x10u
 #define INF_INFO_FLAG_SERIAL   0x20u  /* one generation at a time (Go SerialModel)                                  */
+#define INF_INFO_FLAG_TOOLS    0x40u  /* its template knows tools                                                   */
 typedef struct inf_model_info {       /* report; facts of the model as loaded; 0 or "" = not known                  */
   uint32_t struct_size;
   uint32_t flags;                     /* INF_INFO_FLAG_*                                                            */
@@ -245,7 +246,8 @@ typedef struct inf_model_info {       /* report; facts of the model as loaded; 0
 /* ---- generate, chat ----------------------------------------------------------------------------------------- */
 #define INF_TOKEN_FLAG_REASONING 0x1u /* text of the thought channel, its tags removed                              */
 #define INF_TOKEN_FLAG_LOGPROB   0x2u /* logprob is valid; only with count 1                                        */
-                                      /* 0x4 is kept for tool calls                                                 */
+#define INF_TOKEN_FLAG_TOOL_CALL 0x4u /* text is one whole tool call, a JSON object {"id","name","arguments"}, the
+                                         last a string of JSON as the model wrote it; only if tools were given       */
 typedef struct inf_token {            /* report: one step of the stream                                             */
   uint32_t    struct_size;
   uint32_t    flags;                  /* INF_TOKEN_FLAG_*                                                           */
@@ -277,6 +279,9 @@ typedef struct inf_message {          /* request. Arrays of messages and media a
   size_t      content_len;
   const inf_media *const *media;      /* placed where the model's convention wants them; never dropped              */
   size_t      media_count;
+  const char *tool_calls;             /* of role "assistant": JSON array of the objects that came as tool calls;    */
+                                      /* NULL = none. In the order of the calls                                     */
+  const char *tool_call_id;           /* of role "tool", whose content is the result: id of the call it answers     */
 } inf_message;
 
 /* flags of inf_gen_params */
@@ -309,7 +314,8 @@ typedef struct inf_message {          /* request. Arrays of messages and media a
 #define INF_GEN_SET_STOP_STRINGS      0x00200000ull
 #define INF_GEN_SET_JSON_SCHEMA       0x00400000ull
 #define INF_GEN_SET_GRAMMAR           0x00800000ull
-#define INF_GEN_SET_KNOWN             0x00ff01ffull   /* all of minor 0; fields of later minors go on from 1 << 24    */
+#define INF_GEN_SET_TOOLS             0x01000000ull
+#define INF_GEN_SET_KNOWN             0x01ff01ffull   /* all of minor 0; fields of later minors go on from 1 << 25    */
 typedef struct inf_gen_params {       /* request                                                                    */
   uint32_t struct_size;
   uint32_t flags;                     /* INF_GEN_FLAG_*                                                             */
@@ -323,7 +329,7 @@ typedef struct inf_gen_params {       /* request                                
   float    repeat_penalty;            /* > 0                                                                        */
   float    frequency_penalty;         /* -2..2                                                                      */
   float    presence_penalty;          /* -2..2                                                                      */
-  int32_t  thinking;                  /* 0 off, 1 on; models without thinking ignore it                             */
+  int32_t  thinking;                  /* chat(): 0 off, 1 on; models without thinking ignore it                     */
   int32_t  thinking_budget;           /* tokens of thought, then it is closed; 0 = no limit                         */
   uint32_t reserved0;
   const int32_t *stop_tokens;         size_t stop_token_count;      /* ids                                          */
@@ -340,6 +346,10 @@ typedef struct inf_gen_params {       /* request                                
   /* May be NULL. At least 10 and at most 1000 times a second from entry to return: in the queue, in prefill and
    * between tokens. Stop => INF_E_CANCELLED, INF_FINISH_CANCELLED (Go ctx.Done). */
   int32_t      (INF_CALL *on_poll)(void *user);
+  /* chat() only: what the model may call, a JSON array of {"type":"function","function":{"name","description",
+   * "parameters":JSON schema}}. Each call it makes comes as one chunk with INF_TOKEN_FLAG_TOOL_CALL. */
+  const char    *tools;
+  const char    *tool_choice;         /* "auto" "none" "required"; NULL = "auto". Without tools: INVALID            */
 } inf_gen_params;
 
 #define INF_FINISH_UNKNOWN     0
@@ -351,9 +361,10 @@ typedef struct inf_gen_params {       /* request                                
 #define INF_FINISH_STOP_TOKEN  6      /* stop_index in stop_tokens                                                  */
 #define INF_FINISH_STOP_STRING 7      /* stop_index in stop_strings                                                 */
 #define INF_FINISH_CONTEXT     8      /* the context is full; still INF_OK                                          */
-                                      /* 9 is kept for tool calls                                                   */
+#define INF_FINISH_TOOL_CALLS  9      /* the model called tools and waits for what they say                         */
 #define INF_RESULT_FLAG_THINKING_FORCED 0x1u
 #define INF_RESULT_FLAG_SEED            0x2u    /* seed is valid                                                     */
+#define INF_RESULT_FLAG_SLOT            0x4u    /* slot is valid                                                     */
 typedef struct inf_gen_result {       /* report: metrics of THIS call; on error too, as far as it came              */
   uint32_t struct_size;
   uint32_t flags;                     /* INF_RESULT_FLAG_*                                                          */
@@ -370,6 +381,8 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   int64_t  total_ns;                  /* entry -> return                                                            */
   uint64_t peak_memory_bytes;         /* device; 0 = not measured                                                   */
   uint64_t active_memory_bytes;       /* device, at the end; 0 = not measured                                       */
+  int32_t  tool_call_count;           /* tool calls delivered                                                       */
+  int32_t  slot;                      /* that held the context, for inf.state/1                                     */
 } inf_gen_result;
 
 /* ---- the backend vtable -------------------------------------------------------------------------------------
@@ -395,7 +408,11 @@ struct inf_backend {                  /* table, static and constant             
    * A prompt is never cut to fit. */
   inf_status (INF_CALL *generate)(inf_model *, const char *prompt, size_t prompt_len, const inf_gen_params *,
                                   inf_gen_result *, inf_error *err);
-  /* [ts][cb] the same with the model's template; msg_count >= 1. An assistant message in last place is continued. */
+  /* [ts][cb] the same with the model's template; msg_count >= 1. An assistant message in last place is continued. Where
+   * tools, thinking or a thinking budget are given, thoughts and calls are told from the text by the template's own
+   * markers. A backend may then give chunks of several tokens with id -1, answer what needs single tokens (min_tokens,
+   * stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and refuse messages that hold the text of special tokens;
+   * output that the markers do not fit is BAD_OUTPUT. */
   inf_status (INF_CALL *chat)(inf_model *, const inf_message *const *msgs, size_t msg_count, const inf_gen_params *,
                               inf_gen_result *, inf_error *err);
   /* [ts][cb] Go Err(): status of the generate/chat on this model that finished last, INF_OK if none; *out (may be
@@ -480,9 +497,10 @@ static inline inf_status inf_gen_check(const inf_gen_params *p, uint64_t impleme
   if (p->stop_string_count)    given |= INF_GEN_SET_STOP_STRINGS;
   if (p->json_schema)          given |= INF_GEN_SET_JSON_SCHEMA;
   if (p->grammar)              given |= INF_GEN_SET_GRAMMAR;
+  if (p->tools)                given |= INF_GEN_SET_TOOLS;
   b = zero_is_value & ~p->set;                  /* forgotten bits */
   if (bad) *bad = b ? b : given & ~implemented;
-  if (b || p->reserved0 || (p->json_schema && p->grammar)) return INF_E_INVALID;
+  if (b || p->reserved0 || (p->json_schema && p->grammar) || (p->tool_choice && !p->tools)) return INF_E_INVALID;
   return (given & ~implemented) ? INF_E_UNSUPPORTED : INF_OK;
 }
 #if defined(__GNUC__)                   /* where the size of dst is known, the loop that never runs draws false warnings */
@@ -607,11 +625,12 @@ INF_AT(inf_token, reserved0, 36);
 INF_V1_0(inf_media, 32);            INF_END(inf_media, size);
 INF_AT(inf_media, flags, 4);        INF_AT(inf_media, kind, 8);           INF_AT(inf_media, reserved0, 12);
 INF_AT(inf_media, data, 16);        INF_AT(inf_media, size, 24);
-INF_V1_0(inf_message, 48);          INF_END(inf_message, media_count);
+INF_V1_0(inf_message, 64);          INF_END(inf_message, tool_call_id);
 INF_AT(inf_message, flags, 4);      INF_AT(inf_message, role, 8);         INF_AT(inf_message, content, 16);
 INF_AT(inf_message, content_len, 24);         INF_AT(inf_message, media, 32);
-INF_AT(inf_message, media_count, 40);
-INF_V1_0(inf_gen_params, 184);      INF_END(inf_gen_params, on_poll);
+INF_AT(inf_message, media_count, 40);         INF_AT(inf_message, tool_calls, 48);
+INF_AT(inf_message, tool_call_id, 56);
+INF_V1_0(inf_gen_params, 200);      INF_END(inf_gen_params, tool_choice);
 INF_AT(inf_gen_params, flags, 4);   INF_AT(inf_gen_params, set, 8);       INF_AT(inf_gen_params, seed, 16);
 INF_AT(inf_gen_params, max_tokens, 24);       INF_AT(inf_gen_params, min_tokens, 28);
 INF_AT(inf_gen_params, temperature, 32);      INF_AT(inf_gen_params, top_k, 36);
@@ -626,7 +645,8 @@ INF_AT(inf_gen_params, json_schema, 120);     INF_AT(inf_gen_params, grammar, 12
 INF_AT(inf_gen_params, request_id, 136);      INF_AT(inf_gen_params, options, 144);
 INF_AT(inf_gen_params, option_count, 152);    INF_AT(inf_gen_params, user, 160);
 INF_AT(inf_gen_params, on_token, 168);        INF_AT(inf_gen_params, on_poll, 176);
-INF_V1_0(inf_gen_result, 104);      INF_END(inf_gen_result, active_memory_bytes);
+INF_AT(inf_gen_params, tools, 184);           INF_AT(inf_gen_params, tool_choice, 192);
+INF_V1_0(inf_gen_result, 112);      INF_END(inf_gen_result, slot);
 INF_AT(inf_gen_result, flags, 4);   INF_AT(inf_gen_result, finish, 8);    INF_AT(inf_gen_result, stop_index, 12);
 INF_AT(inf_gen_result, seed, 16);             INF_AT(inf_gen_result, prompt_tokens, 24);
 INF_AT(inf_gen_result, cached_tokens, 32);    INF_AT(inf_gen_result, generated_tokens, 40);
@@ -634,6 +654,7 @@ INF_AT(inf_gen_result, reasoning_tokens, 48); INF_AT(inf_gen_result, queue_ns, 5
 INF_AT(inf_gen_result, prefill_ns, 64);       INF_AT(inf_gen_result, decode_ns, 72);
 INF_AT(inf_gen_result, total_ns, 80);         INF_AT(inf_gen_result, peak_memory_bytes, 88);
 INF_AT(inf_gen_result, active_memory_bytes, 96);
+INF_AT(inf_gen_result, tool_call_count, 104); INF_AT(inf_gen_result, slot, 108);
 INF_V1_0(inf_backend, 88);          INF_END(inf_backend, get_extension);
 INF_AT(inf_backend, flags, 4);      INF_AT(inf_backend, name, 8);         INF_AT(inf_backend, description, 16);
 INF_AT(inf_backend, available, 24); INF_AT(inf_backend, load, 32);        INF_AT(inf_backend, info, 40);

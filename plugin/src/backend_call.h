@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GR_BACKEND_CALL_H
+#define GR_BACKEND_CALL_H
+
+#include "backend.h"
+#include "watchdog.h"
+
+/*
+ * backend_call: what every call of a host on a model has in common, whatever it asks the server for.
+ *
+ * A call enters the model, waits for a slot if it computes, holds the server, asks it one or several questions while the
+ * host's on_poll has its say, and leaves. A question that gets no answer is judged here: the server died, hangs, or the host
+ * wanted to stop. A call whose server died is made again, once, where the load allows it and nobody has seen any of it.
+ */
+enum {
+	GR_CALL_QUICK_MS = 60000,	/* for a question that computes next to nothing, to a server that does not sleep; less
+					   if the load's first-token-timeout-ms is */
+};
+
+struct gr_call {
+	/* The host's. */
+	inf_model *model;
+	int32_t (INF_CALL *on_poll)(void *user);	/* may be NULL */
+	void *user;
+	bool no_wait;
+	inf_error *err;
+
+	/* What became of it. */
+	inf_status stopped;		/* INF_OK, or CANCELLED or CLOSED: it was told to stop */
+	bool stuck;			/* the watchdog ended it */
+	bool replayed;			/* it is the second try */
+	struct gr_watchdog watchdog;
+	int64_t polled_ms;		/* as in http.h */
+	int64_t entry_ns, slot_ns;	/* 0 = not yet */
+};
+
+int64_t gr_now_ns(void);		/* CLOCK_MONOTONIC */
+
+/* Read what the host says about the call, and enter the model; after INF_OK gr_call_leave(). params may be NULL. */
+inf_status gr_call_enter(struct gr_call *self, inf_model *model, const inf_call_params *params, inf_error *err);
+void gr_call_leave(struct gr_call *self);
+
+struct gr_call_work {
+	/* What is asked; it may run twice. */
+	inf_status (*run)(struct gr_call *call, void *user);
+	/* After the server died in it: is it to run again? It then starts from the beginning. NULL = yes. */
+	bool (*again)(struct gr_call *call, void *user);
+	void *user;
+	bool computes;			/* it needs a slot */
+};
+
+/* Wait for slot and server, and do the work. */
+inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work);
+
+/* The host's say; for on_poll of http.h, user is the call. */
+int gr_call_poll(void *call);
+/* The same, and the watchdog's: while the server computes for this call. */
+int gr_call_poll_working(void *call);
+/* From now on it has so long to show life. */
+void gr_call_watch(struct gr_call *self, int64_t limit_ms);
+/* Time that was spent in a callback of the host does not count. */
+void gr_call_excuse(struct gr_call *self, int64_t begun_ns);
+
+/* The call was told to stop. */
+inf_status gr_call_stopped(const struct gr_call *self);
+/* The watchdog ended it. got: what it had to give, "token"; option: by which name the limit can be changed. Kills the server. */
+inf_status gr_call_stuck(struct gr_call *self, const char *reason, const char *got, const char *option);
+
+enum gr_question_kind { GR_QUESTION_QUICK, GR_QUESTION_COMPUTES };
+
+/* One request with an answer that is no stream. */
+struct gr_question {
+	enum gr_question_kind kind;
+	const char *path;
+	const struct gr_buf *body;	/* NULL = GET */
+	struct gr_buf *answer;		/* emptied first; its cap is the answer's */
+	/* The server's refusal as an error, for what this question can be refused for; INF_OK = not known. May be NULL. */
+	inf_status (*refused)(struct gr_call *call, int code, const struct gr_buf *body, void *user);
+	void *user;
+};
+
+inf_status gr_call_ask(struct gr_call *self, const struct gr_question *question);
+
+/* An encoder can only fail for lack of memory or by its cap. */
+inf_status gr_call_encode_failed(inf_status st, inf_error *err);
+
+#endif
