@@ -9,7 +9,7 @@
  * input: the prompt or message, from wherever it comes; always UTF-8. Reading gives way to signals.
  */
 enum {
-	INPUT_MAX = 64 << 20,		/* bytes of a prompt */
+	INPUT_MAX = 64 << 20,		/* bytes of a prompt, an image or a sound */
 	INPUT_LINE_MAX = 1 << 20,	/* bytes of a line that is typed */
 };
 
@@ -21,6 +21,9 @@ bool input_is_person(const struct options *options);
  * EXIT_DONE; EXIT_USAGE when there is none of these; EXIT_FAILED; interrupted.
  */
 enum exit_code input_prompt(const struct options *options, struct text *out, struct failure *why);
+
+/* The bytes of a file, of any kind, up to the cap of out. EXIT_DONE, EXIT_FAILED, interrupted. */
+enum exit_code input_file(const char *path, struct text *out, struct failure *why);
 
 enum input_event { INPUT_LINE, INPUT_END, INPUT_INTERRUPTED, INPUT_FAILED };
 

@@ -45,7 +45,8 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
-		"the conversation; a message whose answer failed does not.\n" },
+		"the conversation; a message whose answer failed does not. Images and sounds need\n"
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
@@ -58,6 +59,8 @@ static const struct option_spec specs[] = {
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, RUNS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
+	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
 	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, RUNS, AT(load.context_len),
 	  .min = 1, .max = INT32_MAX },
 	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, RUNS, AT(load.gpu_layers),
@@ -388,7 +391,8 @@ static enum exit_code check_given(const struct parser *self)
 
 static bool allocate(struct options *self, size_t argument_count)
 {
-	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings };
+	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
+				      &self->images, &self->sounds };
 	self->stop_tokens = calloc(argument_count + 1, sizeof *self->stop_tokens);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
 	bool ok = self->stop_tokens && self->memories;
@@ -407,6 +411,8 @@ void options_release(struct options *self)
 	free(self->plugin_dirs.items);
 	free(self->settings.items);
 	free(self->stop_strings.items);
+	free(self->images.items);
+	free(self->sounds.items);
 	free(self->stop_tokens);
 	free(self->memories);
 	free(self->adapter_path);

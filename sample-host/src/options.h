@@ -63,6 +63,7 @@ struct options {
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */
 	struct words stop_strings;
+	struct words images, sounds;	/* files */
 	int32_t *stop_tokens;		/* owned */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
