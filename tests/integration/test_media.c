@@ -25,24 +25,49 @@ struct world {
 	double likely;			/* sum of logprobs: what was seen changes it before it changes the words */
 };
 
-/* what: PROJECTOR_*, 0 = no projector. */
-static void open_world(struct world *w, unsigned what, int32_t context_len, const char *restart)
+/* The bundled model with another template, which must not be longer than its own. */
+static const char *model_with_template(struct scratch *scratch, const char *template)
+{
+	static const char begin[] = "{{ '<|bos|>' }}{% for m in messages %}";
+	size_t len;
+	uint64_t old;
+	char *model = scratch_read(harness_model(), &len), *at = memmem(model, len, begin, strlen(begin));
+	ck_assert_ptr_nonnull(at);
+	memcpy(&old, at - sizeof old, sizeof old);
+	ck_assert_uint_le(strlen(template) + 4, old);
+	memset(at, ' ', (size_t)old);
+	memcpy(at, template, strlen(template));
+	memcpy(at + strlen(template), "{#", 2);
+	memcpy(at + old - 2, "#}", 2);
+	const char *path = scratch_write(scratch, "model.gguf", model, len);
+	free(model);
+	return path;
+}
+
+/* what: PROJECTOR_*, 0 = no projector. template: NULL = the model's own. */
+static void open_world_of(struct world *w, unsigned what, int32_t context_len, const char *restart, const char *template)
 {
 	memset(w, 0, sizeof *w);
 	scratch_init(&w->scratch);
 	w->registry = harness_registry();
+	const char *model = template ? model_with_template(&w->scratch, template) : harness_model();
 	w->projector = scratch_at(&w->scratch, "mmproj.gguf");
 	if (what)
 		projector_write(w->projector, what, EMBD);
 	const inf_kv options[] = { { "restart", restart }, { "mmproj", w->projector } };
 	const inf_load_params params = {
-		.struct_size = sizeof params, .path = harness_model(), .context_len = context_len, .parallel_slots = 1,
+		.struct_size = sizeof params, .path = model, .context_len = context_len, .parallel_slots = 1,
 		.options = options, .option_count = what ? 2 : 1,
 	};
 	w->err.struct_size = sizeof w->err;
 	w->result.struct_size = sizeof w->result;
 	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "llama_cpp"), &params, &w->session, &w->err);
 	ck_assert_msg(st == INF_OK, "load: %s", w->err.message);
+}
+
+static void open_world(struct world *w, unsigned what, int32_t context_len, const char *restart)
+{
+	open_world_of(w, what, context_len, restart, NULL);
 }
 
 static void close_world(struct world *w)
@@ -212,6 +237,51 @@ START_TEST(several_media_keep_their_order)
 }
 END_TEST
 
+/* How much of the cache the second call has tells which image came first: the one that both have. */
+START_TEST(first_medium_is_the_first_the_model_sees)
+{
+	struct world w;
+	struct message m;
+	struct media_build black = media_build_png(8, 8, 0), white = media_build_png(8, 8, 0xffffff);
+	open_world(&w, PROJECTOR_IMAGES, 0, "off");
+	say(&m, "user", "Which is darker?");
+	show(&m, INF_MEDIA_IMAGE, &black);
+	show(&m, INF_MEDIA_IMAGE, &white);
+	ck_assert_int_eq(chat_with(&w, &m, 1, 0), INF_OK);
+	say(&m, "user", "Which is darker?");
+	show(&m, INF_MEDIA_IMAGE, &black);
+	show(&m, INF_MEDIA_IMAGE, &black);
+	ck_assert_int_eq(chat_with(&w, &m, 1, 0), INF_OK);
+	ck_assert_int_ge(w.result.cached_tokens, PROJECTOR_IMAGE_TOKENS);
+	ck_assert_int_lt(w.result.cached_tokens, 2 * PROJECTOR_IMAGE_TOKENS);
+	close_world(&w);
+	media_build_release(&black);
+	media_build_release(&white);
+}
+END_TEST
+
+START_TEST(media_follow_messages_that_a_template_moves)
+{
+	static const char backwards[] = "<|bos|>{% for m in messages[::-1] %}<|user|>{{ m.content }}<|end|>{% endfor %}<|assistant|>";
+	struct world w;
+	struct message m[2];
+	struct media_build black = media_build_png(8, 8, 0), white = media_build_png(8, 8, 0xffffff);
+	open_world_of(&w, PROJECTOR_IMAGES, 0, "off", backwards);
+	say(&m[0], "user", "One.");
+	show(&m[0], INF_MEDIA_IMAGE, &black);
+	say(&m[1], "user", "Two.");
+	show(&m[1], INF_MEDIA_IMAGE, &white);
+	ck_assert_int_eq(chat_with(&w, m, 2, 0), INF_OK);
+	say(&m[0], "user", "One.");
+	show(&m[0], INF_MEDIA_IMAGE, &white);
+	ck_assert_int_eq(chat_with(&w, m, 2, 0), INF_OK);
+	ck_assert_int_ge(w.result.cached_tokens, PROJECTOR_IMAGE_TOKENS);
+	close_world(&w);
+	media_build_release(&black);
+	media_build_release(&white);
+}
+END_TEST
+
 START_TEST(frames_of_a_video_are_images_in_their_order)
 {
 	struct world w;
@@ -313,6 +383,29 @@ START_TEST(broken_media_are_refused_and_the_server_lives)
 	ck_assert_int_eq(harness_server_pid(), server);
 	close_world(&w);
 	media_build_release(&image);
+}
+END_TEST
+
+START_TEST(more_media_than_a_call_may_have_are_refused)
+{
+	enum { PART = (128 << 20) / MEDIA_MAX };
+	struct world w;
+	struct message m;
+	struct media_build image = media_build_png(8, 8, 0xff), large = { calloc(1, PART + 1), PART + 1 };
+	ck_assert_ptr_nonnull(large.data);
+	memcpy(large.data, image.data, image.len);	/* what follows its end is nobody's */
+	open_world(&w, PROJECTOR_IMAGES, 0, "off");
+	say(&m, "user", "What is this?");
+	for (int i = 0; i < MEDIA_MAX; i++)
+		show(&m, INF_MEDIA_IMAGE, &large);
+	expect_refusal(&w, &m, INF_E_INVALID, "media_size", "larger than 134217728 bytes");
+	m.message.media_count = 1025;
+	expect_refusal(&w, &m, INF_E_INVALID, "media", "more than 1024");
+	m.message.media_count = 1;
+	answer(&w, &m, 1);
+	close_world(&w);
+	media_build_release(&image);
+	media_build_release(&large);
 }
 END_TEST
 
@@ -450,7 +543,9 @@ START_TEST(load_with_a_wrong_projector_fails)
 END_TEST
 
 RUN_SUITE("media", 60, image_changes_the_answer, sound_changes_the_answer, several_media_keep_their_order,
+	  first_medium_is_the_first_the_model_sees, media_follow_messages_that_a_template_moves,
 	  frames_of_a_video_are_images_in_their_order, message_of_an_image_alone_is_answered,
 	  media_the_model_does_not_take_are_refused, broken_media_are_refused_and_the_server_lives,
+	  more_media_than_a_call_may_have_are_refused,
 	  text_that_the_server_would_obey_is_refused_beside_media, media_the_template_leaves_out_are_refused,
 	  tokens_of_media_count, image_is_seen_after_a_restart, load_with_a_wrong_projector_fails)
