@@ -26,8 +26,8 @@ static inf_status check_taken(const inf_model *model, int32_t kind, const char *
 	if (model->start->projector_path)
 		return inf_fail(err, INF_E_UNSUPPORTED, "media", "%s: the projector that was loaded takes no %s", what,
 				kinds[kind].name);
-	return inf_fail(err, INF_E_UNSUPPORTED, "media", "%s: without a projector the model takes no %s: load it with the option "
-			"mmproj", what, kinds[kind].name);
+	return inf_fail(err, INF_E_UNSUPPORTED, "media", "%s: without a projector the model takes no %s: load it with the "
+			"option mmproj", what, kinds[kind].name);
 }
 
 static inf_status read_one(const inf_model *model, struct gr_media_list *out, const inf_media *in, const char *what,
@@ -57,8 +57,8 @@ void gr_media_list_release(struct gr_media_list *self)
 		free(self->items);
 }
 
-inf_status gr_media_list_add(struct gr_media_list *self, const inf_model *model, const inf_message *message, size_t index,
-			     inf_error *err)
+inf_status gr_media_list_add(struct gr_media_list *self, const inf_model *model, const inf_message *message,
+			     size_t index, inf_error *err)
 {
 	char what[WHAT_MAX];
 	if (!message->media_count)

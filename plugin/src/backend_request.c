@@ -38,6 +38,8 @@ static int on_event(const struct gr_sse_event *event, void *user)
 	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &decoded, r->call.err);
 	if (st != INF_OK)
 		return gr_delivery_fail(&r->delivery, st);
+	if (decoded.evaluated > 0)
+		r->result.prompt_tokens = decoded.evaluated;
 	switch (decoded.kind) {
 	case GR_WIRE_TOKEN:
 		return gr_delivery_token(&r->delivery, &decoded);

@@ -109,8 +109,8 @@ static size_t media_number(const char *at, const char *limit, size_t count, cons
 	return number;
 }
 
-inf_status gr_chat_place_media(struct gr_buf *out, const char *rendered, size_t len, const char *nonce, const char *marker,
-			       size_t *order, size_t count)
+inf_status gr_chat_place_media(struct gr_buf *out, const char *rendered, size_t len, const char *nonce,
+			       const char *marker, size_t *order, size_t count)
 {
 	const char *at = rendered, *limit = rendered + len;
 	char begin[GR_CHAT_NONCE + 1] = "p";

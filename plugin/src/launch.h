@@ -71,8 +71,8 @@ struct gr_launch_plan {
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
-/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported", "mmproj_unsupported");
- * server: what it is called in the message. */
+/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported",
+ * "sleep_unsupported", "mmproj_unsupported"); server: what it is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

@@ -41,7 +41,8 @@ static inf_status truncated(const struct medium *m, const char *format)
 static inf_status check_sides(const struct medium *m, uint32_t width, uint32_t height)
 {
 	if (!width || !height)
-		return inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the image has %u x %u pixels", m->what, width, height);
+		return inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the image has %u x %u pixels", m->what, width,
+				height);
 	if (width > GR_MEDIA_SIDE_MAX || height > GR_MEDIA_SIDE_MAX || (uint64_t)width * height > GR_MEDIA_PIXELS_MAX)
 		return inf_fail(m->err, INF_E_INVALID, "media_size", "%s: the image has %u x %u pixels, more than %d on a side or %d "
 				"in all: make it smaller", m->what, width, height, GR_MEDIA_SIDE_MAX, GR_MEDIA_PIXELS_MAX);
@@ -62,7 +63,8 @@ static inf_status walk_png(const struct medium *m)
 			break;
 		pixels = pixels || has(m, at + 4, "IDAT", 4);
 		if (has(m, at + 4, "IEND", 4))
-			return pixels ? INF_OK : inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the PNG has no pixels", m->what);
+			return pixels ? INF_OK :
+					inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the PNG has no pixels", m->what);
 		at += PNG_CHUNK + len;
 	}
 	return truncated(m, "PNG");
@@ -165,8 +167,9 @@ static inf_status check_format(const struct medium *m, size_t at, uint32_t len)
 	uint32_t format = little(f, 2), channels = little(f + 2, 2), rate = little(f + 4, 4), bits = little(f + 14, 2);
 	if (format == WAV_PCM && channels == 1 && rate == GR_MEDIA_AUDIO_RATE && bits == 16 && little(f + 12, 2) == 2)
 		return INF_OK;
-	return inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the WAV has format %u, %u channels, %u Hz and %u bits; 16-bit "
-			"PCM (1), 1 channel and %d Hz are needed", m->what, format, channels, rate, bits, GR_MEDIA_AUDIO_RATE);
+	return inf_fail(m->err, INF_E_INVALID, "media_format", "%s: the WAV has format %u, %u channels, %u Hz and %u bits; "
+			"16-bit PCM (1), 1 channel and %d Hz are needed", m->what, format, channels, rate, bits,
+			GR_MEDIA_AUDIO_RATE);
 }
 
 static inf_status check_samples(const struct medium *m, uint32_t len, bool formatted)

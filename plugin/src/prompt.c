@@ -137,8 +137,8 @@ static inf_status make_nonce(char out[GR_CHAT_NONCE + 1], inf_error *err)
 
 enum marks { MARK_CONTENTS, MARK_MEDIA };
 
-/* What the template gets to see of a message: a marker for its content, or the content and before it markers for media. Where
- * a template has no place of its own for them, before the text is where models are trained to find them. */
+/* What the template gets to see of a message: a marker for its content, or the content and before it markers for media.
+ * Where a template has no place of its own for them, before the text is where models are trained to find them. */
 static inf_status mark(struct gr_buf *text, const char *nonce, enum marks marks, size_t index, size_t media_before,
 		       const struct gr_wire_message *message)
 {

@@ -114,10 +114,12 @@ struct gr_wire_event {
 	float logprob;
 	/* TOKEN and FINAL */
 	int64_t predicted;		/* tokens sampled so far; -1 = not said */
+	/* any of them */
+	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	/* FINAL */
 	enum gr_wire_stop stop;
 	bool truncated;			/* the context was full */
-	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	int64_t cached;			/* of the prompt tokens; -1 = not said */
 	int32_t slot;			/* -1 = not said */
 	double prefill_ms, decode_ms;	/* negative = not said */
 	/* ERROR */

@@ -22,6 +22,7 @@ struct world {
 	inf_error err;
 	char text[1024];
 	size_t text_len;
+	bool stop;			/* on_token says so */
 	double likely;			/* sum of logprobs: what was seen changes it before it changes the words */
 };
 
@@ -85,7 +86,7 @@ static int32_t on_token(void *user, const inf_token *token)
 	w->text_len += token->text_len;
 	if (token->flags & INF_TOKEN_FLAG_LOGPROB)
 		w->likely += token->logprob;
-	return INF_CONTINUE;
+	return w->stop ? 0 : INF_CONTINUE;
 }
 
 /* ---- what is said ---------------------------------------------------------------------------------------------- */
@@ -479,6 +480,13 @@ START_TEST(tokens_of_media_count)
 	ck_assert_int_eq(w.result.prompt_tokens, whole);
 	ck_assert_int_gt(w.result.cached_tokens, whole / 2);
 	ck_assert_int_lt(w.result.cached_tokens, whole);
+
+	/* Also of a call that the host ends at its first token. */
+	w.stop = true;
+	ck_assert_int_eq(chat_with(&w, &m, 1, 0), INF_OK);
+	ck_assert_int_eq(w.result.finish, INF_FINISH_CALLER);
+	ck_assert_int_eq(w.result.prompt_tokens, whole);
+	w.stop = false;
 
 	while (m.message.media_count < MANY)
 		show(&m, INF_MEDIA_IMAGE, &image);

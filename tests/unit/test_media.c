@@ -102,8 +102,15 @@ START_TEST(file_with_any_byte_altered_does_not_crash)
 END_TEST
 
 /* ---- what is something else ------------------------------------------------------------------------------------ */
-static const struct { int32_t kind; const char *bytes; size_t len; inf_status status; const char *reason; } alien_cases[] = {
-	{ INF_MEDIA_IMAGE, "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 33, INF_E_INVALID, "media_format" },
+static const struct {
+	int32_t kind;
+	const char *bytes;
+	size_t len;
+	inf_status status;
+	const char *reason;
+} alien_cases[] = {
+	{ INF_MEDIA_IMAGE, "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 33,
+	  INF_E_INVALID, "media_format" },
 	{ INF_MEDIA_IMAGE, "BM\x46\0\0\0\0\0\0\0\x36\0\0\0", 14, INF_E_INVALID, "media_format" },
 	{ INF_MEDIA_IMAGE, "RIFF\x24\0\0\0WEBPVP8 ", 16, INF_E_INVALID, "media_format" },
 	{ INF_MEDIA_VIDEO_FRAME, "\0\0\0\x18" "ftypmp42", 12, INF_E_INVALID, "media_format" },

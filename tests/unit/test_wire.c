@@ -834,6 +834,7 @@ START_TEST(event_token_gives_text_and_id)
 	ck_assert_uint_eq(event.text_len, 11);
 	ck_assert_int_eq(event.id, 19004);
 	ck_assert_int_eq(event.predicted, 2);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert(!event.has_logprob);
 }
 END_TEST
@@ -1038,9 +1039,10 @@ START_TEST(event_leaves_nothing_of_the_one_before)
 {
 	decode(FINAL_EVENT);
 	struct gr_wire_event event = decode(TOKEN_EVENT);
-	ck_assert_int_eq(event.evaluated, 0);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert_int_eq(event.stop, GR_WIRE_STOP_NONE);
 	event = decode("{}");
+	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_str_eq(event.text, "");
