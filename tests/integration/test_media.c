@@ -387,29 +387,6 @@ START_TEST(broken_media_are_refused_and_the_server_lives)
 }
 END_TEST
 
-START_TEST(more_media_than_a_call_may_have_are_refused)
-{
-	enum { PART = (128 << 20) / MEDIA_MAX };
-	struct world w;
-	struct message m;
-	struct media_build image = media_build_png(8, 8, 0xff), large = { calloc(1, PART + 1), PART + 1 };
-	ck_assert_ptr_nonnull(large.data);
-	memcpy(large.data, image.data, image.len);	/* what follows its end is nobody's */
-	open_world(&w, PROJECTOR_IMAGES, 0, "off");
-	say(&m, "user", "What is this?");
-	for (int i = 0; i < MEDIA_MAX; i++)
-		show(&m, INF_MEDIA_IMAGE, &large);
-	expect_refusal(&w, &m, INF_E_INVALID, "media_size", "larger than 134217728 bytes");
-	m.message.media_count = 1025;
-	expect_refusal(&w, &m, INF_E_INVALID, "media", "more than 1024");
-	m.message.media_count = 1;
-	answer(&w, &m, 1);
-	close_world(&w);
-	media_build_release(&image);
-	media_build_release(&large);
-}
-END_TEST
-
 START_TEST(text_that_the_server_would_obey_is_refused_beside_media)
 {
 	struct world w;
@@ -554,6 +531,5 @@ RUN_SUITE("media", 60, image_changes_the_answer, sound_changes_the_answer, sever
 	  first_medium_is_the_first_the_model_sees, media_follow_messages_that_a_template_moves,
 	  frames_of_a_video_are_images_in_their_order, message_of_an_image_alone_is_answered,
 	  media_the_model_does_not_take_are_refused, broken_media_are_refused_and_the_server_lives,
-	  more_media_than_a_call_may_have_are_refused,
 	  text_that_the_server_would_obey_is_refused_beside_media, media_the_template_leaves_out_are_refused,
 	  tokens_of_media_count, image_is_seen_after_a_restart, load_with_a_wrong_projector_fails)
