@@ -209,7 +209,7 @@ static struct cells count_cells(const struct gr_fit_model *model, const struct g
 		.rule = rule,
 	};
 	if (load->flags & GR_FIT_WHOLE_BATCH)
-		cells.batch = round_up(load->context_len);
+		cells.batch = round_up(load->context_len) + load->slots;
 	cells.batch = smaller(cells.batch, tokens);
 	if (window)
 		cells.window = round_up(smaller(cells.full, window * (unified ? load->slots : 1) + cells.batch));

@@ -198,6 +198,18 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 	gr_strv_addf(out, "%d", value);
 }
 
+static int32_t round_up(int32_t n, int32_t step)
+{
+	return (n + step - 1) / step * step;
+}
+
+/* The context as the server rounds it. With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not
+ * share a batch evenly. */
+static int32_t whole_batch(const struct gr_launch_plan *plan)
+{
+	return round_up(round_up(plan->context_len, GR_FIT_CONTEXT_STEP), plan->slots);
+}
+
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
@@ -220,13 +232,9 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 	add_number(out, "-np", plan->slots);
 	if (plan->context_len)
 		add_number(out, "-c", plan->context_len * plan->slots);
-	if (plan->whole_batch) {
-		int32_t batch = (plan->context_len + GR_FIT_CONTEXT_STEP - 1) / GR_FIT_CONTEXT_STEP * GR_FIT_CONTEXT_STEP;
-		add_number(out, "-b", batch);
-		add_number(out, "-ub", batch);
-	} else {
-		add_number(out, "-b", plan->batch_size);
-	}
+	add_number(out, "-b", plan->whole_batch ? whole_batch(plan) : plan->batch_size);
+	if (plan->whole_batch)
+		add_number(out, "-ub", whole_batch(plan));
 	add_number(out, "-t", gr_launch_threads(plan));
 	if (plan->sleep_idle_seconds)
 		add_number(out, "--sleep-idle-seconds", plan->sleep_idle_seconds);

@@ -28,7 +28,7 @@ only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigacti
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
-only '#include "(devices|discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
+only '#include "(devices|discover|trust|loader|select|routing|registry|session)\.h"' 'host-api/src/.*' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
