@@ -475,8 +475,7 @@ inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err
 	return st;
 }
 
-/* Keep how a call ended, for err(), and leave. */
-static inf_status finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
+inf_status gr_model_finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
 {
 	pthread_mutex_lock(&model->lock);
 	model->last_error = *error;
@@ -504,7 +503,7 @@ inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prom
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
+	return gr_model_finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
 }
 
 inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, size_t msg_count,
@@ -514,7 +513,7 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
+	return gr_model_finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
 }
 
 inf_status gr_backend_err(inf_model *model, inf_error *out)
@@ -540,13 +539,18 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 {
 	(void)instance;
 	(void)self;
-	(void)model;
 	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
 		return gr_options_table(gr_profile.name);
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
 		return &gr_models_table;
 	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
 		return &gr_diagnose_table;
+	if (id && model && strcmp(id, INF_EXT_CANCEL) == 0)
+		return &gr_cancel_table;
+	if (id && model && strcmp(id, INF_EXT_STREAM) == 0)
+		return &gr_streams_table;
+	if (id && model && strcmp(id, INF_EXT_METRICS) == 0)
+		return &gr_metrics_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	return NULL;
