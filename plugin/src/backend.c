@@ -540,13 +540,14 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 {
 	(void)instance;
 	(void)self;
-	(void)model;
 	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
 		return gr_options_table(gr_profile.name);
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
 		return &gr_models_table;
 	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
 		return &gr_diagnose_table;
+	if (id && model && strcmp(id, INF_EXT_BATCH) == 0)
+		return &gr_batch_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	return NULL;

@@ -125,6 +125,7 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
+extern const inf_batch gr_batch_table;		/* backend_batch.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
