@@ -34,6 +34,7 @@ struct inf_session {
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t idle;		/* in_flight fell to 0 */
 	size_t in_flight;
+	struct ih_call *calls;		/* those that were listed; each on the stack of its caller */
 	inf_gen_result last_result;
 	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
 };
@@ -99,13 +100,59 @@ inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *
 	return st;
 }
 
+/* ---- calls that can be found ---- */
+
+void ih_call_list(struct ih_call *self, const char *request_id, const void *user)
+{
+	self->request_id = request_id;
+	self->user = user;
+	pthread_mutex_lock(&self->session->lock);
+	self->next = self->session->calls;
+	self->session->calls = self;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+static void unlist(struct ih_call *self)
+{
+	pthread_mutex_lock(&self->session->lock);
+	struct ih_call **at = &self->session->calls;
+	while (*at && *at != self)
+		at = &(*at)->next;
+	if (*at)
+		*at = self->next;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+inf_status ih_call_told(inf_session *session, const void *user)
+{
+	pthread_mutex_lock(&session->lock);
+	struct ih_call *call = session->calls;
+	while (call && call->user != user)
+		call = call->next;
+	pthread_mutex_unlock(&session->lock);
+	return !call || ih_call_goes_on(call) ? INF_OK : call->stop;
+}
+
+static bool cancel_listed(struct inf_session *self, const char *request_id)
+{
+	bool found = false;
+	pthread_mutex_lock(&self->lock);
+	for (struct ih_call *call = self->calls; call; call = call->next)
+		if (call->request_id && !strcmp(call->request_id, request_id)) {
+			atomic_store(&call->cancelled, true);
+			found = true;
+		}
+	pthread_mutex_unlock(&self->lock);
+	return found;
+}
+
 /* ---- callbacks ---- */
 
 bool ih_call_goes_on(struct ih_call *self)
 {
 	if (atomic_load(&self->session->closing))
 		self->stop = INF_E_CLOSED;
-	else if (atomic_load(&self->session->epoch) != self->epoch)
+	else if (atomic_load(&self->cancelled) || atomic_load(&self->session->epoch) != self->epoch)
 		self->stop = INF_E_CANCELLED;
 	return self->stop == INF_OK;
 }
@@ -163,7 +210,11 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_g
 	clear(result);
 	call->result = (inf_gen_result){ .struct_size = sizeof call->result };
 	inf_status st = take_params(call, params, err);
-	return st == INF_OK ? ih_call_enter(&call->base, self, err) : st;
+	if (st == INF_OK)
+		st = ih_call_enter(&call->base, self, err);
+	if (st == INF_OK)
+		ih_call_list(&call->base, params->request_id, params->user);
+	return st;
 }
 
 static bool holds(uint32_t struct_size, size_t known)
@@ -205,6 +256,7 @@ static inf_status end(struct call *call, inf_status st, inf_gen_result *result, 
 		inf_write_struct(result, filled, sizeof *filled);
 	if (st != INF_OK && error == &call->base.error)
 		inf_write_struct(err, error, sizeof *error);
+	unlist(&call->base);
 	leave(call->base.session, filled, st == INF_OK ? &success : error);
 	return st;
 }
@@ -245,6 +297,7 @@ inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err)
 	st = settle(self, st, &self->error);
 	if (st != INF_OK)
 		inf_write_struct(err, &self->error, sizeof self->error);
+	unlist(self);
 	leave(self->session, NULL, NULL);
 	return st;
 }
@@ -253,6 +306,28 @@ void inf_session_cancel(inf_session *self)
 {
 	if (self)
 		atomic_fetch_add(&self->epoch, 1);
+}
+
+/* The backend's own way is faster, and reaches calls of extensions whose callbacks do not pass through here. */
+static inf_status cancel_in_backend(struct ih_call *self, const char *request_id)
+{
+	const inf_cancel *table = ih_call_extension(self, INF_EXT_CANCEL);
+	if (table && INF_HAS(inf_cancel, table, cancel) && table->cancel)
+		return table->cancel(self->model, request_id, &self->error);
+	return inf_fail(&self->error, INF_E_NOT_FOUND, "request_id", "no call in flight has the request_id \"%s\"", request_id);
+}
+
+inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err)
+{
+	struct ih_call call;
+	if (!request_id)
+		return inf_fail(err, INF_E_INVALID, "argument", "cancel_request: request_id is NULL");
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	bool found = cancel_listed(self, request_id);
+	st = cancel_in_backend(&call, request_id);
+	return ih_call_leave(&call, found ? INF_OK : st, err);
 }
 
 /* ---- lifecycle ---- */
@@ -372,6 +447,20 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 			      self->via.backend->name);
 	leave(self, NULL, NULL);
 	return st;
+}
+
+inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err)
+{
+	struct ih_call call;
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	const inf_metrics *table = ih_call_extension(&call, INF_EXT_METRICS);
+	if (table && INF_HAS(inf_metrics, table, read) && table->read)
+		st = table->read(call.model, out, &call.error);
+	else
+		st = inf_fail(&call.error, INF_E_UNSUPPORTED, "no_extension", "%s has no metrics", call.via.backend->name);
+	return ih_call_leave(&call, st, err);
 }
 
 void inf_session_last_result(inf_session *self, inf_gen_result *out)

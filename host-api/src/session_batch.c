@@ -88,6 +88,7 @@ inf_status inf_session_batch(inf_session *self, const inf_input *const *inputs, 
 		return st;
 	st = take_params(&call, params, &call.base.error);
 	if (st == INF_OK) {
+		ih_call_list(&call.base, params->request_id, params->user);
 		const inf_batch *table = ih_call_extension(&call.base, INF_EXT_BATCH);
 		if (table && INF_HAS(inf_batch, table, run) && table->run)
 			st = table->run(call.base.model, inputs, count, &call.request.params, &call.base.error);
