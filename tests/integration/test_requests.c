@@ -339,10 +339,10 @@ START_TEST(metrics_count_every_call_once)
 	struct job bad = { .world = &w, .prompt = "\xff" };			/* never had a slot */
 	run(&bad);
 	expect_requests(&w, 3, 0, 0, 0);
-	char *prompt = long_prompt(TOO_MANY_WORDS);
-	struct job full = { .world = &w, .prompt = prompt };			/* had one */
+	char *long_text = long_prompt(TOO_MANY_WORDS);
+	struct job full = { .world = &w, .prompt = long_text };		/* had one */
 	run(&full);
-	free(prompt);
+	free(long_text);
 	ck_assert_int_eq(full.status, INF_E_CONTEXT_FULL);
 	expect_requests(&w, 4, 1, 0, 0);
 
