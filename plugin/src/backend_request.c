@@ -265,13 +265,17 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 					  model->file.vocab_size, err);
 	if (st == INF_OK)
 		st = gr_options_parse_request(options, r.params.options, r.params.option_count, err);
+	r.call.on_poll = r.params.on_poll;
+	r.call.user = r.params.user;
+	r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
+	if (st == INF_OK)
+		st = gr_call_list(&r.call, r.params.request_id, err);
 	if (st == INF_OK) {
-		r.call.on_poll = r.params.on_poll;
-		r.call.user = r.params.user;
-		r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
 		st = gr_call_run(&r.call, &work);
+		gr_call_unlist(&r.call);
 	}
 	finish_result(&r, st);
+	gr_metrics_add(model, &r.result);
 	gr_delivery_release(&r.delivery);
 	inf_write_struct(result, &r.result, sizeof r.result);
 	return st;

@@ -201,6 +201,7 @@ generate_same_seed_same_text() {
 stats_are_on_stderr() {
 	run generate "${ready[@]}" -n 12 --stats --seed 5 'Mr. Darcy'
 	exits 0 && says_not out finish && says err '^backend +llama_cpp$' && says err '^generated +12 tokens$' &&
+		says err '^server +[1-9][0-9]* MiB of memory$' &&
 		says err '^decode +[0-9.]+ ms, [0-9.]+ tokens/s$' && says err '^finish +length$' && says err '^seed +5$'
 }
 

@@ -473,7 +473,8 @@ typedef struct inf_cancel {           /* table, static                          
 
 /* ---- inf.stream/1: tokens by asking for them ----------------------------------------------------------------------------
  * For hosts with an event loop, and languages that are bad at callbacks. A stream is a generation on a thread of the
- * backend's (all signals blocked); at most 1 MiB of its text waits to be fetched, then it stands still. */
+ * backend's (all signals blocked); at most 1 MiB of its tokens waits to be fetched (a larger one alone), then it stands
+ * still, with its slot. */
 #define INF_EXT_STREAM "inf.stream/1"
 
 typedef struct inf_stream inf_stream;
@@ -496,7 +497,8 @@ typedef struct inf_streams {          /* table, static                          
   int32_t    (INF_CALL *descriptor)(inf_stream *);
   /* The generation's result, all zero before its end. Does not block. */
   inf_status (INF_CALL *result)(inf_stream *, inf_gen_result *out, inf_error *err);
-  /* From any thread, any time: the end comes soon, with CANCELLED. Does not block. */
+  /* From any thread, any time: the end comes soon, with CANCELLED. What waits comes before it, and a generation that is over
+   * stays as it ended. Does not block. */
   void       (INF_CALL *cancel)(inf_stream *);
   /* Once, nothing else on the stream during or after it. Cancels and waits for the thread. The model may be closed before
    * its streams: their end is then CLOSED. NULL is allowed. */
@@ -511,7 +513,7 @@ typedef struct inf_metrics_report {   /* report; since load(), unless it says no
   uint32_t flags;                     /* 0                                                                          */
   uint64_t requests;                  /* calls that had a slot, over or not                                         */
   uint64_t requests_failed;           /* of those that are over, the ones with another status than OK and CANCELLED */
-  uint64_t requests_cancelled;
+  uint64_t requests_cancelled;        /* of those too: CANCELLED                                                    */
   uint64_t requests_refused;          /* BUSY: never had a slot                                                     */
   uint64_t prompt_tokens;             /* of requests that are over, as are the next three                           */
   uint64_t cached_tokens;

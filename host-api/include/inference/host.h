@@ -29,8 +29,9 @@
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
  * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
  *            the object they came from and live as long as it does.
- * PROCESS    libinference starts no thread and no process, changes no process-wide state, and prints nothing. Plugins are
- *            never unloaded from the process (dlclose is never called).
+ * PROCESS    libinference starts no process, and no threads but for streams and for batches that the backend leaves to it; they
+ *            block all signals. It changes no process-wide state, and prints nothing. Plugins are never unloaded from the
+ *            process (dlclose is never called).
  */
 #ifndef INF_HOST_H
 #define INF_HOST_H
@@ -212,7 +213,7 @@ INF_API inf_status inf_session_restore_state(inf_session *self, int32_t slot, co
 INF_API inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, const inf_call_params *call,
                                           inf_state_info *out, inf_error *err);
 INF_API inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err);
-/* inf.cancel/1, with every backend: the call finds out at its next callback. */
+/* inf.cancel/1, with every backend: where it has no such table, the call finds out at its next callback. */
 INF_API inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err);
 
 /* inf.stream/1, with every backend: a generate or chat on a thread of this library. All streams are closed before the
