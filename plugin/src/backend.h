@@ -126,6 +126,7 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
 extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
