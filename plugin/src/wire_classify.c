@@ -137,7 +137,8 @@ static inf_status read_scores(struct span *list, bool are_probabilities, size_t 
 			st = read_text(object, "token", &out->likeliest_text);
 		json_object_put(object);
 	}
-	json_tokener_free(tokener);
+	if (tokener)
+		json_tokener_free(tokener);
 	return st;
 }
 
