@@ -549,6 +549,7 @@ static const void *find_extension(const inf_model *model, const char *id)
 		{ INF_EXT_DEVICES, gr_profile.devices.list ? &gr_devices_table : NULL },
 		{ INF_EXT_TOKENIZE, model ? &gr_tokenize_table : NULL },
 		{ INF_EXT_BATCH, model ? &gr_batch_table : NULL },
+		{ INF_EXT_CLASSIFY, model ? &gr_classify_table : NULL },
 		{ INF_EXT_EMBED, model && task == GR_TASK_EMBED ? &gr_embed_table : NULL },
 		{ INF_EXT_RERANK, model && task == GR_TASK_RERANK ? &gr_rerank_table : NULL },
 		{ INF_EXT_CANCEL, model ? &gr_cancel_table : NULL },

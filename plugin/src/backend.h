@@ -144,6 +144,7 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
 extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
 extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
 extern const inf_embed gr_embed_table;		/* backend_embed.c */

@@ -37,7 +37,7 @@ while IFS=: read -r source _ header; do
 	printf '%s includes %s\n' "$source" "$header" >&2
 	failures=$((failures + 1))
 done < <(grep -nE '^#include "' host-api/common/*.[ch])
-only '#include "(keep|pull)\.h"' 'host-api/(common|src)/.*|plugin/src/backend[a-z_]*\.c' plugin host-api sample-host
+only '#include "(batch|classify|fanout|keep|pull)\.h"' 'host-api/(common|src)/.*|plugin/src/backend[a-z_]*\.c' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
@@ -60,7 +60,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='wire_embed:wire wire_embed:wire_json wire_json:wire wire_stream:wire wire_stream:wire_json wire:wire_json supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
+edges='supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
@@ -75,6 +75,7 @@ for source in plugin/src/*.[ch]; do
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
 		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)
 	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
+	[[ $name == wire* ]] && others=$(grep -v '^wire' <<<"$others" || true)
 	case $name in
 	sampling | options) continue ;;
 	esac
