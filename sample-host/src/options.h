@@ -23,6 +23,7 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_BATCH,
 	COMMAND_TOKENIZE,
 	COMMAND_EMBED,
 	COMMAND_RERANK,
@@ -42,6 +43,7 @@ enum command {
 #define OPTION_SPECIAL 0x80u
 #define OPTION_BOS     0x100u
 #define OPTION_TRUNCATE 0x200u
+#define OPTION_RESUME  0x400u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -68,6 +70,7 @@ struct options {
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
 	const char *query;		/* NULL = none */
+	const char *output;		/* file; NULL = standard output */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */

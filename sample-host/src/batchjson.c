@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "batchjson.h"
+
+#include <limits.h>
+
+#include "utf8.h"
+
+static inf_status fail_at(json_tokener *tokener, inf_error *err)
+{
+	enum json_tokener_error error = json_tokener_get_error(tokener);
+	size_t at = json_tokener_get_parse_end(tokener);
+	if (error == json_tokener_continue)
+		return inf_fail(err, INF_E_INVALID, "json", "not JSON: the line ends before its object does");
+	if (error == json_tokener_error_depth)
+		return inf_fail(err, INF_E_INVALID, "json", "more than %d lists and objects inside each other", BATCHJSON_DEPTH);
+	return inf_fail(err, INF_E_INVALID, "json", "not JSON: byte %zu: %s", at, json_tokener_error_desc(error));
+}
+
+static inf_status parse(json_tokener *tokener, const char *bytes, size_t len, json_object **out, inf_error *err)
+{
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	json_object *root = json_tokener_parse_ex(tokener, bytes, (int)len);
+	inf_status st = INF_OK;
+	if (json_tokener_get_error(tokener) != json_tokener_success)
+		st = fail_at(tokener, err);
+	else if (!json_object_is_type(root, json_type_object))
+		st = inf_fail(err, INF_E_INVALID, "json", "the line is JSON, but no object: write {\"prompt\": ...}");
+	else if (json_tokener_get_parse_end(tokener) != len)
+		st = inf_fail(err, INF_E_INVALID, "json", "not JSON: byte %zu: something follows the object",
+			      json_tokener_get_parse_end(tokener));
+	if (st == INF_OK)
+		*out = root;
+	else
+		json_object_put(root);
+	return st;
+}
+
+inf_status batchjson_parse(const char *bytes, size_t len, json_object **out, inf_error *err)
+{
+	size_t good = utf8_check(bytes, len);
+	if (good < len)
+		return inf_fail(err, INF_E_INVALID, "utf8", "byte %zu is 0x%02x, which is not UTF-8 there: convert the file with "
+				"iconv", good, (unsigned char)bytes[good]);
+	if (len > INT_MAX)
+		return inf_fail(err, INF_E_INVALID, "json", "more than %d bytes", INT_MAX);
+	json_tokener *tokener = json_tokener_new_ex(BATCHJSON_DEPTH);
+	if (!tokener)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "no memory to read the line");
+	inf_status st = parse(tokener, bytes, len, out, err);
+	json_tokener_free(tokener);
+	return st;
+}
+
+const char *batchjson_print(json_object *value, size_t *len)
+{
+	*len = 4;
+	if (!value)
+		return "null";
+	return json_object_to_json_string_length(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, len);
+}
