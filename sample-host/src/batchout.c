@@ -87,10 +87,10 @@ void batchout_close(struct batchout *self)
 
 /* ---- what is there ---- */
 
-static enum lines_event fail_foreign(const struct batchout *self, const char *reason, const char *what, struct failure *why)
+static enum lines_event fail_foreign(const struct batchout *self, struct failure *why)
 {
-	failure_set(why, INF_E_INVALID, reason, "%.200s: line %zu %s: not what this command writes, name another file", self->path,
-		    self->written + 1, what);
+	failure_set(why, INF_E_INVALID, "resume_record", "%.200s: line %zu is nothing that infer batch wrote: name another file",
+		    self->path, self->written + 1);
 	return LINES_FAILED;
 }
 
@@ -113,9 +113,13 @@ enum lines_event batchout_held(struct batchout *self, struct batch_record *recor
 	if (event == LINES_END || ((event == LINES_LINE || event == LINES_LONG) && !held->is_whole))
 		return cut_off(self, begin, why);
 	if (event == LINES_LONG || (event == LINES_LINE && !batchrecord_read(record, held->line, held->len)))
-		return fail_foreign(self, "resume_record", "is no record of infer batch", why);
-	if (event == LINES_LINE && record->index != self->written)
-		return fail_foreign(self, "resume_order", "has not the index that is next", why);
+		return fail_foreign(self, why);
+	if (event == LINES_LINE && record->index != self->written) {
+		failure_set(why, INF_E_INVALID, "resume_order", "%.200s: line %zu has the index %zu, where %zu comes next: what was "
+			    "changed cannot be gone on with, name another file", self->path, self->written + 1, record->index,
+			    self->written);
+		return LINES_FAILED;
+	}
 	self->written += event == LINES_LINE;
 	return event;
 }
@@ -161,11 +165,11 @@ enum exit_code batchout_check(const struct batchout *self, struct failure *why)
 {
 	if (!self->write_errno)
 		return EXIT_DONE;
-	if (self->path)
-		failure_set(why, INF_E_IO, "output", "%.200s: cannot be written: %s; when it can, --resume goes on behind the %zu lines "
-			    "that are there", self->path, strerror(self->write_errno), self->written);
-	else
+	if (!self->path)
 		failure_set(why, INF_E_IO, "stdout", "standard output cannot be written: %s", strerror(self->write_errno));
+	else
+		failure_set(why, INF_E_IO, "output", "%.200s: cannot be written: %s%s", self->path, strerror(self->write_errno),
+			    is_regular(self->fd) ? ": when it can, the same command with --resume goes on" : "");
 	why->error.os_errno = self->write_errno;
 	return why->code;
 }

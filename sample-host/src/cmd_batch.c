@@ -39,6 +39,8 @@ struct batch {
 	int fd;				/* of the input */
 	struct lines in;
 	size_t read;			/* lines of it, blank ones not counted */
+	bool has_peeked;		/* the next line is read */
+	enum lines_event peeked;
 	struct batchout out;
 	struct batchview view;
 	struct entry *entries;		/* owned, of a window */
@@ -139,7 +141,11 @@ static void empty_window(struct batch *self)
 /* Lines that are not blank, and those that are too long. */
 static enum lines_event next_line(struct batch *self, int wait_ms, struct failure *why)
 {
-	enum lines_event event;
+	enum lines_event event = self->peeked;
+	if (self->has_peeked) {
+		self->has_peeked = false;
+		return event;
+	}
 	do
 		event = lines_next(&self->in, wait_ms, why);
 	while (event == LINES_LINE && lines_is_blank(&self->in));
@@ -257,6 +263,17 @@ static enum exit_code resume(struct batch *self, struct failure *why)
 	return code;
 }
 
+/* Is there a line left? A model is not loaded for none. */
+static enum exit_code peek(struct batch *self, struct failure *why)
+{
+	self->peeked = next_line(self, LINES_FOREVER, why);
+	self->has_peeked = true;
+	self->is_ended = self->peeked == LINES_END;
+	if (self->peeked == LINES_INTERRUPTED)
+		return interrupt_code();
+	return self->peeked == LINES_FAILED ? why->code : EXIT_DONE;
+}
+
 /* ---- the command ---- */
 
 static enum exit_code open_input(struct batch *self, struct failure *why)
@@ -297,6 +314,8 @@ static enum exit_code prepare(struct batch *self, struct failure *why)
 		lines_count(self->fd, &self->view.total);
 	if (code == EXIT_DONE && self->options->flags & OPTION_RESUME)
 		code = resume(self, why);
+	if (code == EXIT_DONE)
+		code = peek(self, why);
 	return code == EXIT_DONE ? interrupt_code() : code;
 }
 
@@ -369,9 +388,9 @@ enum exit_code cmd_batch(const struct options *options, struct console *console,
 	enum exit_code code = engine_require_model(options, why);
 	if (code == EXIT_DONE)
 		code = prepare(&self, why);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !self.is_ended)
 		code = engine_find(&engine, options, console, why);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !self.is_ended)
 		code = engine_load(&engine, options, console, why);
 	if (code == EXIT_DONE)
 		code = run(&self, &engine, why);
