@@ -2,6 +2,8 @@
 #include "batchjson.h"
 
 #include <limits.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "utf8.h"
 
@@ -35,6 +37,50 @@ static inf_status parse(json_tokener *tokener, const char *bytes, size_t len, js
 	return st;
 }
 
+/* A number as JSON has it, so without leading zeros. */
+static bool fits(const char *number, size_t len)
+{
+	bool is_negative = *number == '-';
+	const char *most = is_negative ? "-9223372036854775808" : "18446744073709551615";
+	size_t most_len = strlen(most);
+	for (size_t i = 0; i < len; i++)
+		if (number[i] == '.' || number[i] == 'e' || number[i] == 'E')
+			return true;
+	return len < most_len || (len == most_len && memcmp(number, most, len) <= 0);
+}
+
+static size_t number_length(const char *bytes, size_t len)
+{
+	size_t n = 0;
+	while (n < len && bytes[n] && strchr("+-.0123456789eE", bytes[n]))
+		n++;
+	return n;
+}
+
+static size_t string_length(const char *bytes, size_t len)
+{
+	size_t n = 1;
+	while (n < len && bytes[n] != '"')
+		n += 1 + (bytes[n] == '\\');
+	return n + 1;
+}
+
+/* json-c makes the largest integer there is of one that is larger, and does not say so. The bytes are JSON. */
+static inf_status check_integers(const char *bytes, size_t len, inf_error *err)
+{
+	for (size_t at = 0, n; at < len; at += n) {
+		n = 1;
+		if (bytes[at] == '"')
+			n = string_length(bytes + at, len - at);
+		else if (bytes[at] == '-' || (bytes[at] >= '0' && bytes[at] <= '9'))
+			n = number_length(bytes + at, len - at);
+		if (bytes[at] != '"' && n > 1 && !fits(bytes + at, n))
+			return inf_fail(err, INF_E_INVALID, "number", "byte %zu: the integer does not fit into 64 bits: write it as a "
+					"text", at);
+	}
+	return INF_OK;
+}
+
 inf_status batchjson_parse(const char *bytes, size_t len, json_object **out, inf_error *err)
 {
 	size_t good = utf8_check(bytes, len);
@@ -46,8 +92,15 @@ inf_status batchjson_parse(const char *bytes, size_t len, json_object **out, inf
 	json_tokener *tokener = json_tokener_new_ex(BATCHJSON_DEPTH);
 	if (!tokener)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "no memory to read the line");
-	inf_status st = parse(tokener, bytes, len, out, err);
+	json_object *root = NULL;
+	inf_status st = parse(tokener, bytes, len, &root, err);
 	json_tokener_free(tokener);
+	if (st == INF_OK)
+		st = check_integers(bytes, len, err);
+	if (st != INF_OK)
+		json_object_put(root);
+	else
+		*out = root;
 	return st;
 }
 

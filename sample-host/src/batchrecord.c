@@ -41,9 +41,24 @@ static void add_string(struct text *out, const char *key, const char *bytes, siz
 	text_puts(out, "\"");
 }
 
+/* json-c escapes neither DEL nor C1; in its JSON they can only be in strings. */
+static void add_printed(struct text *out, const char *json)
+{
+	uint32_t code;
+	for (size_t at = 0, n, len = strlen(json); at < len; at += n) {
+		n = utf8_next(json + at, len - at, &code);
+		if (code >= 0x7f && code < 0xa0)
+			text_printf(out, "\\u%04" PRIx32, code);
+		else
+			text_add(out, json + at, n);
+	}
+}
+
 static void begin(struct text *out, const char *id, size_t index)
 {
-	text_printf(out, "{\"id\":%s,\"index\":%zu,", id, index);
+	text_puts(out, "{\"id\":");
+	add_printed(out, id);
+	text_printf(out, ",\"index\":%zu,", index);
 }
 
 bool batch_answer_add_call(struct batch_answer *self, const char *bytes, size_t len)
@@ -70,8 +85,11 @@ void batchrecord_add_answer(struct text *out, const char *id, size_t index, cons
 		text_puts(out, ",");
 		add_string(out, "reasoning", text_string(&answer->reasoning), answer->reasoning.len);
 	}
-	if (answer->calls.len)
-		text_printf(out, ",\"tool_calls\":[%s]", text_string(&answer->calls));
+	if (answer->calls.len) {
+		text_puts(out, ",\"tool_calls\":[");
+		add_printed(out, text_string(&answer->calls));
+		text_puts(out, "]");
+	}
 	text_puts(out, ",");
 	add_string(out, "finish", finish, strlen(finish));
 	text_printf(out, ",\"prompt_tokens\":%" PRId64 ",\"generated_tokens\":%" PRId64 "}\n", result->prompt_tokens,

@@ -58,7 +58,7 @@ struct batch {
 static bool put_error(struct batch *self, size_t index, const char *id, const inf_error *error)
 {
 	struct text record = TEXT_INIT(BATCHRECORD_MAX);
-	if (!self->has_failed) {
+	if (!self->has_failed || index < self->first_failed) {
 		self->has_failed = true;
 		self->first_failed = index;
 		self->first_error = *error;
