@@ -37,16 +37,42 @@ static inf_status parse(json_tokener *tokener, const char *bytes, size_t len, js
 	return st;
 }
 
-/* A number as JSON has it, so without leading zeros. */
-static bool fits(const char *number, size_t len)
+static size_t skip_digits(const char *bytes, size_t len, size_t at)
 {
-	bool is_negative = *number == '-';
-	const char *most = is_negative ? "-9223372036854775808" : "18446744073709551615";
+	while (at < len && bytes[at] >= '0' && bytes[at] <= '9')
+		at++;
+	return at;
+}
+
+/* As RFC 8259 has it; *is_integer is without fraction and exponent. */
+static bool is_number(const char *bytes, size_t len, bool *is_integer)
+{
+	size_t begin = bytes[0] == '-', end = skip_digits(bytes, len, begin);
+	if (end == begin || (bytes[begin] == '0' && end > begin + 1))
+		return false;
+	*is_integer = end == len;
+	if (end < len && bytes[end] == '.') {
+		begin = end + 1;
+		end = skip_digits(bytes, len, begin);
+		if (end == begin)
+			return false;
+	}
+	if (end < len && (bytes[end] == 'e' || bytes[end] == 'E')) {
+		begin = end + 1;
+		begin += begin < len && (bytes[begin] == '+' || bytes[begin] == '-');
+		end = skip_digits(bytes, len, begin);
+		if (end == begin)
+			return false;
+	}
+	return end == len;
+}
+
+/* An integer; no leading zeros. */
+static bool fits(const char *bytes, size_t len)
+{
+	const char *most = bytes[0] == '-' ? "-9223372036854775808" : "18446744073709551615";
 	size_t most_len = strlen(most);
-	for (size_t i = 0; i < len; i++)
-		if (number[i] == '.' || number[i] == 'e' || number[i] == 'E')
-			return true;
-	return len < most_len || (len == most_len && memcmp(number, most, len) <= 0);
+	return len < most_len || (len == most_len && memcmp(bytes, most, len) <= 0);
 }
 
 static size_t number_length(const char *bytes, size_t len)
@@ -65,18 +91,32 @@ static size_t string_length(const char *bytes, size_t len)
 	return n + 1;
 }
 
-/* json-c makes the largest integer there is of one that is larger, and does not say so. The bytes are JSON. */
-static inf_status check_integers(const char *bytes, size_t len, inf_error *err)
+static inf_status check_number(const char *bytes, size_t len, size_t at, inf_error *err)
+{
+	bool is_integer = false;
+	if (!is_number(bytes, len, &is_integer))
+		return inf_fail(err, INF_E_INVALID, "number", "not JSON: byte %zu: such a number is not known to JSON", at);
+	if (is_integer && !fits(bytes, len))
+		return inf_fail(err, INF_E_INVALID, "number", "byte %zu: the integer does not fit into 64 bits: write it as a text", at);
+	return INF_OK;
+}
+
+/* json-c takes NaN and "1." for numbers, and of an integer that is too large it makes the largest there is. So look at the
+ * numbers of what it read; out of strings, an N or I can only begin NaN and Infinity. */
+static inf_status check_numbers(const char *bytes, size_t len, inf_error *err)
 {
 	for (size_t at = 0, n; at < len; at += n) {
+		char first = bytes[at];
+		inf_status st = INF_OK;
 		n = 1;
-		if (bytes[at] == '"')
+		if (first == '"') {
 			n = string_length(bytes + at, len - at);
-		else if (bytes[at] == '-' || (bytes[at] >= '0' && bytes[at] <= '9'))
+		} else if (first == 'N' || first == 'I' || first == '-' || (first >= '0' && first <= '9')) {
 			n = number_length(bytes + at, len - at);
-		if (bytes[at] != '"' && n > 1 && !fits(bytes + at, n))
-			return inf_fail(err, INF_E_INVALID, "number", "byte %zu: the integer does not fit into 64 bits: write it as a "
-					"text", at);
+			st = check_number(bytes + at, n, at, err);
+		}
+		if (st != INF_OK)
+			return st;
 	}
 	return INF_OK;
 }
@@ -96,7 +136,7 @@ inf_status batchjson_parse(const char *bytes, size_t len, json_object **out, inf
 	inf_status st = parse(tokener, bytes, len, &root, err);
 	json_tokener_free(tokener);
 	if (st == INF_OK)
-		st = check_integers(bytes, len, err);
+		st = check_numbers(bytes, len, err);
 	if (st != INF_OK)
 		json_object_put(root);
 	else

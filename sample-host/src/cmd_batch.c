@@ -364,7 +364,7 @@ static enum exit_code sum_up(struct batch *self, enum exit_code code, struct fai
 		return code;
 	batchout_keep(&self->out);
 	batchview_describe(&self->view, &text);
-	if (self->view.progress.console)
+	if (self->view.progress.console && self->view.done > self->view.held)
 		console_notice(self->console, STYLE_DIM, "%s", text_string(&text));
 	text_release(&text);
 	return self->view.failed ? fail_lines(self, why) : EXIT_DONE;
