@@ -124,8 +124,9 @@ int gr_delivery_token(struct gr_delivery *self, const struct gr_wire_event *even
 	count(self, predicted);
 	if (deliver_held(self) != 0)
 		return -1;
+	self->stop.dormant = predicted <= self->params->min_tokens;
 	int32_t stop = stop_token_index(self, token.id);
-	if (stop >= 0)
+	if (stop >= 0 && !self->stop.dormant)
 		return stop_at_token(self, stop);
 	if (token.text_len)
 		return deliver(self, token);
