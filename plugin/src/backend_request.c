@@ -162,6 +162,11 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	completion.prompt_count = prompt->count;
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
+	if (r->options.slot >= 0) {
+		/* No event but the final one tells, and the call may leave before that. */
+		r->result.slot = r->options.slot;
+		r->result.flags |= INF_RESULT_FLAG_SLOT;
+	}
 	inf_status st = gr_wire_encode_completion(body, &completion, r->call.err);
 	if (st == INF_E_NO_MEMORY || st == INF_E_INTERNAL)
 		inf_fail(r->call.err, st, "no_memory", "out of memory for the request");
