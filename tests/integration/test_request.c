@@ -438,6 +438,41 @@ START_TEST(slot_is_the_one_that_was_asked_for)
 }
 END_TEST
 
+/* Of two slots, both calls want the first: the inner one, begun from a callback of the outer one, waits for its end. */
+static int32_t INF_CALL ask_again(void *user, const inf_token *token)
+{
+	struct world *w = user;
+	const inf_kv pair = { "slot", "0" };
+	inf_gen_params params = sink_params(&w->sink, 3);
+	if (w->sink.calls)
+		return INF_CONTINUE;
+	ck_assert_uint_eq(token->count, 1);
+	params.flags = INF_GEN_FLAG_NO_WAIT;
+	params.options = &pair;
+	params.option_count = 1;
+	w->sink.thread = pthread_self();
+	inf_status st = harness_generate(w->session, "hello", &params, &w->result, &w->err);
+	ck_assert_msg(st == INF_OK, "%s", w->err.message);
+	return INF_CONTINUE;
+}
+
+START_TEST(slot_that_is_busy_is_waited_for)
+{
+	struct world *w = open_world("counter", 2);
+	const inf_kv pair = { "slot", "0" };
+	inf_gen_result result = { .struct_size = sizeof result };
+	const inf_gen_params params = {
+		.struct_size = sizeof params, .max_tokens = 300, .on_token = ask_again, .user = w, .options = &pair, .option_count = 1,
+	};
+	ck_assert_int_eq(harness_generate(w->session, "hello", &params, &result, &w->err), INF_OK);
+	ck_assert_int_eq(result.generated_tokens, 300);
+	ck_assert_int_eq(result.slot, 0);
+	ck_assert_str_eq(w->sink.text, " one two three");
+	ck_assert_int_eq(w->result.slot, 0);
+	close_world(w);
+}
+END_TEST
+
 START_TEST(cached_tokens_are_known_when_the_stream_is_left_early)
 {
 	struct world *w = open_world("counter", 1);
@@ -460,5 +495,5 @@ RUN_SUITE("request", 120, min_tokens_counts_the_tokens_of_a_split_character, min
 	  min_tokens_holds_off_an_end_that_would_come_first, min_tokens_lets_stops_before_it_pass,
 	  min_tokens_leaves_the_sampling_alone, max_tokens_is_exact, seeds_decide_the_text,
 	  constrained_output_is_what_was_asked_for, options_reach_the_server, options_have_their_effect,
-	  options_that_make_no_sense_are_refused_by_name, slot_is_the_one_that_was_asked_for,
+	  options_that_make_no_sense_are_refused_by_name, slot_is_the_one_that_was_asked_for, slot_that_is_busy_is_waited_for,
 	  cached_tokens_are_known_when_the_stream_is_left_early)
