@@ -33,6 +33,7 @@ struct one {
 	const struct classify *all;
 	const struct gr_input *input;
 	inf_gen_params gen;
+	struct gr_request_options options;
 	struct gr_wire_completion sampling;	/* as the host wants it */
 	struct gr_wire_choice choice;		/* what it came to */
 	float *logprobs;			/* NULL = not asked for */
@@ -75,7 +76,9 @@ static inf_status ask(struct one *one, struct gr_call *call, const struct gr_wir
 static struct gr_wire_completion unbent(const struct one *one, float temperature, const struct gr_wire_probe *probe)
 {
 	return (struct gr_wire_completion){
-		.prompt = one->sampling.prompt, .prompt_count = one->sampling.prompt_count, .max_tokens = 1,
+		.prompt = one->sampling.prompt, .prompt_count = one->sampling.prompt_count,
+		.prompt_text = one->sampling.prompt_text, .prompt_text_len = one->sampling.prompt_text_len,
+		.media = one->sampling.media, .media_count = one->sampling.media_count, .max_tokens = 1,
 		.seed = one->sampling.seed, .temperature = temperature, .top_p = 1, .repeat_penalty = 1,
 		.cache_prompt = one->sampling.cache_prompt, .probe = probe,
 	};
@@ -248,6 +251,7 @@ static void translate(struct one *one, const struct gr_call *call, const struct 
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&one->sampling, &one->gen, &call->model->file.sampling, seed);
 	gr_prompt_put(prompt, &one->sampling);
+	one->sampling.options = &one->options;
 	one->sampling.max_tokens = 1;
 	if (one->all->places)
 		one->sampling.repeat_penalty = 1;	/* the file's; it would divide the raise */
@@ -310,7 +314,7 @@ static inf_status check_gen(struct one *one, const inf_gen_params *gen, inf_erro
 	inf_status st = gr_sampling_check(&one->gen, gen, GR_GEN_FIELDS, gr_input_gen_flags(one->input),
 					  all->model->file.vocab_size, err);
 	if (st == INF_OK)
-		st = gr_options_parse_request(gr_options_table(gr_profile.name), one->gen.options, one->gen.option_count, err);
+		st = gr_input_options(&one->options, one->all->model, &one->gen, err);
 	bool repeats = one->gen.repeat_penalty > 1 || one->gen.repeat_penalty < 1;
 	if (st == INF_OK && all->places && one->gen.set & INF_GEN_SET_REPEAT_PENALTY && repeats)
 		return inf_fail(err, INF_E_UNSUPPORTED, "repeat_penalty", "repeat_penalty cannot be applied to candidates: leave it "

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chat.h"
+#include "sampling.h"
 #include "utf8.h"
 
 void gr_input_release(struct gr_input *self)
@@ -127,4 +128,17 @@ inf_status gr_input_prompt_or_text(const struct gr_input *self, struct gr_call *
 	if (self->messages)
 		return gr_prompt_from_messages(out, call, self->messages, self->message_count, self->media.items);
 	return gr_prompt_from_text(out, call, self->text, self->text_len, gen_flags);
+}
+
+inf_status gr_input_options(struct gr_request_options *out, const inf_model *model, const inf_gen_params *params,
+			    inf_error *err)
+{
+	inf_status st = gr_options_parse_request(out, gr_options_table(gr_profile.name), params->options,
+						 params->option_count, err);
+	if (st == INF_OK)
+		st = gr_sampling_check_bias(out->logit_bias, model->file.vocab_size, err);
+	if (st == INF_OK && out->slot >= model->info.parallel_slots)
+		st = inf_fail(err, INF_E_INVALID, "option_value", "option slot: %d, but the model has the slots 0..%d",
+			      out->slot, model->info.parallel_slots - 1);
+	return st;
 }

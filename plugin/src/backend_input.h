@@ -27,6 +27,9 @@ inf_status gr_input_read(struct gr_input *out, const inf_model *model, const inf
 			 const inf_gen_params **params, inf_error *err);
 void gr_input_release(struct gr_input *self);	/* accepts NULL */
 
+/* The options of a request; their text is the host's. */
+inf_status gr_input_options(struct gr_request_options *out, const inf_model *model, const inf_gen_params *params,
+			    inf_error *err);
 /* INF_GEN_FLAG_* that mean something for such an input. */
 uint32_t gr_input_gen_flags(const struct gr_input *self);
 /* The ids of its tokens; INF_E_UNSUPPORTED ("media") where there are media, for callers that need ids. */

@@ -82,7 +82,8 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 				 inf_error *err)
 {
 	*out = (struct gr_wire_event){
-		.id = -1, .text = "", .predicted = -1, .evaluated = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1,
+		.id = -1, .text = "", .predicted = -1, .evaluated = -1, .cached = -1, .slot = -1, .prefill_ms = -1,
+		.decode_ms = -1,
 	};
 	json_object_put(self->root);
 	self->root = NULL;
@@ -100,8 +101,9 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		gr_json_read_error(found, &out->error);
 	} else if ((found = gr_json_member(root, "stop_type", json_type_string))) {
 		read_final(root, found, out);
-	} else if (!gr_json_member(root, "prompt_progress", json_type_object) &&
-		   (found = gr_json_member(root, "content", json_type_string))) {
+	} else if ((found = gr_json_member(root, "prompt_progress", json_type_object))) {
+		out->cached = gr_json_count(found, "cache");
+	} else if ((found = gr_json_member(root, "content", json_type_string))) {
 		if (!gr_json_is_utf8(found))
 			return gr_json_bad_answer(err, data, len, "holds text that is not UTF-8");
 		read_token(root, found, out);

@@ -58,6 +58,11 @@ struct words {
 	size_t count;
 };
 
+struct ids {
+	int32_t *items;			/* owned */
+	size_t count;
+};
+
 struct options {
 	enum command command;
 	enum command topic;		/* of help; COMMAND_NONE = all */
@@ -73,10 +78,12 @@ struct options {
 	struct words settings;		/* of --set */
 	struct words stop_strings;
 	struct words images, sounds;	/* files */
-	int32_t *stop_tokens;		/* owned */
+	struct ids stop_tokens, suppress_tokens;
 	int32_t *candidates;		/* owned */
 	size_t candidate_count;
 	int32_t top;			/* likeliest tokens to show */
+	const char *schema_file, *grammar_file;	/* NULL = none, "-" = standard input */
+	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
 	char *adapter_path;		/* owned, absolute */
@@ -94,7 +101,7 @@ enum option_kind {
 	OPTION_REAL,		/* float in min..max */
 	OPTION_SEED,		/* gen.seed */
 	OPTION_LAYERS,		/* load.gpu_layers */
-	OPTION_TOKEN,		/* gen.stop_tokens */
+	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
 	OPTION_IDS,		/* candidates */
 };
