@@ -455,3 +455,8 @@ inf_status gr_options_parse_request(struct gr_request_options *out, const inf_op
 			out->numbers[out->number_count++] = all.numbers[i];
 	return INF_OK;
 }
+
+bool gr_options_bend(const struct gr_request_options *self)
+{
+	return self && (self->number_count || self->dry_sequence_breakers || self->samplers || self->logit_bias);
+}
