@@ -197,7 +197,8 @@ static inf_status read_candidates(struct one *one, struct gr_call *call, struct 
 static bool is_greedy(const struct gr_wire_completion *s)
 {
 	return !(s->temperature > 0) && !(s->frequency_penalty > 0 || s->frequency_penalty < 0) &&
-	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos && !gr_options_bend(s->options);
+	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos &&
+	       !gr_options_bend(s->options);
 }
 
 static inf_status sample_candidate(struct one *one, struct gr_call *call, const struct gr_wire_choice *scores)
