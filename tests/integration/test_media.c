@@ -317,7 +317,8 @@ START_TEST(message_of_an_image_alone_is_answered)
 END_TEST
 
 /* ---- what is not taken ----------------------------------------------------------------------------------------- */
-static void expect_refusal(struct world *w, const struct message *m, inf_status status, const char *reason, const char *word)
+static void expect_refusal(struct world *w, const struct message *m, inf_status status, const char *reason,
+			   const char *word)
 {
 	inf_status st = chat_with(w, m, 1, 0);
 	ck_assert_msg(st == status, "%d, wanted %d: %s", st, status, st == INF_OK ? w->text : w->err.message);
@@ -400,7 +401,8 @@ START_TEST(text_that_the_server_would_obey_is_refused_beside_media)
 	expect_refusal(&w, &m, INF_E_UNSUPPORTED, "chat_special_text", "special token");
 
 	char *props = harness_ask_server(harness_server_pid(), "/props", NULL);
-	ck_assert_int_eq(sscanf(strstr(props, "\"media_marker\":") + strlen("\"media_marker\":"), "\"%63[^\"]", marker), 1);
+	const char *at = strstr(props, "\"media_marker\":");
+	ck_assert(at && sscanf(at, "\"media_marker\":\"%63[^\"]", marker) == 1);
 	snprintf(text, sizeof text, "Here is %s another.", marker);
 	say(&m, "user", text);
 	answer(&w, &m, 1);
