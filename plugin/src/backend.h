@@ -87,6 +87,13 @@ struct gr_model_log {
 	bool loss_told;
 };
 
+/* Since the load, as in inf_metrics_report. */
+struct gr_counters {
+	uint64_t requests, failed, cancelled, refused;
+	uint64_t prompt_tokens, cached_tokens, generated_tokens, prefill_ns, decode_ns;
+	int32_t restarts;
+};
+
 struct inf_model {
 	struct inf_instance *instance;
 	struct gr_gguf file;
@@ -101,6 +108,7 @@ struct inf_model {
 	struct gr_rundir rundir;
 	struct gr_supervisor *server;	/* NULL = the last start failed */
 	struct gr_oom before;		/* when it was started */
+	int64_t started_ms;		/* then, too */
 	atomic_bool killed;		/* we did it */
 	struct gr_http *http;
 	char media_marker[64];		/* of this start of the server; "" = it takes no media */
@@ -115,6 +123,8 @@ struct inf_model {
 	struct gr_restart restart;
 	inf_error death;		/* why there is no server, where that is known; code INF_OK = not so */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
+	struct gr_counters counters;
+	struct gr_call *calls;		/* in flight; each on the stack of its caller */
 };
 
 /* What the server's stream tells about a token. */
@@ -131,10 +141,15 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
+extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
+extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
+extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
 extern const inf_embed gr_embed_table;		/* backend_embed.c */
 extern const inf_rerank gr_rerank_table;	/* backend_rerank.c */
+extern const inf_streams gr_streams_table;	/* backend_stream.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
@@ -176,6 +191,8 @@ inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, co
 inf_status gr_model_check_task(const inf_model *model, enum gr_task task, const char *what, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
+/* The same for one that will generate: keeps its error for err(), and leaves. Returns st; *err gets the error. */
+inf_status gr_model_finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */
 struct gr_progress {
 	int32_t (*on_progress)(void *user, const inf_progress *progress);	/* may be NULL */
@@ -221,6 +238,16 @@ inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *er
 inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err);
 /* Sleep of the machine before this is of no concern. */
 void gr_server_remember_clocks(inf_model *self);
+
+/* ---- backend_metrics.c ---- */
+/* A request waited for a slot, and got it or not. */
+void gr_metrics_begin(inf_model *self, inf_status st);
+/* One that had a slot is over. */
+void gr_metrics_end(inf_model *self, inf_status st);
+/* What it took. */
+void gr_metrics_add(inf_model *self, const inf_gen_result *result);
+/* The server was started again. */
+void gr_metrics_restart(inf_model *self);
 
 /* ---- backend_environment.c ---- */
 /* The environment of a server that is started at a place; place->library_path is filled in from the host's. */

@@ -72,9 +72,7 @@ static int on_poll(void *user)
 static inf_status context_full(struct request *r, int64_t prompt_tokens)
 {
 	r->result.prompt_tokens = prompt_tokens;
-	return inf_fail(r->call.err, INF_E_CONTEXT_FULL, "context_full",
-			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
-			"load the model with a larger context", (long long)prompt_tokens, r->call.model->info.context_len);
+	return gr_prompt_too_long(&r->call, prompt_tokens);
 }
 
 static inf_status refused(struct request *r, int code, const struct gr_buf *body)
@@ -156,12 +154,7 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&completion, &r->params, &r->call.model->file.sampling, seed);
-	completion.prompt = prompt->ids;
-	completion.prompt_count = prompt->count;
-	completion.prompt_text = prompt->text;
-	completion.prompt_text_len = prompt->text_len;
-	completion.media = prompt->media;
-	completion.media_count = prompt->media_count;
+	gr_prompt_put(prompt, &completion);
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
 	inf_status st = gr_wire_encode_completion(body, &completion, r->call.err);
@@ -190,13 +183,12 @@ static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	r->result.prompt_tokens = (int64_t)prompt->count;	/* with media only the server counts them */
-	if (!prompt->count && !prompt->text)
-		return inf_fail(r->call.err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
-	if (prompt->count >= (size_t)r->call.model->info.context_len)
-		return context_full(r, (int64_t)prompt->count);
+	inf_status st = gr_prompt_check(prompt, &r->call);
+	if (st != INF_OK)
+		return st;
 	gr_sse_init(&r->sse, on_event, r);
 	r->wire = gr_wire_stream_new();
-	inf_status st = r->wire ? encode(r, prompt, &body) :
+	st = r->wire ? encode(r, prompt, &body) :
 				  inf_fail(r->call.err, INF_E_NO_MEMORY, "no_memory", "out of memory for the stream");
 	if (st == INF_OK)
 		st = exchange(r, &body);
@@ -265,13 +257,17 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 					  model->file.vocab_size, err);
 	if (st == INF_OK)
 		st = gr_options_parse_request(options, r.params.options, r.params.option_count, err);
+	r.call.on_poll = r.params.on_poll;
+	r.call.user = r.params.user;
+	r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
+	if (st == INF_OK)
+		st = gr_call_list(&r.call, r.params.request_id, err);
 	if (st == INF_OK) {
-		r.call.on_poll = r.params.on_poll;
-		r.call.user = r.params.user;
-		r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
 		st = gr_call_run(&r.call, &work);
+		gr_call_unlist(&r.call);
 	}
 	finish_result(&r, st);
+	gr_metrics_add(model, &r.result);
 	gr_delivery_release(&r.delivery);
 	inf_write_struct(result, &r.result, sizeof r.result);
 	return st;

@@ -36,6 +36,11 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 /* media: those of all messages, in their order. */
 inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
 				   size_t count, const struct gr_wire_media *media);
+/* A prompt that can be continued. INF_E_INVALID for an empty one, INF_E_CONTEXT_FULL. */
+inf_status gr_prompt_check(const struct gr_prompt *self, const struct gr_call *call);
+/* Into a request, which borrows it. */
+void gr_prompt_put(const struct gr_prompt *self, struct gr_wire_completion *out);
+inf_status gr_prompt_too_long(const struct gr_call *call, int64_t tokens);
 /* Does the stream show this token's id? Hidden: its text ends inside a character. */
 inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out);
 

@@ -26,6 +26,7 @@ enum command {
 	COMMAND_TOKENIZE,
 	COMMAND_EMBED,
 	COMMAND_RERANK,
+	COMMAND_CLASSIFY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -73,6 +74,9 @@ struct options {
 	struct words stop_strings;
 	struct words images, sounds;	/* files */
 	int32_t *stop_tokens;		/* owned */
+	int32_t *candidates;		/* owned */
+	size_t candidate_count;
+	int32_t top;			/* likeliest tokens to show */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
 	char *adapter_path;		/* owned, absolute */
@@ -92,6 +96,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* gen.stop_tokens */
 	OPTION_MEMORY,		/* memories */
+	OPTION_IDS,		/* candidates */
 };
 
 struct option_spec {

@@ -344,7 +344,7 @@ typedef struct inf_gen_params {       /* request                                
   const char *const *stop_strings;    size_t stop_string_count;     /* none empty; the match is not delivered       */
   const char    *json_schema;         /* output is JSON that fits it; "{}" = any object. Not with grammar: INVALID  */
   const char    *grammar;             /* GBNF                                                                       */
-  const char    *request_id;          /* for logs and inf.cancel/1; NULL = none                                     */
+  const char    *request_id;          /* for logs and inf.cancel/1, 1 to 255 bytes; NULL = none                     */
   const inf_kv  *options;             size_t option_count;
   void          *user;
   /* May be NULL: the text is thrown away (warming, benchmarks). Stop => INF_OK, INF_FINISH_CALLER (Go break).
