@@ -259,12 +259,13 @@ static const struct {
 	int32_t last, ids[4];
 	size_t count;
 	int32_t likeliest;
+	const char *text;
 } choices[] = {
-	{ "a no", NO, { MAYBE, YES, NOT }, 3, YES },
-	{ "a no", NO, { SURE, MODEL_EOS, NO, MODEL_BOS }, 4, MODEL_EOS },	/* a control token; one that is 27 below */
-	{ "a", MODEL_BYTE('a'), { SURE }, 1, SURE },
-	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), MODEL_BYTE(0x9f) }, 2, -1 },	/* both hidden, and equal */
-	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), NOT }, 2, NOT },
+	{ "a no", NO, { MAYBE, YES, NOT }, 3, YES, " yes" },
+	{ "a no", NO, { SURE, MODEL_EOS, NO, MODEL_BOS }, 4, MODEL_EOS, "" },	/* a control token; one that is 27 below */
+	{ "a", MODEL_BYTE('a'), { SURE }, 1, SURE, " sure" },
+	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), MODEL_BYTE(0x9f) }, 2, -1, "\xef\xbf\xbd" },	/* both hidden, and equal */
+	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), NOT }, 2, NOT, " not" },
 };
 
 START_TEST(classify_candidates_have_the_probabilities_of_a_world_without_others)
@@ -279,6 +280,7 @@ START_TEST(classify_candidates_have_the_probabilities_of_a_world_without_others)
 		w->params.top = 2;
 		run_well(w);
 		ck_assert(w->results[0].id == choices[c].likeliest || choices[c].likeliest < 0);
+		ck_assert_str_eq(w->texts[0], choices[c].text);
 		ck_assert_uint_eq(w->results[0].logprob_count, choices[c].count);
 		ck_assert_uint_eq(w->results[0].top_count, choices[c].count < 2 ? choices[c].count : 2);
 		for (size_t i = 0; i < choices[c].count; i++)

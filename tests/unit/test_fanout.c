@@ -105,6 +105,7 @@ static void run(struct ic_fanout *fanout, size_t index, void *user)
 		inf_error why = { .struct_size = sizeof why };
 		inf_fail(&why, INF_E_CLOSED, "test", "job %zu", index);
 		ic_fanout_fail(fanout, &why);
+		ic_fanout_stop(fanout);		/* too late */
 	}
 	for (int i = 0; i < w->tells; i++) {
 		struct telling telling = { w, index, i };
