@@ -2,6 +2,7 @@
 #include "batch.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
