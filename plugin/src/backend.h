@@ -18,6 +18,8 @@
 #include "options.h"
 #include "profile.h"
 #include "restart.h"
+#include "rpc_list.h"
+#include "rpc_probe.h"
 #include "rundir.h"
 #include "server.h"
 #include "slots.h"
@@ -33,7 +35,8 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_request.c one generate or chat, backend_files.c the models on disk,
- * backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
+ * backend_rpc.c devices of other machines, backend_diagnose.c what people ask when it does not work, and prompt.c the way of
+ * a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -63,12 +66,20 @@ struct inf_instance {
 	struct gr_server_list list;
 };
 
+/* RPC workers that take layers. */
+struct gr_workers {
+	struct gr_rpc_list list;	/* as the load names them; empty = none */
+	struct gr_rpc_target used[GR_RPC_WORKERS_MAX];	/* the address at which each of them answered */
+	char argument[GR_RPC_WORKERS_MAX * 22];		/* these, as value of --rpc */
+};
+
 /* What a start of the server needs; kept for the next one. All owned. */
 struct gr_start {
 	struct gr_modelset set;
 	struct gr_server_facts facts;
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
+	struct gr_workers workers;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
 	char *devices, *adapter_path;	/* NULL = none */
 	uint64_t adapter_bytes;
@@ -214,6 +225,16 @@ void gr_server_remember_clocks(inf_model *self);
 void gr_instance_child_env(const inf_instance *self, const struct gr_launch_place *place, struct gr_strv *out);
 /* Log what of the host's environment a server gets that can change what it does, and what is kept from it. */
 void gr_instance_tell_env(const inf_instance *self, const struct gr_launch_place *place);
+
+/* ---- backend_rpc.c ---- */
+/* Find the workers of self->start, and that each of them is free. */
+inf_status gr_rpc_find(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Add their devices to the choice. */
+inf_status gr_rpc_take(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Is it a reason of these two that a worker is not there now, so that nothing was started? */
+bool gr_rpc_is_away(const char *reason);
+/* Which of them is to blame for the end of the server: ": NAME (WHY), ...", all where none can be told. */
+void gr_rpc_blame(const inf_model *self, char *out, size_t cap);
 
 /* ---- backend_death.c ---- */
 /* Before a server starts. */

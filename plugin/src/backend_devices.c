@@ -39,7 +39,8 @@ static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t nee
 	query.wish = start->devices;
 	query.need_bytes = need_bytes;
 	gr_devices_release(self);
-	gr_profile.devices.choose(&query, &self->devices);
+	if (gr_profile.devices.choose)	/* else all devices are those of other machines */
+		gr_profile.devices.choose(&query, &self->devices);
 	if (self->devices.memory_count)
 		self->devices.memory[0].reserve_bytes += start->adapter_bytes;
 }
@@ -146,6 +147,20 @@ static inf_status wait_for_memory(inf_model *self, struct patience *p)
 	return INF_OK;
 }
 
+/* Workers are of use without a device of this machine, where that is allowed to be missing. */
+static inf_status add_workers(inf_model *self, const struct gr_progress *progress, inf_error *err)
+{
+	char text[GR_REFUSAL_TEXT_MAX];
+	if (self->devices.refusal.code && !(self->start->flags & INF_LOAD_FLAG_ALLOW_CPU))
+		return INF_OK;
+	if (self->devices.refusal.code) {
+		gr_refusal_text(&self->devices.refusal, text);
+		gr_log(self->instance, INF_LOG_WARN, "only RPC workers get layers: %s", text);
+		gr_devices_release(self);
+	}
+	return gr_rpc_take(self, progress, err);
+}
+
 static inf_status choose_and_fit(inf_model *self, const struct gr_progress *progress, inf_error *err)
 {
 	int64_t now = gr_now_ms();
@@ -154,6 +169,8 @@ static inf_status choose_and_fit(inf_model *self, const struct gr_progress *prog
 	struct gr_fit_plan fits;
 	for (;;) {
 		inf_status st = ask_and_choose(self, progress, err);
+		if (st == INF_OK && self->start->workers.list.count)
+			st = add_workers(self, progress, err);
 		if (st != INF_OK)
 			return st;
 		if (self->devices.refusal.code || plan->fit != GR_FIT_AUTO)
@@ -180,10 +197,15 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 {
 	struct gr_launch_plan *plan = &self->start->plan;
 	bool allow_cpu = self->start->flags & INF_LOAD_FLAG_ALLOW_CPU;
+	bool remote = self->start->workers.list.count;
+	inf_status st = INF_OK;
 	self->device = "none";
-	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
+	if ((!gr_profile.devices.choose && !remote) || plan->gpu_layers == 0)
 		return INF_OK;
-	inf_status st = choose_and_fit(self, progress, err);
+	if (remote)
+		st = gr_rpc_find(self, progress, err);
+	if (st == INF_OK)
+		st = choose_and_fit(self, progress, err);
 	if (st != INF_OK)
 		return st;
 	if (self->devices.refusal.code) {
@@ -196,13 +218,15 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 	}
 	if (self->devices.env.failed)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
-	gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
+	if (self->devices.text[0])
+		gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
 	if (self->devices.unseen_bytes)
 		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
+	plan->rpc = remote && plan->gpu_layers ? self->start->workers.argument : NULL;
 	if (plan->gpu_layers == 0)	/* only where the CPU is allowed */
 		gr_devices_release(self);
 	else
-		self->device = allow_cpu && !gr_profile.question.env ? NULL : self->devices.argument;
+		self->device = allow_cpu && gr_profile.devices.choose && !gr_profile.question.env ? NULL : self->devices.argument;
 	return INF_OK;
 }
 
@@ -266,7 +290,8 @@ static inf_status judge(inf_model *self, const struct gr_devlog *log, inf_error 
 		return inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
 				"llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
 				"llama-server", self->device);
-	gr_profile.devices.verify(&self->devices, log, &refusal);
+	if (self->devices.finding)
+		gr_profile.devices.verify(&self->devices, log, &refusal);
 	if (!refusal.code)
 		return INF_OK;
 	gr_refusal_text(&refusal, text);
@@ -347,6 +372,8 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 		st = inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is being started again: ask again");
 	else if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
+	else if (!model->devices.finding && model->devices.argument[0])
+		st = inf_fail(err, INF_E_UNAVAILABLE, "rpc_only", "the model runs on RPC workers only: see info() for their devices");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else

@@ -143,8 +143,14 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	start->flags = params->flags;
 	if (!copy_text(params->devices, &start->devices) || !copy_text(params->adapter_path, &start->adapter_path))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	return gr_options_parse_load(&start->options, gr_options_table(gr_profile.name), params->options,
-				     params->option_count, err);
+	inf_status st = gr_options_parse_load(&start->options, gr_options_table(gr_profile.name), params->options,
+					      params->option_count, err);
+	if (st == INF_OK && start->options.rpc_servers)
+		st = gr_rpc_list_parse(&start->workers.list, start->options.rpc_servers, err);
+	if (st == INF_OK && start->workers.list.count && start->devices && !gr_profile.gpu)
+		st = inf_fail(err, INF_E_INVALID, "devices", "load: devices is \"%.16s\", so the workers of rpc-servers would get nothing: "
+			      "leave one of the two out", start->devices);
+	return st;
 }
 
 static inf_status read_files(struct gr_start *start, const char *path, inf_error *err)
@@ -162,14 +168,15 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 {
 	struct gr_start *start = self->start;
 	struct gr_early early = { progress, 0 };
-	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(), gr_profile.gpu,
-				       err);
+	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(),
+				       gr_profile.gpu || start->workers.list.count, err);
 	start->plan.model_path = start->set.path;
 	start->plan.adapter_path = start->adapter_path;
 	if (st == INF_OK)
 		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
 	if (st == INF_OK)
 		st = gr_launch_check(&start->plan, start->facts.features, start->facts.file.path, err);
+	start->plan.rpc = start->options.rpc_servers = NULL;	/* text of the caller's; the addresses are found for each start */
 	return st;
 }
 

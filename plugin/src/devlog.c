@@ -268,6 +268,23 @@ static void book(struct gr_devlog_device *out, const char *kind, size_t len, uin
 		out->output_bytes = bytes;
 }
 
+/* "RPC0[10.0.0.2:50052]" is the first device of this worker, whatever its place among all devices. */
+static struct gr_devlog_device *remote_device(struct gr_devlog *self, const char *name, size_t name_len, const char *address)
+{
+	const char *digits = name + strcspn(name, "0123456789[");
+	size_t len = strcspn(address, "]");
+	uint64_t skip;
+	if (!take_number(&digits, &skip))
+		return NULL;
+	for (size_t i = 0; i < self->count; i++) {
+		struct gr_devlog_device *at = &self->devices[i];
+		if (strncmp(at->id, "RPC", 3) == 0 && strlen(at->description) == len &&
+		    strncmp(at->description, address, len) == 0 && skip-- == 0)
+			return at;
+	}
+	return device(self, name, name_len);
+}
+
 /* "       ROCm0 model buffer size =  4403.49 MiB"; a remote device has its address behind its name. */
 static bool say_buffer(struct gr_devlog *self, const char *at)
 {
@@ -284,7 +301,7 @@ static bool say_buffer(struct gr_devlog *self, const char *at)
 	skip_spaces(&rest);
 	if (!take_mib(&rest, &bytes) || *rest)
 		return false;
-	struct gr_devlog_device *out = device(self, at, name);
+	struct gr_devlog_device *out = at[name] == '[' ? remote_device(self, at, name, at + name + 1) : device(self, at, name);
 	if (out)
 		book(out, kind, len, bytes);
 	return true;

@@ -33,8 +33,9 @@ struct pattern {
 		    "use another version of it" }
 #define ASKED { INF_E_BACKEND_DIED, "server_killed", "another program asked it to end", \
 		"see who stops llama-server on this machine" }
-#define RPC { INF_E_UNAVAILABLE, "rpc_lost", "a remote device of its RPC backend is gone", \
-	      "start the RPC server again and look at its output" }
+#define RPC { INF_E_UNAVAILABLE, "rpc_worker_lost", "an RPC worker is gone", "start it again and look at its output" }
+#define RPC_VERSION { INF_E_UNAVAILABLE, "rpc_version", "an RPC worker is of another version of llama.cpp", \
+		      "run the version of llama-server on all machines" }
 
 /* The most telling first: the server often says the same thing again in vaguer words. */
 static const struct pattern patterns[] = {
@@ -71,6 +72,11 @@ static const struct pattern patterns[] = {
 	{ "unable to allocate ROCm", LOADING, VRAM },
 	{ "HSA_STATUS_ERROR", ALWAYS, GPU_ERROR },
 	{ "ErrorDeviceLost", ALWAYS, GPU_ERROR },
+	{ "RPC not supported in this build", LOADING,
+	  { INF_E_UNSUPPORTED, "rpc_unsupported", "it was built without RPC",
+	    "use one that has libggml-rpc, or leave rpc-servers out" } },
+	{ "RPC server version mismatch", ALWAYS, RPC_VERSION },
+	{ "RPC handshake failed", ALWAYS, RPC_VERSION },
 	{ "Remote RPC server crashed", ALWAYS, RPC },
 	{ "ggml-rpc.cpp", ALWAYS, RPC },
 	{ "unknown model architecture", LOADING,
@@ -334,6 +340,7 @@ struct gr_diagnosis gr_diagnose(const struct gr_death *death)
 	refine(&cause, death);
 	out.status = death->loading ? cause.status : INF_E_BACKEND_DIED;
 	out.reason = cause.reason;
+	out.meaning = cause.meaning;
 	out.hint = cause.hint;
 	say(&out, death, &cause);
 	return out;

@@ -18,6 +18,7 @@ static const struct {
 	{ GR_FEATURE_VERBOSITY, "-lv," },
 	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
 	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
+	{ GR_FEATURE_RPC, "--rpc " },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -87,6 +88,9 @@ static inf_status plan_layers(struct gr_launch_plan *plan, const inf_load_params
 	if (plan->layers_given || !(params->flags & INF_LOAD_FLAG_ALLOW_CPU))
 		plan->fixed |= GR_FIT_LAYERS_FIXED;
 	plan->gpu_layers = !gpu ? 0 : plan->layers_given ? params->gpu_layers : -1;
+	if (plan->rpc && plan->gpu_layers == 0)
+		return inf_fail(err, INF_E_INVALID, "gpu_layers",
+				"gpu_layers is 0, so the workers of rpc-servers would get nothing: leave one of the two out");
 	return INF_OK;
 }
 
@@ -96,6 +100,7 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
 		.adapter_path = params->adapter_path,
+		.rpc = options->rpc_servers,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
 		.batch_size = options->batch_size,
 		.threads = options->threads,
@@ -125,6 +130,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->rpc && !(features & GR_FEATURE_RPC))
+		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_unsupported",
+				"%s was built without RPC: leave rpc-servers out, or use a llama-server that has --rpc", server);
 	return INF_OK;
 }
 
@@ -177,6 +185,8 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 		add_pair(out, "--cache-type-k", plan->cache_type);
 		add_pair(out, "--cache-type-v", plan->cache_type);
 	}
+	if (plan->rpc)
+		add_pair(out, "--rpc", plan->rpc);	/* before what names the devices of its workers */
 	if (device) {
 		/* An assertion too: the server refuses to start without it. */
 		add_pair(out, "--device", device);

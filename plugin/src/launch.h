@@ -38,6 +38,7 @@ enum {
 	GR_FEATURE_VERBOSITY = 1u << 8,
 	GR_FEATURE_FIT_TARGET = 1u << 9,
 	GR_FEATURE_SLEEP_IDLE = 1u << 10,
+	GR_FEATURE_RPC = 1u << 11,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -46,6 +47,7 @@ uint32_t gr_launch_features(const char *help_text);
 struct gr_launch_plan {
 	const char *model_path;
 	const char *adapter_path;	/* NULL = none */
+	const char *rpc;		/* value of --rpc; NULL = no workers */
 	const char *cache_type;		/* of K and V; NULL = the server's default */
 	int32_t context_len;		/* per slot; 0 = the server's choice */
 	int32_t slots;
@@ -68,8 +70,8 @@ struct gr_launch_plan {
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
-/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported");
- * server: what it is called in the message. */
+/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported",
+ * "rpc_unsupported"); server: what it is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

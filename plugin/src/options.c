@@ -38,6 +38,9 @@ OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms",
 OPTION(log_file, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "log-file", "", "",
        "absolute path of a file that every line of the server is appended to");
 
+/* A worker believes whoever reaches its port. */
+OPTION(rpc_servers, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "rpc-servers", "", "",
+       "RPC workers of llama.cpp that take layers, as host:port,host:port; nothing between is encrypted or authenticated");
 OPTION(queue_depth, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-depth", "0..1024", "1024",
        "calls that may wait for a slot; more are refused as busy");
 OPTION(queue_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-timeout-ms", "1..86400000", "600000",
@@ -56,7 +59,7 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&sleep_idle_seconds, &restart, &log_file
+	&sleep_idle_seconds, &restart, &log_file, &rpc_servers
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
@@ -292,6 +295,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
 		{ &sleep_idle_seconds, NULL, &out->sleep_idle_seconds },
 		{ &restart, NULL, &out->restart },
+		{ &rpc_servers, &out->rpc_servers, NULL },
 		{ &log_file, &out->log_file, NULL },
 	};
 	const size_t slot_count = sizeof slots / sizeof slots[0];

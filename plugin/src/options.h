@@ -42,6 +42,7 @@ struct gr_load_options {
 	int32_t token_timeout_ms;	/* and between two tokens */
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
+	const char *rpc_servers;	/* "host:port,..." of RPC workers; NULL = none. Text of the caller's pairs */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 };
 

@@ -135,10 +135,10 @@ static const struct {
 	{ "0.00.900.000 E ROCm error: out of memory\n", INF_E_NO_VRAM, "vram", "ROCm error: out of memory" },
 	{ "0.00.900.000 E ROCm error: unspecified launch failure\n", INF_E_BACKEND_DIED, "gpu_runtime",
 	  "ROCm error: unspecified launch failure" },
-	{ "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1\n", INF_E_UNAVAILABLE, "rpc_lost",
+	{ "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1\n", INF_E_UNAVAILABLE, "rpc_worker_lost",
 	  "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1" },
 	{ "0.09.000.000 E recv failed (bytes_recv=0, size_to_recv=8)\nRemote RPC server crashed or returned malformed "
-	  "response\n", INF_E_UNAVAILABLE, "rpc_lost", "Remote RPC server crashed or returned malformed response" },
+	  "response\n", INF_E_UNAVAILABLE, "rpc_worker_lost", "Remote RPC server crashed or returned malformed response" },
 	{ "double free or corruption (!prev)\n", INF_E_BACKEND_DIED, "server_crashed", "double free or corruption (!prev)" },
 	{ "malloc(): corrupted top size\n", INF_E_BACKEND_DIED, "server_crashed", "malloc(): corrupted top size" },
 	/* lines for information do not count: they quote the model */
