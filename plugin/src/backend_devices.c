@@ -147,20 +147,6 @@ static inf_status wait_for_memory(inf_model *self, struct patience *p)
 	return INF_OK;
 }
 
-/* Workers are of use without a device of this machine, where that is allowed to be missing. */
-static inf_status add_workers(inf_model *self, const struct gr_progress *progress, inf_error *err)
-{
-	char text[GR_REFUSAL_TEXT_MAX];
-	if (self->devices.refusal.code && !(self->start->flags & INF_LOAD_FLAG_ALLOW_CPU))
-		return INF_OK;
-	if (self->devices.refusal.code) {
-		gr_refusal_text(&self->devices.refusal, text);
-		gr_log(self->instance, INF_LOG_WARN, "only RPC workers get layers: %s", text);
-		gr_devices_release(self);
-	}
-	return gr_rpc_take(self, progress, err);
-}
-
 static inf_status choose_and_fit(inf_model *self, const struct gr_progress *progress, inf_error *err)
 {
 	int64_t now = gr_now_ms();
@@ -169,8 +155,8 @@ static inf_status choose_and_fit(inf_model *self, const struct gr_progress *prog
 	struct gr_fit_plan fits;
 	for (;;) {
 		inf_status st = ask_and_choose(self, progress, err);
-		if (st == INF_OK && self->start->workers.list.count)
-			st = add_workers(self, progress, err);
+		if (st == INF_OK && !self->devices.refusal.code && self->start->workers.list.count)
+			st = gr_rpc_take(self, progress, err);
 		if (st != INF_OK)
 			return st;
 		if (self->devices.refusal.code || plan->fit != GR_FIT_AUTO)
@@ -209,7 +195,7 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 	if (st != INF_OK)
 		return st;
 	if (self->devices.refusal.code) {
-		if (allow_cpu)
+		if (allow_cpu && !remote)	/* workers that are asked for are not passed over in silence */
 			plan->gpu_layers = 0;
 		else
 			st = refuse(&self->devices.refusal, err);
@@ -290,7 +276,7 @@ static inf_status judge(inf_model *self, const struct gr_devlog *log, inf_error 
 		return inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
 				"llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
 				"llama-server", self->device);
-	if (self->devices.finding)
+	if (gr_profile.devices.verify)
 		gr_profile.devices.verify(&self->devices, log, &refusal);
 	if (!refusal.code)
 		return INF_OK;
@@ -372,8 +358,6 @@ static inf_status of_model(inf_model *model, void *user, int32_t (*on_device)(vo
 		st = inf_fail(err, INF_E_BUSY, "restart_busy", "llama-server ended and is being started again: ask again");
 	else if (!on_device)
 		st = inf_fail(err, INF_E_INVALID, "argument", "of_model: on_device is NULL");
-	else if (!model->devices.finding && model->devices.argument[0])
-		st = inf_fail(err, INF_E_UNAVAILABLE, "rpc_only", "the model runs on RPC workers only: see info() for their devices");
 	else if (!model->devices.argument[0])
 		st = inf_fail(err, INF_E_UNAVAILABLE, "on_cpu", "no device was chosen for the model: it runs on the CPU");
 	else

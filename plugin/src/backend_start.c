@@ -125,7 +125,7 @@ static uint64_t device_used(const inf_model *self)
 	uint64_t used = 0;
 	const struct gr_device_query query = { .options = &self->instance->options, .env = self->instance->env.items };
 	/* To ask a server for its devices takes too long for a look between two others. */
-	if (self->devices.finding && gr_profile.devices.report && !gr_profile.question.env)
+	if (self->devices.argument[0] && gr_profile.devices.report && !gr_profile.question.env)
 		gr_profile.devices.report(&query, &self->devices, &used, add_used, NULL);
 	return used;
 }

@@ -249,6 +249,46 @@ START_TEST(server_without_rpc_is_refused_before_the_start)
 }
 END_TEST
 
+/* The server of a world, but for what it says of the workers' devices; it leaves what it is started with. */
+static const char *server_that_lists(struct scratch *scratch, const char *list)
+{
+	char text[2048];
+	snprintf(text, sizeof text, "#!/bin/sh\ncase \"$*\" in *--rpc*--list-devices*) printf 'Available devices:\\n%s'; exit;; esac\n"
+		 "case $* in --version|--help|*--list-devices*) ;; *) printf '%%s\\n' \"$@\" > '%s';; esac\nexec '%s' \"$@\"\n", list,
+		 scratch_at(scratch, "argv"), server());
+	const char *path = scratch_write(scratch, "llama-server", text, strlen(text));
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	return path;
+}
+
+START_TEST(memory_of_the_workers_has_to_hold_the_load)
+{
+	struct world w;
+	struct scratch scratch;
+	char list[LIST_CAP];
+	inf_session *session;
+	const inf_load_params allowed = { .flags = INF_LOAD_FLAG_ALLOW_CPU };
+	scratch_init(&scratch);
+	open_world(&w, server());
+	inf_registry_close(w.registry);
+	snprintf(list, sizeof list, "  RPC0: %s (800 MiB, 500 MiB free)\\n", w.workers[0].name);
+	w.registry = harness_registry_with(server_that_lists(&scratch, list));
+	refuse(&w, w.workers[0].name, INF_E_NO_VRAM, "vram_too_small", "500");
+	ck_assert_int_ne(access(scratch_at(&scratch, "argv"), F_OK), 0);
+	ck_assert_msg(try_load_with(&w, allowed, w.workers[0].name, "off", &session) == INF_OK, "%s", w.err.message);
+	ck_assert_str_eq(info_of(session).devices, "cpu");
+	inf_session_close(session, NULL);
+	size_t len;
+	char *argv = scratch_read(scratch_at(&scratch, "argv"), &len);
+	ck_assert_ptr_null(strstr(argv, "--rpc"));
+	ck_assert_ptr_nonnull(strstr(argv, "--device\nnone\n"));
+	free(argv);
+	refuse(&w, w.list, INF_E_UNAVAILABLE, "rpc_no_device", w.workers[1].name);
+	close_world(&w);
+	scratch_release(&scratch);
+}
+END_TEST
+
 /* It greets us as it should, and the server as a worker of another version. */
 static void *serve_two(void *user)
 {
@@ -360,6 +400,6 @@ END_TEST
 RUN_SUITE("rpc", 120, two_workers_give_the_text_of_a_local_load, some_layers_on_a_worker_that_is_named_are_told,
 	  requests_that_contradict_workers_are_refused, worker_that_is_away_is_named_before_the_start,
 	  worker_that_is_busy_is_named_and_free_again_later, load_that_waits_for_a_busy_worker_can_be_cancelled,
-	  server_without_rpc_is_refused_before_the_start, worker_of_another_version_is_told_as_that,
+	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start, worker_of_another_version_is_told_as_that,
 	  worker_that_dies_in_mid_stream_is_named_by_every_later_call,
 	  restart_fails_while_a_worker_is_away_and_works_when_it_is_back)

@@ -139,6 +139,10 @@ static const struct {
 	  "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1" },
 	{ "0.09.000.000 E recv failed (bytes_recv=0, size_to_recv=8)\nRemote RPC server crashed or returned malformed "
 	  "response\n", INF_E_UNAVAILABLE, "rpc_worker_lost", "Remote RPC server crashed or returned malformed response" },
+	{ "error while handling argument \"--rpc\": RPC not supported in this build\n\nusage:\n", INF_E_UNSUPPORTED,
+	  "rpc_unsupported", "error while handling argument \"--rpc\": RPC not supported in this build" },
+	{ "./src/ggml-rpc/ggml-rpc.cpp:653: RPC handshake failed for 10.0.0.2:50052\n\n0.00.033.861 E RPC server version "
+	  "mismatch: 3.6.0\n", INF_E_UNAVAILABLE, "rpc_version", "RPC server version mismatch: 3.6.0" },
 	{ "double free or corruption (!prev)\n", INF_E_BACKEND_DIED, "server_crashed", "double free or corruption (!prev)" },
 	{ "malloc(): corrupted top size\n", INF_E_BACKEND_DIED, "server_crashed", "malloc(): corrupted top size" },
 	/* lines for information do not count: they quote the model */

@@ -37,9 +37,10 @@ static const char help_text[] =
 	"--ui-mcp-proxy, --webui-mcp-proxy, --no-ui-mcp-proxy, --no-webui-mcp-proxy\n"
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
-	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n";
+	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n"
+	"--rpc SERVERS                           comma-separated list of RPC servers (host:port)\n";
 
-enum { ALL_FEATURES = (1 << 11) - 1 };
+enum { ALL_FEATURES = (1 << 12) - 1 };
 
 static const struct {
 	const char *help;
@@ -421,7 +422,43 @@ static const struct {
 	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
 	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+	{ { .rpc = "a:1" }, GR_FEATURE_RPC, "" },
+	{ { .rpc = "a:1" }, ALL_FEATURES & ~GR_FEATURE_RPC, "rpc_unsupported" },
 };
+
+START_TEST(argv_names_the_workers_before_their_devices)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_launch_place place = full_place;
+	struct gr_strv argv = GR_STRV_INIT, alone = GR_STRV_INIT;
+	gr_launch_argv(&alone, &plan, &place);
+	ck_assert_uint_eq(position(&alone, "--rpc"), alone.count);
+	plan.rpc = "10.0.0.2:50052,10.0.0.3:50052";
+	place.device = "RPC0,RPC1,ROCm0";
+	gr_launch_argv(&argv, &plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--rpc"), "10.0.0.2:50052,10.0.0.3:50052");
+	ck_assert_uint_lt(position(&argv, "--rpc"), position(&argv, "--device"));
+	gr_strv_release(&argv);
+	gr_strv_release(&alone);
+}
+END_TEST
+
+START_TEST(plan_with_workers_has_layers_for_them)
+{
+	inf_load_params params = load_params();
+	struct gr_load_options options = defaults;
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	options.rpc_servers = "a:1";
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, &err), INF_OK);
+	ck_assert_str_eq(plan.rpc, "a:1");
+	ck_assert_int_eq(plan.gpu_layers, -1);
+	params.set = INF_LOAD_SET_GPU_LAYERS;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "gpu_layers");
+	ck_assert_ptr_nonnull(strstr(err.message, "rpc-servers"));
+}
+END_TEST
 
 START_TEST(check_refuses_what_the_server_cannot_do)
 {
@@ -594,6 +631,7 @@ int main(void)
 	tcase_add_loop_test(tc, plan_fixes_what_the_request_says, 0, sizeof fixed_cases / sizeof fixed_cases[0]);
 	tcase_add_test(tc, plan_of_the_servers_own_fit_leaves_the_context_to_it);
 	tcase_add_test(tc, plan_becomes_what_fits);
+	tcase_add_test(tc, plan_with_workers_has_layers_for_them);
 	tcase_add_loop_test(tc, plan_cache_mode_is_one_the_server_has, 0, ROWS(cache_cases));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
@@ -601,6 +639,7 @@ int main(void)
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
+	tcase_add_test(tc, argv_names_the_workers_before_their_devices);
 	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);

@@ -154,6 +154,12 @@ START_TEST(probe_of_a_silent_port_waits_for_the_deadline_and_judges_the_others)
 	ck_assert_int_eq(gr_rpc_probe(targets, 3, SHORT_MS, NULL, NULL, NULL), INF_OK);
 	ck_assert_int_ge(monotonic_ms() - begun, SHORT_MS);
 	ck_assert_int_eq(targets[0].state, GR_RPC_SILENT);
+	/* To a worker that comes to it later: the first answer fails, and there is no second, which would kill it. */
+	int late = accept(silent.fd, NULL, NULL);
+	read_hello(late, 33);
+	ck_assert_int_eq(send(late, "x", 1, MSG_NOSIGNAL), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(late);
 	ck_assert_int_eq(targets[1].state, GR_RPC_UNREACHABLE);
 	ck_assert_int_eq(targets[2].state, GR_RPC_FREE);
 	finish(&free_one);
