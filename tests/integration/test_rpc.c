@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -397,9 +398,46 @@ START_TEST(restart_fails_while_a_worker_is_away_and_works_when_it_is_back)
 }
 END_TEST
 
+static int32_t stop_the_worker(void *user, const inf_token *token)
+{
+	struct victim *victim = user;
+	(void)token;
+	kill(victim->worker->pid, SIGSTOP);
+	return INF_CONTINUE;
+}
+
+/* What a machine that lost its network looks like. */
+START_TEST(worker_that_hangs_in_mid_stream_ends_the_call_and_is_busy_to_the_next)
+{
+	struct world w;
+	struct victim *victim = calloc(1, sizeof *victim);
+	inf_session *session;
+	open_world(&w, server());
+	const inf_kv options[] = { { "rpc-servers", w.list }, { "restart", "on-demand" }, { "token-timeout-ms", "1000" } };
+	const inf_load_params load = { .struct_size = sizeof load, .path = harness_model(), .context_len = 2048,
+				       .options = options, .option_count = 3 };
+	ck_assert_int_eq(inf_session_load(w.registry, harness_backend(w.registry, "llama_cpp"), &load, &session, &w.err), INF_OK);
+	victim->worker = &w.workers[0];
+	inf_gen_params params = sink_params(&victim->sink, LONG);
+	params.user = victim;
+	params.on_token = stop_the_worker;
+	params.on_poll = NULL;
+	ck_assert_int_eq(harness_generate(session, prompt, &params, NULL, &w.err), INF_E_TIMEOUT);
+	ck_assert_str_eq(w.err.reason, "token_timeout");
+	params.on_token = NULL;
+	ck_assert_int_eq(harness_generate(session, prompt, &params, NULL, &w.err), INF_E_UNAVAILABLE);
+	ck_assert_msg(strcmp(w.err.reason, "rpc_busy") == 0 && strstr(w.err.message, w.workers[0].name), "%s: %s", w.err.reason,
+		      w.err.message);
+	inf_session_close(session, NULL);
+	close_world(&w);
+	free(victim);
+}
+END_TEST
+
 RUN_SUITE("rpc", 120, two_workers_give_the_text_of_a_local_load, some_layers_on_a_worker_that_is_named_are_told,
 	  requests_that_contradict_workers_are_refused, worker_that_is_away_is_named_before_the_start,
 	  worker_that_is_busy_is_named_and_free_again_later, load_that_waits_for_a_busy_worker_can_be_cancelled,
 	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start, worker_of_another_version_is_told_as_that,
 	  worker_that_dies_in_mid_stream_is_named_by_every_later_call,
-	  restart_fails_while_a_worker_is_away_and_works_when_it_is_back)
+	  restart_fails_while_a_worker_is_away_and_works_when_it_is_back,
+	  worker_that_hangs_in_mid_stream_ends_the_call_and_is_busy_to_the_next)
