@@ -80,6 +80,8 @@ struct gr_start {
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
 	struct gr_workers workers;
+	struct gr_modelset *draft;	/* NULL = none */
+	struct gr_fit_model draft_model;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
 	char *devices, *adapter_path;	/* NULL = none */
 	uint64_t adapter_bytes;
@@ -262,6 +264,8 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
 inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
+/* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
+inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			     inf_gen_result *result, inf_error *err);

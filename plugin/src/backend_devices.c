@@ -251,17 +251,25 @@ static void note_devices(inf_model *self, const struct gr_devlog *log)
 }
 
 /* The server's log may come later than its answer: it writes it from a thread of its own. */
-static bool read_log(inf_model *self, struct gr_devlog *log)
+static char *log_of_load(inf_model *self, size_t *len)
 {
 	char *output = malloc(GR_SUPERVISOR_RING + 1);
 	int64_t deadline = gr_now_ms() + LOG_LATE_MS;
 	if (!output)
-		return false;
-	size_t len;
+		return NULL;
 	do
-		len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
+		*len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
 	while (!strstr(output, "listening on") && gr_now_ms() < deadline &&
 	       gr_supervisor_wait_end(self->server, LOG_ASK_MS) <= GR_STATE_UP);
+	return output;
+}
+
+static bool read_log(inf_model *self, struct gr_devlog *log)
+{
+	size_t len;
+	char *output = log_of_load(self, &len);
+	if (!output)
+		return false;
 	gr_devlog_init(log);
 	gr_devlog_feed(log, output, len);
 	free(output);
@@ -302,6 +310,30 @@ inf_status gr_devices_prove(inf_model *self, inf_error *err)
 	if (!(self->start->flags & INF_LOAD_FLAG_ALLOW_CPU))
 		st = judge(self, log, err);
 	free(log);
+	return st;
+}
+
+inf_status gr_speculation_prove(inf_model *self, inf_error *err)
+{
+	static const char words[] = "failed to initialize speculative decoding context";
+	const struct gr_launch_plan *plan = &self->start->plan;
+	size_t len;
+	inf_status st = INF_OK;
+	if (!plan->draft_path && !plan->speculative)
+		return INF_OK;
+	char *output = log_of_load(self, &len);
+	if (!output)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
+	const char *said = strstr(output, words);
+	if (said && plan->draft_path)
+		st = inf_fail(err, INF_E_BAD_MODEL, "draft_rejected",
+			      "llama-server cannot use %s as a draft for this model: take one with the same vocabulary, or leave "
+			      "draft-model out; its words: %.*s", plan->draft_path, (int)strcspn(said, "\r\n"), said);
+	else if (said)
+		st = inf_fail(err, INF_E_UNSUPPORTED, "speculative_rejected",
+			      "llama-server cannot guess tokens ahead for this model: leave the option speculative out; its words: %.*s",
+			      (int)strcspn(said, "\r\n"), said);
+	free(output);
 	return st;
 }
 

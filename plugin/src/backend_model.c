@@ -61,6 +61,16 @@ static inf_status find_model(struct gr_modelset *set, const char *path, inf_erro
 	if (st == INF_OK)
 		st = gr_modelset_read(gr_buf_text(&found), set, err);
 	gr_buf_release(&found);
+	return st == INF_OK ? gr_model_check_kind(&set->facts, set->path, err) : st;
+}
+
+static inf_status find_draft(struct gr_start *start, const char *path, inf_error *err)
+{
+	start->draft = malloc(sizeof *start->draft);
+	if (!start->draft)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the draft model");
+	inf_status st = find_model(start->draft, path, err);
+	start->draft_model = (struct gr_fit_model){ &start->draft->facts, &start->draft->layers };
 	return st;
 }
 
@@ -128,6 +138,7 @@ static void free_start(struct gr_start *start)
 		return;
 	free(start->devices);
 	free(start->adapter_path);
+	free(start->draft);
 	free(start);
 }
 
@@ -156,10 +167,10 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 static inf_status read_files(struct gr_start *start, const char *path, inf_error *err)
 {
 	inf_status st = find_model(&start->set, path, err);
-	if (st == INF_OK)
-		st = gr_model_check_kind(&start->set.facts, start->set.path, err);
 	if (st == INF_OK && start->adapter_path)
 		st = read_adapter(start, err);
+	if (st == INF_OK && start->options.draft_model && start->options.draft_model[0] == '/')
+		st = find_draft(start, start->options.draft_model, err);
 	return st;
 }
 
@@ -172,6 +183,11 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 				       gr_profile.gpu || start->workers.list.count, err);
 	start->plan.model_path = start->set.path;
 	start->plan.adapter_path = start->adapter_path;
+	start->options.draft_model = NULL;	/* text of the caller's */
+	if (start->draft) {
+		start->plan.draft_path = start->draft->path;
+		start->plan.draft = &start->draft_model;
+	}
 	if (st == INF_OK)
 		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
 	if (st == INF_OK)
@@ -237,7 +253,8 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	fill_info(self, &props);
 	keep_promises(self);
 	gr_server_remember_clocks(self);
-	return gr_devices_prove(self, err);
+	st = gr_devices_prove(self, err);
+	return st == INF_OK ? gr_speculation_prove(self, err) : st;
 }
 
 static inf_model *new_model(inf_instance *instance)

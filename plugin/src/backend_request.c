@@ -238,6 +238,10 @@ static int on_final(struct request *r, const struct gr_wire_event *event)
 		r->result.prompt_tokens = event->evaluated;
 	if (event->cached >= 0)
 		r->result.cached_tokens = event->cached;
+	if (event->drafted > 0 && event->accepted >= 0) {
+		r->result.drafted_tokens = event->drafted;
+		r->result.accepted_tokens = event->accepted;
+	}
 	if (event->stop == GR_WIRE_STOP_EOS)
 		r->held.valid = false;
 	if (deliver_held(r) != 0 || deliver_rest(r, r->result.generated_tokens - r->seen) != 0)

@@ -221,6 +221,8 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	st = gr_server_start(self, &progress, &props, err);
 	if (st == INF_OK)
 		st = gr_devices_prove(self, err);
+	if (st == INF_OK)
+		st = gr_speculation_prove(self, err);
 	if (st == INF_OK) {
 		write_death(self, &(inf_error){ .struct_size = sizeof(inf_error) });
 		return INF_OK;

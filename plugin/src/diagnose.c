@@ -34,6 +34,8 @@ struct pattern {
 #define ASKED { INF_E_BACKEND_DIED, "server_killed", "another program asked it to end", \
 		"see who stops llama-server on this machine" }
 #define RPC { INF_E_UNAVAILABLE, "rpc_worker_lost", "an RPC worker is gone", "start it again and look at its output" }
+#define CACHE_TYPE { INF_E_UNSUPPORTED, "cache_mode", "the KV cache cannot have the type that was asked for", \
+		     "quantised values need flash attention: use another cache_mode, as f16, or q8_0/f16" }
 #define RPC_VERSION { INF_E_UNAVAILABLE, "rpc_version", "an RPC worker is of another version of llama.cpp", \
 		      "run the version of llama-server on all machines" }
 
@@ -79,6 +81,8 @@ static const struct pattern patterns[] = {
 	{ "RPC handshake failed", ALWAYS, RPC_VERSION },
 	{ "Remote RPC server crashed", ALWAYS, RPC },
 	{ "ggml-rpc.cpp", ALWAYS, RPC },
+	{ "failed to load draft model", LOADING,
+	  { INF_E_BAD_MODEL, "draft_rejected", "it does not take the draft model", "see its words, or leave draft-model out" } },
 	{ "unknown model architecture", LOADING,
 	  { INF_E_BAD_MODEL, "model_architecture", "it does not know the model's architecture",
 	    "a newer llama-server may" } },
@@ -95,6 +99,9 @@ static const struct pattern patterns[] = {
 	  { INF_E_IO, "model_read", "the model file cannot be read", "the disk or the network share failed" } },
 	{ "failed to apply lora adapter", LOADING, ADAPTER },
 	{ "llama_adapter_lora_init: failed", LOADING, ADAPTER },
+	{ "V cache requires flash_attn", LOADING, CACHE_TYPE },
+	{ "V cache quantization requires flash_attn", LOADING, CACHE_TYPE },
+	{ "does not divide n_embd_head", LOADING, CACHE_TYPE },
 	{ "failed to allocate buffer for kv cache", LOADING,
 	  { INF_E_NO_MEMORY, "memory", "the memory is not enough for the context", "use a smaller context" } },
 	{ "insufficient memory", LOADING, MEMORY },

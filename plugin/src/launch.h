@@ -39,6 +39,11 @@ enum {
 	GR_FEATURE_FIT_TARGET = 1u << 9,
 	GR_FEATURE_SLEEP_IDLE = 1u << 10,
 	GR_FEATURE_RPC = 1u << 11,
+	GR_FEATURE_DRAFT = 1u << 12,		/* --model-draft */
+	GR_FEATURE_DRAFT_KIND = 1u << 13,	/* wants to be told the kind of the draft: "draft-simple" */
+	GR_FEATURE_DRAFT_N_MAX = 1u << 14,	/* --spec-draft-n-max, the later name of --draft-max */
+	GR_FEATURE_NGRAM_SIMPLE = 1u << 15,
+	GR_FEATURE_NGRAM_MOD = 1u << 16,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -48,7 +53,11 @@ struct gr_launch_plan {
 	const char *model_path;
 	const char *adapter_path;	/* NULL = none */
 	const char *rpc;		/* value of --rpc; NULL = no workers */
-	const char *cache_type;		/* of K and V; NULL = the server's default */
+	const char *cache_type_k, *cache_type_v;	/* NULL = the server's default */
+	const char *draft_path;		/* NULL = none */
+	const struct gr_fit_model *draft;	/* the same; NULL = not known */
+	int32_t draft_max;		/* 0 = the server's default */
+	enum gr_speculative speculative;
 	int32_t context_len;		/* per slot; 0 = the server's choice */
 	int32_t slots;
 	int32_t gpu_layers;		/* -1 all */
@@ -71,7 +80,7 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
 /* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported",
- * "rpc_unsupported"); server: what it is called in the message. */
+ * "rpc_unsupported", "draft_unsupported", "speculative_unsupported"); server: what it is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

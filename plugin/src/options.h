@@ -31,6 +31,9 @@ struct gr_instance_options {
 /* Who sees to it that a load fits into the memory of its devices; in the order of the option's values. */
 enum gr_fit_mode { GR_FIT_AUTO, GR_FIT_SERVER, GR_FIT_NONE };
 
+/* What guesses tokens ahead without a model, in the order of the option's values. */
+enum gr_speculative { GR_SPECULATIVE_NONE, GR_SPECULATIVE_NGRAM_SIMPLE, GR_SPECULATIVE_NGRAM_MOD };
+
 struct gr_load_options {
 	int32_t fit;			/* enum gr_fit_mode */
 	int32_t threads;		/* CPU threads of the server; 0 = chosen */
@@ -42,6 +45,9 @@ struct gr_load_options {
 	int32_t token_timeout_ms;	/* and between two tokens */
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
+	const char *draft_model;	/* path of a model that guesses tokens ahead; NULL = none. Text as below */
+	int32_t draft_max;		/* tokens it guesses at a time; 0 = the server's default */
+	int32_t speculative;		/* enum gr_speculative */
 	const char *rpc_servers;	/* "host:port,..." of RPC workers; NULL = none. Text of the caller's pairs */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 };

@@ -13,7 +13,7 @@ enum { DEPTH_MAX = 32, SCHEMA_DEPTH_MAX = 256, QUOTE_MAX = 120, TO_STRING = JSON
 /* What the final event of a stream shall hold; by stop_type we know it. */
 static const char *const final_fields[] = {
 	"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-	"timings/predicted_ms",
+	"timings/predicted_ms", "timings/draft_n", "timings/draft_n_accepted",
 };
 
 /* ---- parsing --------------------------------------------------------------------------------------------------- */
@@ -417,6 +417,8 @@ static void read_final(struct json_object *root, struct json_object *stop_type, 
 	out->truncated = member_true(root, "truncated");
 	out->evaluated = member_count(root, "tokens_evaluated");
 	out->cached = member_count(root, "timings/cache_n");
+	out->drafted = member_count(root, "timings/draft_n");
+	out->accepted = member_count(root, "timings/draft_n_accepted");
 	out->prefill_ms = member_number(root, "timings/prompt_ms", -1);
 	out->decode_ms = member_number(root, "timings/predicted_ms", -1);
 }

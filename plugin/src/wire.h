@@ -105,6 +105,7 @@ struct gr_wire_event {
 	enum gr_wire_stop stop;
 	bool truncated;			/* the context was full */
 	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	int64_t drafted, accepted;	/* tokens guessed ahead, and of these, taken; -1 = not said */
 	double prefill_ms, decode_ms;	/* negative = not said */
 	/* ERROR */
 	struct gr_wire_error error;

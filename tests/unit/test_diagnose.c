@@ -139,6 +139,15 @@ static const struct {
 	  "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1" },
 	{ "0.09.000.000 E recv failed (bytes_recv=0, size_to_recv=8)\nRemote RPC server crashed or returned malformed "
 	  "response\n", INF_E_UNAVAILABLE, "rpc_worker_lost", "Remote RPC server crashed or returned malformed response" },
+	{ "0.00.015.712 E llama_init_from_model: quantized V cache requires flash_attn to be enabled\n0.00.015.720 E cmn  "
+	  "common_init_: failed to create context with model '/m'\n", INF_E_UNSUPPORTED, "cache_mode",
+	  "llama_init_from_model: quantized V cache requires flash_attn to be enabled" },
+	{ "0.00.015.712 E llama_init_from_model: K cache type q8_0 with block size 32 does not divide n_embd_head_k=80\n",
+	  INF_E_UNSUPPORTED, "cache_mode",
+	  "llama_init_from_model: K cache type q8_0 with block size 32 does not divide n_embd_head_k=80" },
+	{ "0.00.027.694 E gguf_init_from_file: failed to open GGUF file '/q.gguf' (No such file or directory)\n0.00.027.768 E "
+	  "common_speculative_init_result: failed to load draft model, '/q.gguf'\n", INF_E_BAD_MODEL, "draft_rejected",
+	  "common_speculative_init_result: failed to load draft model, '/q.gguf'" },
 	{ "error while handling argument \"--rpc\": RPC not supported in this build\n\nusage:\n", INF_E_UNSUPPORTED,
 	  "rpc_unsupported", "error while handling argument \"--rpc\": RPC not supported in this build" },
 	{ "./src/ggml-rpc/ggml-rpc.cpp:653: RPC handshake failed for 10.0.0.2:50052\n\n0.00.033.861 E RPC server version "
