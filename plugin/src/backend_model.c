@@ -105,7 +105,7 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 		.flags = (file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
 			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0),
 		.gen_fields = GR_GEN_FIELDS,
-		.gen_flags = GR_GEN_FLAGS,
+		.gen_flags = GR_GEN_FLAGS & ~(plan->draft_path || plan->speculative ? INF_GEN_FLAG_LOGPROBS : 0),
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
 		.parallel_slots = plan->slots,

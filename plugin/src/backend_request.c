@@ -540,6 +540,10 @@ static inf_status call(inf_model *model, const struct input *input, const inf_ge
 	};
 	const inf_options *options = gr_options_table(gr_profile.name);
 	inf_status st = gr_sampling_check(&r.params, params, GR_GEN_FIELDS, flags, model->file.vocab_size, err);
+	if (st == INF_OK && r.params.flags & INF_GEN_FLAG_LOGPROBS & ~model->info.gen_flags)
+		st = inf_fail(err, INF_E_UNSUPPORTED, "logprobs",
+			      "llama-server does not tell the probabilities of tokens that were guessed ahead: load the model without "
+			      "draft-model and speculative");
 	if (st == INF_OK)
 		st = gr_options_parse_request(options, r.params.options, r.params.option_count, err);
 	if (st == INF_OK)

@@ -244,12 +244,25 @@ static bool say_used(struct gr_devlog *self, const char *at)
 	return true;
 }
 
+/* A draft model comes after the model: its buffers are more, and not the same reserved anew. */
+static void begin_another_model(struct gr_devlog *self)
+{
+	for (size_t i = 0; i < self->count; i++) {
+		self->devices[i].other_compute = self->devices[i].compute_bytes;
+		self->devices[i].other_output = self->devices[i].output_bytes;
+	}
+}
+
 static bool say_offloaded(struct gr_devlog *self, const char *at)
 {
 	uint64_t offloaded, layers;
 	if (!take_word(&at, "offloaded ") || !take_number(&at, &offloaded) || !take_word(&at, "/") ||
 	    !take_number(&at, &layers) || !take_word(&at, " layers to GPU") || offloaded > layers)
 		return false;
+	if (self->layers >= 0) {
+		begin_another_model(self);
+		return true;
+	}
 	self->offloaded = (int32_t)offloaded;
 	self->layers = (int32_t)layers;
 	return true;
@@ -263,9 +276,9 @@ static void book(struct gr_devlog_device *out, const char *kind, size_t len, uin
 	else if (len == 2 && (memcmp(kind, "KV", len) == 0 || memcmp(kind, "RS", len) == 0))
 		out->kv_bytes += bytes;
 	else if (len == 7 && memcmp(kind, "compute", len) == 0)
-		out->compute_bytes = bytes;
+		out->compute_bytes = out->other_compute + bytes;
 	else if (len == 6 && memcmp(kind, "output", len) == 0)
-		out->output_bytes = bytes;
+		out->output_bytes = out->other_output + bytes;
 }
 
 /* "RPC0[10.0.0.2:50052]" is the first device of this worker, whatever its place among all devices. */

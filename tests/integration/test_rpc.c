@@ -157,6 +157,29 @@ START_TEST(some_layers_on_a_worker_that_is_named_are_told)
 }
 END_TEST
 
+/* All layers of a draft are on the device, whatever there is of the model. */
+START_TEST(draft_beside_some_layers_does_not_count_as_theirs)
+{
+	struct world w;
+	open_world(&w, server());
+	const inf_kv options[] = { { "rpc-servers", w.workers[0].name }, { "draft-model", harness_model() } };
+	inf_load_params params = { .struct_size = sizeof params, .path = harness_model(), .context_len = 512,
+				   .set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = 2, .options = options, .option_count = 1 };
+	inf_session *session;
+	const inf_candidate *backend = harness_backend(w.registry, "llama_cpp");
+	ck_assert_msg(inf_session_load(w.registry, backend, &params, &session, &w.err) == INF_OK, "%s", w.err.message);
+	const inf_model_info alone = info_of(session);
+	inf_session_close(session, NULL);
+	params.option_count = 2;
+	ck_assert_msg(inf_session_load(w.registry, backend, &params, &session, &w.err) == INF_OK, "%s", w.err.message);
+	const inf_model_info both = info_of(session);
+	inf_session_close(session, NULL);
+	ck_assert_int_eq(both.gpu_layers, 2);
+	ck_assert_uint_gt(both.device_memory_bytes, alone.device_memory_bytes + (4 << 20));
+	close_world(&w);
+}
+END_TEST
+
 /* ---- what cannot work ------------------------------------------------------------------------------------------ */
 START_TEST(requests_that_contradict_workers_are_refused)
 {
@@ -435,6 +458,7 @@ START_TEST(worker_that_hangs_in_mid_stream_ends_the_call_and_is_busy_to_the_next
 END_TEST
 
 RUN_SUITE("rpc", 120, two_workers_give_the_text_of_a_local_load, some_layers_on_a_worker_that_is_named_are_told,
+	  draft_beside_some_layers_does_not_count_as_theirs,
 	  requests_that_contradict_workers_are_refused, worker_that_is_away_is_named_before_the_start,
 	  worker_that_is_busy_is_named_and_free_again_later, load_that_waits_for_a_busy_worker_can_be_cancelled,
 	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start, worker_of_another_version_is_told_as_that,

@@ -139,6 +139,27 @@ START_TEST(buffers_of_workers_go_to_the_device_they_are_on)
 }
 END_TEST
 
+/* Layers are those of the model; memory is that of both. */
+START_TEST(draft_model_after_the_model_adds_its_memory)
+{
+	static const char text[] =
+		"load_tensors: offloaded 2/5 layers to GPU\nload_tensors: ROCm0 model buffer size = 3.00 MiB\n"
+		"llama_kv_cache: ROCm0 KV buffer size = 2.00 MiB\nsched_reserve: ROCm0 compute buffer size = 9.00 MiB\n"
+		"sched_reserve: ROCm0 compute buffer size = 10.00 MiB\n"
+		"load_tensors: offloaded 4/4 layers to GPU\nload_tensors: ROCm0 model buffer size = 1.00 MiB\n"
+		"llama_kv_cache: ROCm0 KV buffer size = 1.00 MiB\nsched_reserve: ROCm0 compute buffer size = 4.00 MiB\n"
+		"sched_reserve: ROCm0 compute buffer size = 5.00 MiB\n";
+	const struct gr_devlog log = whole(text, strlen(text));
+	const struct gr_devlog_device *device = gr_devlog_find(&log, "ROCm0");
+	ck_assert_int_eq(log.offloaded, 2);
+	ck_assert_int_eq(log.layers, 5);
+	ck_assert_uint_eq(device->model_bytes, 4 * MIB);
+	ck_assert_uint_eq(device->kv_bytes, 3 * MIB);
+	ck_assert_uint_eq(device->compute_bytes, 15 * MIB);
+	ck_assert_uint_eq(gr_devlog_device_bytes(&log), 22 * MIB);
+}
+END_TEST
+
 START_TEST(memory_of_the_host_is_not_counted_as_the_devices)
 {
 	size_t len;
@@ -469,6 +490,7 @@ int main(void)
 	TCase *tc = tcase_create("devlog");
 	tcase_add_loop_test(tc, sample_of_a_real_server_gives_its_facts, 0, ROWS(samples));
 	tcase_add_test(tc, buffers_of_workers_go_to_the_device_they_are_on);
+	tcase_add_test(tc, draft_model_after_the_model_adds_its_memory);
 	tcase_add_test(tc, memory_of_the_host_is_not_counted_as_the_devices);
 	tcase_add_loop_test(tc, feed_byte_at_a_time_equals_whole, 0, ROWS(samples));
 	tcase_add_test(tc, feed_that_ends_inside_a_line_ignores_that_line);

@@ -717,7 +717,8 @@ END_TEST
 	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":0," \
 	"\"processed\":512,\"time_ms\":77}}"
 #define FINAL_EVENT "{\"stop_type\":\"limit\",\"truncated\":true,\"tokens_predicted\":17,\"tokens_evaluated\":1900," \
-	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7}"
+	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7," \
+	"\"timings/draft_n\":12,\"timings/draft_n_accepted\":9}"
 #define ERROR_EVENT "{\"error\":{\"code\":500,\"message\":\"Context size has been exceeded.\"," \
 	"\"type\":\"server_error\"}}"
 
@@ -783,6 +784,8 @@ START_TEST(event_final_gives_the_numbers)
 	ck_assert_int_eq(event.predicted, 17);
 	ck_assert_int_eq(event.evaluated, 1900);
 	ck_assert_int_eq(event.cached, 1024);
+	ck_assert_int_eq(event.drafted, 12);
+	ck_assert_int_eq(event.accepted, 9);
 	ck_assert_double_eq(event.prefill_ms, 12.5);
 	ck_assert_double_eq(event.decode_ms, 7);
 }
@@ -796,6 +799,8 @@ START_TEST(event_final_without_numbers_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }
@@ -901,6 +906,8 @@ START_TEST(event_final_with_wrong_types_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }
