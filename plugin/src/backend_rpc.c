@@ -2,8 +2,8 @@
 /*
  * Layers on other machines: llama.cpp's RPC workers, from the option to devices of a load.
  *
- * The server takes IPv4 addresses only, waits for ever for a worker that is busy, and aborts without one. So the workers are
- * looked up and greeted first, then the server is asked which devices they have, each with a deadline.
+ * The server takes IPv4 addresses only, waits for ever for a worker that is busy, and aborts without one. So the
+ * workers are looked up and greeted first, then the server is asked which devices they have, each with a deadline.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -96,7 +96,8 @@ static inf_status look_up(struct search *s, const struct gr_rpc_list *list, uint
 	return INF_OK;
 }
 
-static inf_status find_addresses(struct search *s, const struct gr_rpc_list *list, struct gr_early *early, inf_error *err)
+static inf_status find_addresses(struct search *s, const struct gr_rpc_list *list, struct gr_early *early,
+				 inf_error *err)
 {
 	int64_t until_ms = gr_now_ms() + LOOKUP_MS;
 	inf_status st = INF_OK;
@@ -205,7 +206,8 @@ static inf_status explain_list(const struct gr_workers *workers, const struct gr
 			workers->argument, d.meaning, d.hint[0] ? "; " : "", d.hint, d.quote[0] ? d.quote : "none");
 }
 
-static inf_status ask_server(const inf_model *self, const struct gr_progress *progress, struct gr_devlog *out, inf_error *err)
+static inf_status ask_server(const inf_model *self, const struct gr_progress *progress, struct gr_devlog *out,
+			     inf_error *err)
 {
 	const struct gr_start *start = self->start;
 	const char *const arguments[] = { "-lv", "5", "--rpc", start->workers.argument, "--list-devices", NULL };

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,7 +62,8 @@ static const char *read_worker(struct gr_rpc_worker *out, const char *text, size
 		return "has no port of 1 to 65535";
 	memcpy(out->host, text, host);
 	out->host[host] = '\0';
-	snprintf(out->name, sizeof out->name, "%s:%u", out->host, out->port);
+	memcpy(out->name, text, len);		/* the port has five digits at most */
+	out->name[len] = '\0';
 	out->has_address = inet_pton(AF_INET, out->host, &out->address) == 1;
 	return out->has_address || is_name(out->host) ? NULL : "has neither an IPv4 address nor a host name";
 }

@@ -10,8 +10,8 @@
 /*
  * rpc_list: the value of the option rpc-servers, "host:port,host:port". Pure.
  *
- * A host is an IPv4 address or a name. There is no IPv6: llama.cpp's client takes what stands before the first colon for the
- * host, and opens IPv4 sockets only.
+ * A host is an IPv4 address or a name. There is no IPv6: llama.cpp's client takes what stands before the first colon
+ * for the host, and opens IPv4 sockets only.
  */
 enum {
 	GR_RPC_WORKERS_MAX = 16,
@@ -32,8 +32,8 @@ struct gr_rpc_list {
 	uint32_t count;
 };
 
-/* Fails with INF_E_INVALID ("rpc_servers", "rpc_ipv6" for an address that llama.cpp cannot reach), naming the entry; then the
- * list is empty. */
+/* Fails with INF_E_INVALID ("rpc_servers", "rpc_ipv6" for an address that llama.cpp cannot reach), naming the entry;
+ * then the list is empty. */
 inf_status gr_rpc_list_parse(struct gr_rpc_list *out, const char *text, inf_error *err);
 
 #endif

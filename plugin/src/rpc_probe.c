@@ -34,9 +34,9 @@ static int64_t now_ms(void)
 }
 
 /*
- * A busy worker reads the greeting of a client that has gone long since, and answers. Where that client closed its connection,
- * SIGPIPE kills the worker at the second part of its answer (seen with llama.cpp 0.7.0); where it was reset, the first part
- * fails and the worker goes on.
+ * A busy worker reads the greeting of a client that has gone long since, and answers. Where that client closed its
+ * connection, SIGPIPE kills the worker at the second part of its answer (seen with llama.cpp 0.7.0); where it was reset,
+ * the first part fails and the worker goes on.
  */
 static void reset(int fd)
 {
@@ -143,8 +143,8 @@ static bool wait_for_news(struct talk *talks, size_t count, int timeout_ms)
 	return true;
 }
 
-inf_status gr_rpc_probe(struct gr_rpc_target *targets, size_t count, int timeout_ms, int (*on_wait)(void *user), void *user,
-			inf_error *err)
+inf_status gr_rpc_probe(struct gr_rpc_target *targets, size_t count, int timeout_ms, int (*on_wait)(void *user),
+			void *user, inf_error *err)
 {
 	struct talk talks[GR_RPC_TARGETS_MAX] = { { .fd = -1 } };
 	int64_t until = now_ms() + timeout_ms, left;

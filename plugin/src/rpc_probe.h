@@ -11,9 +11,9 @@
 /*
  * rpc_probe: is there an RPC worker of llama.cpp at an address, and is it free?
  *
- * A worker serves one client at a time. The kernel takes connections for it meanwhile, so that a busy one is told from a free
- * one only by its silence: it does not answer the greeting (HELLO) that begins the protocol. llama-server itself waits for
- * that answer for ever, and aborts where there is no worker.
+ * A worker serves one client at a time. The kernel takes connections for it meanwhile, so that a busy one is told
+ * from a free one only by its silence: it does not answer the greeting (HELLO) that begins the protocol. llama-server
+ * itself waits for that answer for ever, and aborts where there is no worker.
  *
  * All addresses are asked at the same time. Nothing is kept open.
  */
@@ -37,9 +37,9 @@ struct gr_rpc_target {
 	int os_errno;
 };
 
-/* Fill in the state of up to GR_RPC_TARGETS_MAX targets, within timeout_ms. on_wait may be NULL; anything but 0 ends it with
- * INF_E_CANCELLED. */
-inf_status gr_rpc_probe(struct gr_rpc_target *targets, size_t count, int timeout_ms, int (*on_wait)(void *user), void *user,
-			inf_error *err);
+/* Fill in the state of up to GR_RPC_TARGETS_MAX targets, within timeout_ms. on_wait may be NULL; anything but 0 ends it
+ * with INF_E_CANCELLED. */
+inf_status gr_rpc_probe(struct gr_rpc_target *targets, size_t count, int timeout_ms, int (*on_wait)(void *user),
+			void *user, inf_error *err);
 
 #endif

@@ -461,7 +461,8 @@ RUN_SUITE("rpc", 120, two_workers_give_the_text_of_a_local_load, some_layers_on_
 	  draft_beside_some_layers_does_not_count_as_theirs,
 	  requests_that_contradict_workers_are_refused, worker_that_is_away_is_named_before_the_start,
 	  worker_that_is_busy_is_named_and_free_again_later, load_that_waits_for_a_busy_worker_can_be_cancelled,
-	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start, worker_of_another_version_is_told_as_that,
+	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start,
+	  worker_of_another_version_is_told_as_that,
 	  worker_that_dies_in_mid_stream_is_named_by_every_later_call,
 	  restart_fails_while_a_worker_is_away_and_works_when_it_is_back,
 	  worker_that_hangs_in_mid_stream_ends_the_call_and_is_busy_to_the_next)

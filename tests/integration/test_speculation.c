@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tokens that are guessed ahead, by a draft model or from what was written before; and each type of the KV cache. The bundled
- * model drafts for itself. Guesses are evaluated in one batch, and a large batch is computed by other kernels, which round in
- * another way: at a near tie the greedy text changes. So texts are compared where batches are small.
+ * Tokens that are guessed ahead, by a draft model or from what was written before; and each type of the KV cache. The
+ * bundled model drafts for itself. Guesses are evaluated in one batch, and a large batch is computed by other kernels,
+ * which round in another way: at a near tie the greedy text changes. So texts are compared where batches are small.
  */
 #include <signal.h>
 #include <stdio.h>

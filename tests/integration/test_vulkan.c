@@ -314,7 +314,8 @@ START_TEST(fit_can_be_left_to_the_server_or_to_nobody)
 END_TEST
 
 RUN_SUITE("vulkan", 60, workers_take_layers_beside_the_device,
-	  workers_are_not_passed_over_where_the_device_is_missing, simulated_device_counts_only_where_that_is_allowed, what_is_in_the_way_is_named,
+	  workers_are_not_passed_over_where_the_device_is_missing,
+	  simulated_device_counts_only_where_that_is_allowed, what_is_in_the_way_is_named,
 	  mask_of_the_user_goes_to_the_question_and_to_the_load, devices_are_listed_as_the_server_sees_them,
 	  backends_are_tried_in_the_order_rocm_vulkan_cpu, layers_are_on_the_device_and_write_what_the_cpu_writes,
 	  some_layers_go_to_the_device_and_none_asks_for_no_device, server_that_does_not_use_the_device_is_caught,
