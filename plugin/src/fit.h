@@ -51,6 +51,7 @@ struct gr_fit_load {
 	int32_t gpu_layers;		/* -ngl: 1 is the output alone; -1 or more than there are: all */
 	uint32_t flags;			/* GR_FIT_* */
 	const char *cache_type_k, *cache_type_v;	/* "q8_0"; NULL = "f16", as one that is not known */
+	const struct gr_fit_model *draft;	/* a second model, all of it on the devices; NULL = none. Not in the need */
 };
 
 /* Bytes. */

@@ -84,8 +84,8 @@ typedef struct inf_devices {          /* table, static                          
    * with INF_OK. Same limits of time as available(). UNAVAILABLE: none, and why. */
   inf_status (INF_CALL *list)(inf_instance *, const inf_backend *self, void *user,
                               int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
-  /* [ts] The same for the devices that were chosen for a loaded model, with their memory as it is now. UNAVAILABLE: it
-   * runs on the CPU. */
+  /* [ts] The same for the devices of this machine that were chosen for a loaded model, with their memory as it is now.
+   * UNAVAILABLE: it runs on the CPU. inf_model_info.devices also names those of other machines. */
   inf_status (INF_CALL *of_model)(inf_model *, void *user,
                                   int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
 } inf_devices;
