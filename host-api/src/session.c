@@ -74,14 +74,18 @@ void ih_session_leave(struct inf_session *self, const inf_gen_result *result, co
 	pthread_mutex_unlock(&self->lock);
 }
 
+inf_status ih_session_stop(struct inf_session *self, unsigned long long epoch)
+{
+	if (atomic_load(&self->closing))
+		return INF_E_CLOSED;
+	return atomic_load(&self->epoch) != epoch ? INF_E_CANCELLED : INF_OK;
+}
+
 /* ---- callbacks ---- */
 
 static bool must_stop(struct call *call)
 {
-	if (atomic_load(&call->session->closing))
-		call->stop = INF_E_CLOSED;
-	else if (atomic_load(&call->session->epoch) != call->epoch)
-		call->stop = INF_E_CANCELLED;
+	call->stop = ih_session_stop(call->session, call->epoch);
 	return call->stop != INF_OK;
 }
 

@@ -29,5 +29,7 @@ struct inf_session {
 inf_status ih_session_enter(struct inf_session *self, inf_error *err);
 /* self may be gone afterwards. result and error are of a generate or chat that just ended, or NULL. */
 void ih_session_leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error);
+/* Is a call that entered at this epoch to stop? INF_OK, INF_E_CANCELLED or INF_E_CLOSED. */
+inf_status ih_session_stop(struct inf_session *self, unsigned long long epoch);
 
 #endif

@@ -25,10 +25,7 @@ struct call {
 
 static bool must_stop(struct call *call)
 {
-	if (atomic_load(&call->session->closing))
-		call->stop = INF_E_CLOSED;
-	else if (atomic_load(&call->session->epoch) != call->epoch)
-		call->stop = INF_E_CANCELLED;
+	call->stop = ih_session_stop(call->session, call->epoch);
 	return call->stop != INF_OK;
 }
 
