@@ -360,6 +360,8 @@ void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *loa
 		.host_kv = cache_bytes(model, load, &cells, 0, first),
 		.host_compute = first ? host_part_compute_bytes(facts, &cells, 0) : host_compute_bytes(facts, &cells),
 	};
+	if (load->flags & GR_FIT_WHOLE_BATCH)
+		out->compute = add(out->compute, out->compute / 2);
 	if (offloads)
 		return;
 	out->compute = 0;
