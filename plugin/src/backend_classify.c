@@ -219,17 +219,37 @@ static inf_status sample_candidate(struct one *one, struct gr_call *call, const 
 	return st;
 }
 
+/* Is the answer that tells the scores all that is needed? In the list of these the server cuts text inside a character off. */
+static inf_status is_answered(const struct one *one, struct gr_call *call, const struct gr_wire_choice *scores, bool *out)
+{
+	enum gr_token_kind kind;
+	*out = is_greedy(&one->sampling) && scores->likeliest_text.len;
+	if (!*out)
+		return INF_OK;
+	inf_status st = gr_prompt_token_kind(call, scores->scores[0].id, &kind);
+	*out = st == INF_OK && kind == GR_TOKEN_SHOWN;
+	return st;
+}
+
+static void take_likeliest(struct gr_wire_choice *out, const struct gr_wire_choice *scores)
+{
+	*out = *scores;
+	out->eos = scores->eos && scores->id == scores->scores[0].id;
+	out->id = scores->scores[0].id;
+	out->logprob = scores->scores[0].logprob;
+	out->text = scores->likeliest_text;
+	out->likeliest_text = scores->text;
+}
+
 static inf_status among_candidates(struct one *one, struct gr_call *call)
 {
 	struct gr_wire_choice scores = GR_WIRE_CHOICE_INIT;
+	bool answered = false;
 	inf_status st = read_candidates(one, call, &scores);
-	if (st == INF_OK && is_greedy(&one->sampling) && scores.likeliest_text.data) {
-		one->choice = scores;
-		one->choice.eos = scores.eos && scores.id == scores.scores[0].id;
-		one->choice.id = scores.scores[0].id;
-		one->choice.logprob = scores.scores[0].logprob;
-		one->choice.text = scores.likeliest_text;
-		one->choice.likeliest_text = scores.text;
+	if (st == INF_OK)
+		st = is_answered(one, call, &scores, &answered);
+	if (answered) {
+		take_likeliest(&one->choice, &scores);
 		return INF_OK;
 	}
 	if (st == INF_OK)

@@ -100,6 +100,19 @@ static inf_status find_model(struct gr_modelset *set, const char *path, inf_erro
 	return st;
 }
 
+static inf_status find_draft(struct gr_start *start, const char *path, inf_error *err)
+{
+	start->draft = malloc(sizeof *start->draft);
+	if (!start->draft)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the draft model");
+	static const struct gr_load_options draft = { .task = GR_TASK_GENERATE };
+	inf_status st = find_model(start->draft, path, err);
+	if (st == INF_OK)
+		st = gr_model_check_kind(&start->draft->facts, start->draft->path, &draft, err);
+	start->draft_model = (struct gr_fit_model){ &start->draft->facts, &start->draft->layers };
+	return st;
+}
+
 static inf_status read_adapter(struct gr_start *start, inf_error *err)
 {
 	struct gr_gguf adapter;
@@ -150,7 +163,7 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
 			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
 		.gen_fields = generates ? GR_GEN_FIELDS : 0,
-		.gen_flags = generates ? GR_GEN_FLAGS : 0,
+		.gen_flags = generates ? GR_GEN_FLAGS & ~(plan->draft_path || plan->speculative ? INF_GEN_FLAG_LOGPROBS : 0) : 0,
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
 		.parallel_slots = plan->slots,
@@ -184,6 +197,7 @@ static void free_start(struct gr_start *start)
 	free(start->devices);
 	free(start->adapter_path);
 	free(start->projector_path);
+	free(start->draft);
 	free(start);
 }
 
@@ -207,6 +221,11 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	if (st == INF_OK && !copy_text(mmproj, &start->projector_path))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
 	start->options.mmproj = start->projector_path;
+	if (st == INF_OK && start->options.rpc_servers)
+		st = gr_rpc_list_parse(&start->workers.list, start->options.rpc_servers, err);
+	if (st == INF_OK && start->workers.list.count && start->devices && !gr_profile.gpu)
+		st = inf_fail(err, INF_E_INVALID, "devices", "load: devices is \"%.16s\", so the workers of rpc-servers would get nothing: "
+			      "leave one of the two out", start->devices);
 	return st;
 }
 
@@ -219,6 +238,8 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 		st = read_adapter(start, err);
 	if (st == INF_OK && start->projector_path)
 		st = read_projector(start, err);
+	if (st == INF_OK && start->options.draft_model && start->options.draft_model[0] == '/')
+		st = find_draft(start, start->options.draft_model, err);
 	return st;
 }
 
@@ -227,14 +248,20 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 {
 	struct gr_start *start = self->start;
 	struct gr_early early = { progress, 0 };
-	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(), gr_profile.gpu,
-				       err);
+	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(),
+				       gr_profile.gpu || start->workers.list.count, err);
 	start->plan.model_path = start->set.path;
 	start->plan.adapter_path = start->adapter_path;
+	start->options.draft_model = NULL;	/* text of the caller's */
+	if (start->draft) {
+		start->plan.draft_path = start->draft->path;
+		start->plan.draft = &start->draft_model;
+	}
 	if (st == INF_OK)
 		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
 	if (st == INF_OK)
 		st = gr_launch_check(&start->plan, start->facts.features, start->facts.file.path, err);
+	start->plan.rpc = start->options.rpc_servers = NULL;	/* text of the caller's; the addresses are found for each start */
 	return st;
 }
 
@@ -297,7 +324,8 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	fill_info(self, &props);
 	keep_promises(self);
 	gr_server_remember_clocks(self);
-	return gr_devices_prove(self, err);
+	st = gr_devices_prove(self, err);
+	return st == INF_OK ? gr_speculation_prove(self, err) : st;
 }
 
 static inf_model *new_model(inf_instance *instance)

@@ -338,6 +338,19 @@ START_TEST(reader_that_is_slow_gets_everything)
 }
 END_TEST
 
+struct pending {
+	struct world *world;
+	inf_stream *stream;
+};
+
+static bool was_cancelled(void *ctx)
+{
+	struct pending *p = ctx;
+	inf_gen_result result = { .struct_size = sizeof result };
+	return p->world->streams->result(p->stream, &result, NULL) == INF_OK && result.finish == INF_FINISH_CANCELLED;
+}
+
+/* Without a fetch that would let it go on. */
 START_TEST(stream_that_stands_still_is_cancelled_by_its_id)
 {
 	struct fake f;
@@ -346,6 +359,7 @@ START_TEST(stream_that_stands_still_is_cancelled_by_its_id)
 	w->params.request_id = "slow";
 	inf_stream *stream = open_stalled(w);
 	ck_assert_int_eq(w->cancel->cancel(w->model, "slow", &w->err), INF_OK);
+	ck_assert(wait_until(was_cancelled, &(struct pending){ w, stream }, SOON_MS));
 	expect_end(w, stream, INF_E_CANCELLED);
 	ck_assert_int_eq(w->cancel->cancel(w->model, "slow", &w->err), INF_E_NOT_FOUND);
 	w->streams->close(stream);
