@@ -63,7 +63,7 @@ static void open_real(struct world *w, int32_t slots)
 	open_world(w, harness_server(), slots, NULL, 0);
 }
 
-static void open_fake(struct world *w, const char *script)
+static void open_fake(struct world *w, const char *script, int32_t slots)
 {
 	static const inf_kv options[] = { { "restart", "on-demand" } };
 	memset(w, 0, sizeof *w);
@@ -71,7 +71,7 @@ static void open_fake(struct world *w, const char *script)
 	const char *program = scratch_copy(&w->scratch, "llama-server", getenv("GR_TEST_FAKE_SERVER"));
 	ck_assert_int_eq(chmod(program, 0755), 0);
 	scratch_write(&w->scratch, "llama-server.script", script, strlen(script));
-	open_world(w, program, 1, options, 1);
+	open_world(w, program, slots, options, 1);
 }
 
 static void close_world(struct world *w)
@@ -142,6 +142,14 @@ static bool has_tokens(void *ctx)
 	return ((struct job *)ctx)->tokens > 0;
 }
 
+/* A call in decode that does not come to its end while this test does something else. */
+static void start_and_freeze(struct job *job)
+{
+	start(job);
+	ck_assert(wait_until(has_tokens, job, SOON_MS));
+	kill(harness_server_pid(), SIGSTOP);
+}
+
 static bool has_polled(void *ctx)
 {
 	return ((struct job *)ctx)->polls > 1;
@@ -170,13 +178,13 @@ START_TEST(cancel_in_decode_and_in_the_queue)
 	struct world w;
 	open_real(&w, 1);
 	struct job decodes = { .world = &w, .id = "decodes" }, waits = { .world = &w, .id = "waits" };
-	start(&decodes);
-	ck_assert(wait_until(has_tokens, &decodes, SOON_MS));
+	start_and_freeze(&decodes);
 	start(&waits);
 	ck_assert(wait_until(one_waits, &w, SOON_MS));
 	expect_cancelled(&waits, "waits");
 	ck_assert_int_eq(waits.tokens, 0);
 	expect_cancelled(&decodes, "decodes");
+	kill(harness_server_pid(), SIGCONT);
 	ck_assert_int_gt(decodes.result.generated_tokens, 0);
 	struct job again = { .world = &w, .id = "decodes", .max_tokens = 3 };	/* an id is free again */
 	run(&again);
@@ -216,7 +224,7 @@ END_TEST
 START_TEST(cancel_ends_every_call_of_that_id_and_no_other)
 {
 	struct world w;
-	open_real(&w, 3);
+	open_fake(&w, "on /completion\n stream\n token a\n token b\n hang\n", 3);
 	struct job jobs[3] = { { .world = &w, .id = "same" }, { .world = &w, .id = "same" }, { .world = &w, .id = "other" } };
 	for (int i = 0; i < 3; i++)
 		start(&jobs[i]);
@@ -236,7 +244,7 @@ END_TEST
 START_TEST(cancel_while_the_server_is_started_again)
 {
 	struct world w;
-	open_fake(&w, "on start x1\n listen\non start\n hang\n");
+	open_fake(&w, "on start x1\n listen\non start\n hang\n", 1);
 	pid_t server = harness_server_pid();
 	kill(server, SIGKILL);
 	ck_assert(wait_until(process_gone, &server, GONE_MS));
@@ -290,7 +298,7 @@ END_TEST
 START_TEST(request_that_fails_is_named_in_the_log)
 {
 	struct world w;
-	open_fake(&w, "on /completion x2\n answer 500 {\"error\":{\"code\":500,\"message\":\"out of luck\",\"type\":\"x\"}}\n");
+	open_fake(&w, "on /completion x2\n answer 500 {\"error\":{\"code\":500,\"message\":\"out of luck\",\"type\":\"x\"}}\n", 1);
 	struct job named = { .world = &w, .id = "line\none", .max_tokens = 1 }, nameless = { .world = &w, .max_tokens = 1 };
 	run(&nameless);
 	ck_assert_int_eq(nameless.status, INF_E_INTERNAL);
@@ -348,8 +356,7 @@ START_TEST(metrics_count_every_call_once)
 
 	struct job decodes = { .world = &w, .id = "decodes" }, waits = { .world = &w, .id = "waits" };
 	struct job refused = { .world = &w, .flags = INF_GEN_FLAG_NO_WAIT };
-	start(&decodes);
-	ck_assert(wait_until(has_tokens, &decodes, SOON_MS));
+	start_and_freeze(&decodes);
 	start(&waits);
 	ck_assert(wait_until(one_waits, &w, SOON_MS));
 	run(&refused);
@@ -358,6 +365,7 @@ START_TEST(metrics_count_every_call_once)
 	expect_cancelled(&waits, "waits");
 	expect_requests(&w, 5, 1, 0, 1);
 	expect_cancelled(&decodes, "decodes");
+	kill(harness_server_pid(), SIGCONT);
 	expect_requests(&w, 5, 1, 1, 1);
 	ck_assert_int_eq(read_metrics(&w).slots_busy, 0);
 	ck_assert_int_eq(read_metrics(&w).queue_depth, 0);
