@@ -50,12 +50,10 @@ struct batch {
 	const struct ic_batch_target *target;
 	const inf_input *const *inputs;
 	inf_batch_params params;
-	inf_status closed;		/* INF_E_CLOSED: somebody was told so; the calling thread's */
-	inf_error *err;			/* the host's */
 };
 
 struct job {
-	struct batch *batch;
+	const struct batch *batch;
 	struct ic_fanout *fanout;
 	size_t index;
 	inf_gen_result result;
@@ -91,15 +89,8 @@ static int32_t INF_CALL on_poll(void *user)
 
 static void deliver_result(void *arg)
 {
-	struct job *self = arg;
-	struct batch *batch = self->batch;
-	const inf_batch_params *params = &batch->params;
-	if (self->status == INF_E_CLOSED) {
-		batch->closed = self->status;
-		inf_write_struct(batch->err, &self->error, sizeof self->error);
-		ic_fanout_stop(self->fanout);
-		return;
-	}
+	const struct job *self = arg;
+	const inf_batch_params *params = &self->batch->params;
 	const inf_error *error = self->status == INF_OK ? NULL : &self->error;
 	if (params->on_result && params->on_result(params->user, self->index, &self->result, error) != INF_CONTINUE)
 		ic_fanout_stop(self->fanout);
@@ -132,7 +123,11 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 		.error = { .struct_size = sizeof job.error },
 	};
 	job.status = generate(&job);
-	ic_fanout_tell(fanout, deliver_result, &job);
+	/* One that was cancelled although nobody here said so, was so by the id of them all. */
+	if (job.status == INF_E_CLOSED || (job.status == INF_E_CANCELLED && ic_fanout_goes_on(fanout)))
+		ic_fanout_fail(fanout, &job.error);
+	else
+		ic_fanout_tell(fanout, deliver_result, &job);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
@@ -153,7 +148,7 @@ static inf_status read_params(struct batch *self, const inf_batch_params *params
 inf_status ic_batch_run(const struct ic_batch_target *target, const inf_input *const *inputs, size_t count,
 			const inf_batch_params *params, inf_error *err)
 {
-	struct batch self = { .target = target, .inputs = inputs, .err = err };
+	struct batch self = { .target = target, .inputs = inputs };
 	inf_status st = read_params(&self, params, count, err);
 	if (st != INF_OK)
 		return st;
@@ -162,9 +157,5 @@ inf_status ic_batch_run(const struct ic_batch_target *target, const inf_input *c
 		.count = count, .width = parallel && parallel < target->slots ? parallel : target->slots,
 		.run = run_one, .user = &self, .on_poll = self.params.on_poll, .host = self.params.user,
 	};
-	if (ic_fanout_run(&work))
-		return INF_OK;
-	if (self.closed != INF_OK)
-		return self.closed;
-	return inf_fail(err, INF_E_CANCELLED, "cancelled", "the batch was cancelled");
+	return ic_fanout_run(&work, err);
 }

@@ -21,8 +21,9 @@ struct ic_fanout {
 	const struct ic_fanout_work *work;
 	bool alone;			/* the jobs run on the calling thread */
 	int64_t polled_ns;		/* the calling thread's; 0 = not yet */
-	atomic_bool stopped;
+	atomic_bool stopped;		/* written under the lock */
 	pthread_mutex_t lock;		/* what follows */
+	inf_error why;			/* it was stopped */
 	pthread_cond_t news;		/* a message came, a thread ended, or all shall stop */
 	struct message *first, **last;	/* oldest first */
 	size_t next;			/* the job to begin */
@@ -56,12 +57,21 @@ bool ic_fanout_goes_on(struct ic_fanout *self)
 	return !atomic_load(&self->stopped);
 }
 
-void ic_fanout_stop(struct ic_fanout *self)
+void ic_fanout_fail(struct ic_fanout *self, const inf_error *why)
 {
 	pthread_mutex_lock(&self->lock);
+	if (!atomic_load(&self->stopped))
+		self->why = *why;
 	atomic_store(&self->stopped, true);
 	pthread_cond_signal(&self->news);
 	pthread_mutex_unlock(&self->lock);
+}
+
+void ic_fanout_stop(struct ic_fanout *self)
+{
+	inf_error why = { .struct_size = sizeof why };
+	inf_fail(&why, INF_E_CANCELLED, "cancelled", "the call was cancelled");
+	ic_fanout_fail(self, &why);
 }
 
 static bool tell_from_thread(struct ic_fanout *self, struct message *message)
@@ -209,7 +219,7 @@ static void init(struct ic_fanout *self, const struct ic_fanout_work *work)
 	pthread_condattr_destroy(&attr);
 }
 
-bool ic_fanout_run(const struct ic_fanout_work *work)
+inf_status ic_fanout_run(const struct ic_fanout_work *work, inf_error *err)
 {
 	struct ic_fanout self;
 	pthread_t threads[IC_FANOUT_WIDTH_MAX];
@@ -226,5 +236,8 @@ bool ic_fanout_run(const struct ic_fanout_work *work)
 		pthread_join(threads[i], NULL);
 	pthread_cond_destroy(&self.news);
 	pthread_mutex_destroy(&self.lock);
-	return !atomic_load(&self.stopped);
+	if (!atomic_load(&self.stopped))
+		return INF_OK;
+	inf_write_struct(err, &self.why, sizeof self.why);
+	return self.why.code;
 }

@@ -37,8 +37,8 @@ struct ic_fanout_work {
 	void *host;
 };
 
-/* Returns when every job that was begun has ended. False: it was stopped. */
-bool ic_fanout_run(const struct ic_fanout_work *work);
+/* Returns when every job that was begun has ended: INF_OK, INF_E_CANCELLED where it was stopped, or what it failed as. */
+inf_status ic_fanout_run(const struct ic_fanout_work *work, inf_error *err);
 
 /* For jobs: have fn(arg) run on the calling thread. False: it was not, and will not, because all shall stop. */
 bool ic_fanout_tell(struct ic_fanout *self, void (*fn)(void *arg), void *arg);
@@ -46,5 +46,7 @@ bool ic_fanout_tell(struct ic_fanout *self, void (*fn)(void *arg), void *arg);
 bool ic_fanout_goes_on(struct ic_fanout *self);
 /* From a job, or from what it tells: no further job begins, nothing more is told. */
 void ic_fanout_stop(struct ic_fanout *self);
+/* The same, because of an error that is not of one job alone. The first counts. */
+void ic_fanout_fail(struct ic_fanout *self, const inf_error *why);
 
 #endif

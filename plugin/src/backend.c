@@ -553,6 +553,8 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 		return &gr_metrics_table;
 	if (id && model && strcmp(id, INF_EXT_BATCH) == 0)
 		return &gr_batch_table;
+	if (id && model && strcmp(id, INF_EXT_CLASSIFY) == 0)
+		return &gr_classify_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	return NULL;

@@ -139,6 +139,7 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
 extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
 extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_streams gr_streams_table;	/* backend_stream.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */

@@ -21,19 +21,29 @@ inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error 
 		return st;
 	self->request_id = request_id;
 	pthread_mutex_lock(&self->model->lock);
+	for (const struct gr_call *call = self->model->calls; call && request_id; call = call->next)
+		if (call->whole && strcmp(call->request_id, request_id) == 0 && atomic_load(&call->cancelled))
+			atomic_store(&self->cancelled, true);
 	self->next = self->model->calls;
 	self->model->calls = self;
 	pthread_mutex_unlock(&self->model->lock);
 	return INF_OK;
 }
 
+inf_status gr_call_list_whole(struct gr_call *self, inf_model *model, const char *request_id, inf_error *err)
+{
+	*self = (struct gr_call){ .model = model, .whole = true };
+	return request_id ? gr_call_list(self, request_id, err) : INF_OK;
+}
+
 void gr_call_unlist(struct gr_call *self)
 {
 	pthread_mutex_lock(&self->model->lock);
 	struct gr_call **at = &self->model->calls;
-	while (*at != self)
+	while (*at && *at != self)
 		at = &(*at)->next;
-	*at = self->next;
+	if (*at)
+		*at = self->next;
 	pthread_mutex_unlock(&self->model->lock);
 }
 

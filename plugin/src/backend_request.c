@@ -70,9 +70,7 @@ static int on_poll(void *user)
 static inf_status context_full(struct request *r, int64_t prompt_tokens)
 {
 	r->result.prompt_tokens = prompt_tokens;
-	return inf_fail(r->call.err, INF_E_CONTEXT_FULL, "context_full",
-			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
-			"load the model with a larger context", (long long)prompt_tokens, r->call.model->info.context_len);
+	return gr_prompt_too_long(&r->call, prompt_tokens);
 }
 
 static inf_status refused(struct request *r, int code, const struct gr_buf *body)
@@ -181,13 +179,12 @@ static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	r->result.prompt_tokens = (int64_t)prompt->count;
-	if (!prompt->count)
-		return inf_fail(r->call.err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
-	if (prompt->count >= (size_t)r->call.model->info.context_len)
-		return context_full(r, (int64_t)prompt->count);
+	inf_status st = gr_prompt_check(prompt, &r->call);
+	if (st != INF_OK)
+		return st;
 	gr_sse_init(&r->sse, on_event, r);
 	r->wire = gr_wire_stream_new();
-	inf_status st = r->wire ? encode(r, prompt, &body) :
+	st = r->wire ? encode(r, prompt, &body) :
 				  inf_fail(r->call.err, INF_E_NO_MEMORY, "no_memory", "out of memory for the stream");
 	if (st == INF_OK)
 		st = exchange(r, &body);

@@ -48,6 +48,22 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 			out);
 }
 
+inf_status gr_prompt_too_long(const struct gr_call *call, int64_t tokens)
+{
+	return inf_fail(call->err, INF_E_CONTEXT_FULL, "context_full",
+			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
+			"load the model with a larger context", (long long)tokens, call->model->info.context_len);
+}
+
+inf_status gr_prompt_check(const struct gr_prompt *self, const struct gr_call *call)
+{
+	if (!self->count)
+		return inf_fail(call->err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
+	if (self->count >= (size_t)call->model->info.context_len)
+		return gr_prompt_too_long(call, (int64_t)self->count);
+	return INF_OK;
+}
+
 inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out)
 {
 	inf_model *model = call->model;

@@ -28,6 +28,9 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 			       uint32_t gen_flags);
 inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
 				   size_t count);
+/* A prompt that can be continued. INF_E_INVALID for an empty one, INF_E_CONTEXT_FULL. */
+inf_status gr_prompt_check(const struct gr_prompt *self, const struct gr_call *call);
+inf_status gr_prompt_too_long(const struct gr_call *call, int64_t tokens);
 /* Does the stream show this token's id? Hidden: its text ends inside a character. */
 inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out);
 

@@ -85,15 +85,24 @@ static void put_sampling(struct json_object *root, const struct gr_wire_completi
 }
 
 /* Takes the item over. */
-/* false = never. */
-static void put_suppressed(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
+static bool add_bias(struct json_object *list, int32_t id, struct json_object *bias)
 {
+	struct json_object *pair = json_object_new_array();
+	if (gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(id)))
+		return gr_json_add(pair, bias);
+	json_object_put(bias);
+	return false;
+}
+
+/* false = never. */
+static void put_biases(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
+{
+	const struct gr_wire_probe *probe = r->probe;
 	struct json_object *list = json_object_new_array();
-	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++) {
-		struct json_object *pair = json_object_new_array();
-		*ok = gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(r->suppress_tokens[i])) &&
-		      gr_json_add(pair, json_object_new_boolean(false));
-	}
+	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++)
+		*ok = add_bias(list, r->suppress_tokens[i], json_object_new_boolean(false));
+	for (size_t i = 0; list && probe && i < probe->favoured_count && *ok; i++)
+		*ok = add_bias(list, probe->favoured[i], json_object_new_double(probe->raise));
 	gr_json_put(root, "logit_bias", list, ok);
 }
 
@@ -116,9 +125,12 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 	if (!root)
 		return INF_E_NO_MEMORY;
 	put_sampling(root, r, &ok);
-	put_stream(root, &ok);
-	if (r->suppress_token_count)
-		put_suppressed(root, r, &ok);
+	if (r->probe)
+		gr_json_put_probe(root, r->probe, &ok);
+	else
+		put_stream(root, &ok);
+	if (r->suppress_token_count || (r->probe && r->probe->favoured_count))
+		put_biases(root, r, &ok);
 	if (r->json_schema) {
 		struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
 		if (!schema) {

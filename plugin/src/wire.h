@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
 #include "buf.h"
 
@@ -19,6 +19,7 @@
  */
 enum {
 	GR_WIRE_BODY_MAX = 256 << 20,	/* bytes of a request or of an answer that is not a stream */
+	GR_WIRE_PIECE_MAX = 1 << 20,	/* bytes of the text of one token */
 	GR_WIRE_TOKENS_MAX = 1 << 24,	/* token ids in one answer, and what counts of tokens are believed */
 };
 
@@ -51,6 +52,17 @@ struct gr_wire_completion {
 	const char *json_schema;	/* NULL = none; JSON text */
 	const char *grammar;		/* NULL = none */
 	bool ignore_eos, cache_prompt, logprobs;
+	const struct gr_wire_probe *probe;	/* NULL = a stream */
+};
+
+/* An answer of one token, and what it was chosen from. */
+struct gr_wire_probe {
+	size_t wanted;			/* scores of the likeliest so many; 0 = none */
+	const int32_t *favoured;	/* whose logits are raised */
+	size_t favoured_count;
+	float raise;
+	bool among_favoured;		/* the scores are those after the raise, instead of the model's own, and no sampler but
+					   temperature has a say */
 };
 
 /* INF_E_INVALID when json_schema is not JSON. */
@@ -80,6 +92,26 @@ struct gr_wire_error {
 
 /* False when the body holds no error object. */
 bool gr_wire_decode_error(const char *body, size_t len, struct gr_wire_error *out);
+
+/* What a probe gave. */
+struct gr_wire_choice {
+	int32_t id;
+	struct gr_buf text;		/* of it; not whole characters are U+FFFD, a control token has none */
+	bool eos;			/* it ends a sequence */
+	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	int32_t slot;			/* -1 = not said */
+	/* Probabilities; the server shows none (score_count 0) when the token ends inside a character. */
+	float logprob;			/* of the token */
+	inf_token_score *scores;	/* owned; the likeliest first; -INFINITY where float has no such number */
+	size_t score_count;
+	struct gr_buf likeliest_text;	/* of scores[0] */
+};
+
+#define GR_WIRE_CHOICE_INIT { .text = GR_BUF_INIT(GR_WIRE_PIECE_MAX), .likeliest_text = GR_BUF_INIT(GR_WIRE_PIECE_MAX) }
+
+/* *out is empty. */
+inf_status gr_wire_decode_choice(const char *body, size_t len, size_t wanted, struct gr_wire_choice *out, inf_error *err);
+void gr_wire_choice_release(struct gr_wire_choice *self);	/* usable again afterwards */
 
 /* ---- the stream ------------------------------------------------------------------------------------------------ */
 enum gr_wire_kind {

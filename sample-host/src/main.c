@@ -58,6 +58,7 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_CLASSIFY] = cmd_classify,
 		[COMMAND_HELP] = show_help,
 	};
 	if (options->flags & OPTION_HELP)

@@ -23,6 +23,7 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_CLASSIFY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -64,6 +65,9 @@ struct options {
 	struct words settings;		/* of --set */
 	struct words stop_strings;
 	int32_t *stop_tokens;		/* owned */
+	int32_t *candidates;		/* owned */
+	size_t candidate_count;
+	int32_t top;			/* likeliest tokens to show */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
 	char *adapter_path;		/* owned, absolute */
@@ -83,6 +87,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* gen.stop_tokens */
 	OPTION_MEMORY,		/* memories */
+	OPTION_IDS,		/* candidates */
 };
 
 struct option_spec {

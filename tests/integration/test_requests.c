@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend_call.h"
 #include "harness.h"
 #include "profile.h"
 #include "scratch.h"
@@ -240,6 +241,84 @@ START_TEST(cancel_ends_every_call_of_that_id_and_no_other)
 }
 END_TEST
 
+static int32_t count_class(void *user, const inf_class *result)
+{
+	(void)user;
+	(void)result;
+	return INF_CONTINUE;
+}
+
+/* A batch or a classification of three inputs, of which the first never ends. */
+struct many {
+	struct world *world;
+	bool classify;
+	inf_status status;
+	pthread_t thread;
+};
+
+static void *run_many(void *arg)
+{
+	struct many *many = arg;
+	struct world *w = many->world;
+	const inf_input input = { .struct_size = sizeof input, .prompt = "Once", .prompt_len = 4 };
+	const inf_input *const inputs[] = { &input, &input, &input };
+	const inf_batch_params batch = { .struct_size = sizeof batch, .request_id = "many" };
+	const inf_classify_params classify = { .struct_size = sizeof classify, .request_id = "many", .on_class = count_class };
+	const void *table = w->backend->get_extension(w->instance, w->backend, w->model, many->classify ? INF_EXT_CLASSIFY :
+						      INF_EXT_BATCH);
+	many->status = many->classify ? ((const inf_classify *)table)->run(w->model, inputs, 3, &classify, NULL) :
+					((const inf_batch *)table)->run(w->model, inputs, 3, &batch, NULL);
+	return NULL;
+}
+
+static bool one_computes(void *ctx)
+{
+	return read_metrics(ctx).slots_busy == 1;
+}
+
+START_TEST(cancel_ends_a_call_with_many_inputs)
+{
+	for (int classify = 0; classify < 2; classify++) {
+		struct world w;
+		open_fake(&w, "on /completion\n hang\n", 1);
+		struct many many = { .world = &w, .classify = classify };
+		ck_assert_int_eq(pthread_create(&many.thread, NULL, run_many, &many), 0);
+		ck_assert(wait_until(one_computes, &w, SOON_MS));
+		int64_t begun = monotonic_ms();
+		ck_assert_int_eq(w.cancel->cancel(w.model, "many", &w.err), INF_OK);
+		pthread_join(many.thread, NULL);
+		ck_assert_int_lt(monotonic_ms() - begun, CANCEL_MS);
+		ck_assert_int_eq(many.status, INF_E_CANCELLED);
+		ck_assert_uint_eq(read_metrics(&w).requests, 1);
+		ck_assert_int_eq(w.cancel->cancel(w.model, "many", &w.err), INF_E_NOT_FOUND);
+		close_world(&w);
+	}
+}
+END_TEST
+
+/* Between two of its inputs, when none is in flight. */
+START_TEST(cancel_of_a_whole_holds_for_what_it_begins_afterwards)
+{
+	struct world w;
+	struct gr_call whole;
+	open_real(&w, 1);
+	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", &w.err), INF_OK);
+	struct job before = { .world = &w, .id = "whole", .max_tokens = 2 }, after = before, other = { .world = &w, .id = "other", .max_tokens = 2 };
+	run(&before);
+	ck_assert_int_eq(before.status, INF_OK);
+	ck_assert_int_eq(w.cancel->cancel(w.model, "whole", &w.err), INF_OK);
+	run(&after);
+	ck_assert_int_eq(after.status, INF_E_CANCELLED);
+	run(&other);
+	ck_assert_int_eq(other.status, INF_OK);
+	gr_call_unlist(&whole);
+	struct job later = { .world = &w, .id = "whole", .max_tokens = 2 };
+	run(&later);
+	ck_assert_int_eq(later.status, INF_OK);
+	close_world(&w);
+}
+END_TEST
+
 /* The first start is good, the next one never ends. */
 START_TEST(cancel_while_the_server_is_started_again)
 {
@@ -433,5 +512,5 @@ START_TEST(metrics_of_a_dead_server_are_still_read)
 END_TEST
 
 RUN_SUITE("requests", 60, cancel_in_decode_and_in_the_queue, cancel_in_prefill, cancel_ends_every_call_of_that_id_and_no_other,
-	  cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
+	  cancel_ends_a_call_with_many_inputs, cancel_of_a_whole_holds_for_what_it_begins_afterwards, cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
 	  metrics_count_every_call_once, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)

@@ -245,7 +245,7 @@ START_TEST(encode_completion_always_asks_for_a_watched_stream)
 {
 	static const char *const fields[] = {
 		"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-		"timings/predicted_ms",
+		"timings/predicted_ms", "id_slot",
 	};
 	struct gr_wire_completion request = { 0 };
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
@@ -369,6 +369,9 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_detokenize(out, suppressed, 3);
 	if (st == INF_OK)
 		st = gr_wire_encode_template(out, messages, 2);
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &request, NULL);
+	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
 	return st;
@@ -992,11 +995,14 @@ END_TEST
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
+	static const char choice_body[] = "{\"tokens\":[3],\"content\":\"c\",\"completion_probabilities\":[{\"id\":3,\"logprob\":-1,"
+					  "\"top_logprobs\":[{\"id\":3,\"token\":\"c\",\"logprob\":-1.0}]}]}";
 	int32_t *tokens = NULL;
 	size_t count;
 	struct gr_buf text = GR_BUF_INIT(BODY_MAX);
 	struct gr_wire_props props;
 	struct gr_wire_event event;
+	struct gr_wire_choice choice = GR_WIRE_CHOICE_INIT;
 	struct gr_wire_stream *self = gr_wire_stream_new();
 	inf_status st = self ? gr_wire_decode_tokens(tokens_body, sizeof tokens_body - 1, &tokens, &count, NULL) :
 			INF_E_NO_MEMORY;
@@ -1006,6 +1012,9 @@ static inf_status decode_everything(void)
 		st = gr_wire_decode_props("{}", 2, &props, NULL);
 	if (st == INF_OK)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
+	if (st == INF_OK)
+		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
+	gr_wire_choice_release(&choice);
 	free(tokens);
 	gr_buf_release(&text);
 	gr_wire_stream_free(self);
