@@ -29,7 +29,7 @@ struct gr_call {
 	struct gr_call *next;		/* of the model's calls in flight */
 	const char *request_id;		/* the host's; NULL = none */
 	atomic_bool cancelled;		/* by its id, from another thread */
-	bool whole;			/* it consists of others of its id: those that begin after it was cancelled are so, too */
+	bool whole;			/* it consists of others of its id: none begins after it was cancelled */
 
 	/* What became of it. */
 	inf_status stopped;		/* INF_OK, or CANCELLED or CLOSED: it was told to stop */
@@ -50,7 +50,7 @@ void gr_call_leave(struct gr_call *self);
 enum { GR_REQUEST_ID_MAX = 255 };
 
 /* From now on the call is in flight; after INF_OK gr_call_unlist(). Done by gr_call_enter() and gr_call_leave(). INF_E_INVALID
- * for an id that is empty, too long or not UTF-8; NULL is none. */
+ * for an id that is empty, too long or not UTF-8; NULL is none. INF_E_CANCELLED where a whole of that id was cancelled. */
 inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error *err);
 /* For a call that makes others with the same id, several or one after the other; it is listed if it has one. Also ended by
  * gr_call_unlist(). */
