@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gguf_build.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,17 @@ void gguf_build_data(struct gguf_build *self, size_t len)
 		gguf_build_number(self, 1, 0);
 	while (len--)
 		gguf_build_number(self, 1, 0);
+}
+
+bool gguf_build_save(struct gguf_build *self, const char *path)
+{
+	FILE *file = fopen(path, "wbe");
+	bool ok = file && fwrite(self->data, 1, self->len, file) == self->len;
+	ok = file && !fclose(file) && ok;
+	if (!ok)
+		perror(path);
+	gguf_build_release(self);
+	return ok;
 }
 
 static int64_t read_bytes(void *ctx, uint64_t offset, void *buf, size_t len)

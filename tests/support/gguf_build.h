@@ -2,6 +2,7 @@
 #ifndef GGUF_BUILD_H
 #define GGUF_BUILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ void gguf_build_tensor(struct gguf_build *self, const char *name, uint64_t row, 
 		       uint64_t offset);
 /* The tensor data: padding up to a multiple of 32, and len zero bytes. */
 void gguf_build_data(struct gguf_build *self, size_t len);
+
+/* Into a file, and released; says what fails on standard error. */
+bool gguf_build_save(struct gguf_build *self, const char *path);
 
 /* A file in memory as a source; give gguf_bytes_source() its address. */
 struct gguf_bytes {

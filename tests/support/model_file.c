@@ -2,6 +2,7 @@
 /*
  * model_file shape NAME PATH                             a model of model_shapes.h, with a hole for its weights
  * model_file small TYPE ARCHITECTURE PATH [NO COUNT]     one tensor, of that general.type; or part NO of COUNT
+ * model_file made NAME PATH                              a model of model_made.h
  *
  * Writes a GGUF file for tests that are scripts.
  */
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "gguf_build.h"
+#include "model_made.h"
 #include "model_shapes.h"
 
 enum { FILE_TYPE_Q4_K_M = 15 };
@@ -51,12 +53,24 @@ static int write_small(const char *type, const char *architecture, const char *p
 	return write_file(path, &b, b.len);
 }
 
+static int write_made(const char *name, const char *path)
+{
+	for (const char *const *known = model_made_names; *known; known++)
+		if (!strcmp(*known, name))
+			return model_made_write(name, path) ? EXIT_SUCCESS : EXIT_FAILURE;
+	fprintf(stderr, "%s: no model of that name is made\n", name);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "shape"))
 		return write_shape(argv[2], argv[3]);
+	if (argc == 4 && !strcmp(argv[1], "made"))
+		return write_made(argv[2], argv[3]);
 	if ((argc == 5 || argc == 7) && !strcmp(argv[1], "small"))
 		return write_small(argv[2], argv[3], argv[4], argc == 7 ? argv[5] : NULL, argc == 7 ? argv[6] : NULL);
-	fputs("usage: model_file shape NAME PATH | model_file small TYPE ARCHITECTURE PATH [NO COUNT]\n", stderr);
+	fputs("usage: model_file shape NAME PATH | model_file small TYPE ARCHITECTURE PATH [NO COUNT] | "
+	      "model_file made NAME PATH\n", stderr);
 	return 2;
 }
