@@ -245,7 +245,7 @@ START_TEST(encode_completion_always_asks_for_a_watched_stream)
 {
 	static const char *const fields[] = {
 		"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-		"timings/predicted_ms",
+		"timings/predicted_ms", "id_slot",
 	};
 	struct gr_wire_completion request = { 0 };
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
