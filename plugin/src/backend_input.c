@@ -7,10 +7,17 @@
 #include "chat.h"
 #include "utf8.h"
 
+static void free_messages(struct gr_wire_message *messages, size_t count)
+{
+	for (size_t i = 0; messages && i < count; i++)
+		free(messages[i].tool_calls);
+	free(messages);
+}
+
 void gr_input_release(struct gr_input *self)
 {
 	if (self)
-		free(self->messages);
+		free_messages(self->messages, self->message_count);
 }
 
 inf_status gr_input_from_prompt(struct gr_input *out, const char *prompt, size_t prompt_len, inf_error *err)
@@ -33,7 +40,38 @@ static bool is_role(const char *role)
 	       strspn(role, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len;
 }
 
-static inf_status read_message(struct gr_wire_message *out, const inf_message *in, size_t index, inf_error *err)
+static bool is_id(const char *id)
+{
+	size_t len = strnlen(id, GR_WIRE_TOOL_NAME_MAX + 1);
+	return len && len <= GR_WIRE_TOOL_NAME_MAX && gr_utf8_valid(id, len);
+}
+
+/* What a message has of tool calls: the calls of an assistant, or the id that a result answers. */
+static inf_status read_calls(struct gr_wire_message *out, const inf_model *model, const inf_message *in, size_t index,
+			     inf_error *err)
+{
+	if (in->tool_call_id && (strcmp(in->role, "tool") != 0 || !is_id(in->tool_call_id)))
+		return inf_fail(err, INF_E_INVALID, "tool_call_id", "message %zu: tool_call_id is for messages of the role \"tool\", "
+				"and must have 1..%d bytes of UTF-8", index, GR_WIRE_TOOL_NAME_MAX);
+	out->tool_call_id = in->tool_call_id;
+	if (!in->tool_calls)
+		return INF_OK;
+	if (strcmp(in->role, "assistant") != 0)
+		return inf_fail(err, INF_E_INVALID, "tool_calls", "message %zu: tool_calls is for messages of the role \"assistant\"",
+				index);
+	if (!(model->info.flags & INF_INFO_FLAG_TOOLS))
+		return inf_fail(err, INF_E_UNSUPPORTED, "tools", "message %zu: the model's chat template knows no tool calls", index);
+	size_t len = strnlen(in->tool_calls, GR_PROMPT_TEXT_MAX + 1);
+	if (len > GR_PROMPT_TEXT_MAX)
+		return inf_fail(err, INF_E_INVALID, "prompt_too_large", "message %zu: tool_calls is larger than %d bytes", index,
+				GR_PROMPT_TEXT_MAX);
+	if (!gr_utf8_valid(in->tool_calls, len))
+		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: tool_calls is not valid UTF-8", index);
+	return gr_wire_read_calls(in->tool_calls, &out->tool_calls, err);
+}
+
+static inf_status read_message(struct gr_wire_message *out, const inf_model *model, const inf_message *in, size_t index,
+			       inf_error *err)
 {
 	inf_message message;
 	inf_status st = inf_read_request(&message, sizeof message, in, inf_message_V1_0, 0, ~0ull);
@@ -43,28 +81,30 @@ static inf_status read_message(struct gr_wire_message *out, const inf_message *i
 	if (message.media_count)
 		return inf_fail(err, INF_E_UNSUPPORTED, "media", "message %zu: images, audio and video are not supported",
 				index);
-	if (message.tool_calls || message.tool_call_id)
-		return inf_fail(err, INF_E_UNSUPPORTED, "tools", "message %zu: tool calls are not supported", index);
 	if (!is_role(message.role))
 		return inf_fail(err, INF_E_INVALID, "chat_role", "message %zu: the role must be a word of 1..%d characters",
 				index, GR_INPUT_ROLE_MAX);
 	if ((!message.content && message.content_len) || !gr_utf8_valid(message.content, message.content_len))
 		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: the content is not valid UTF-8", index);
-	*out = (struct gr_wire_message){ message.role, message.content ? message.content : "", message.content_len };
-	return INF_OK;
+	*out = (struct gr_wire_message){
+		.role = message.role, .content = message.content ? message.content : "", .content_len = message.content_len,
+	};
+	return read_calls(out, model, &message, index, err);
 }
 
-static inf_status read_messages(struct gr_wire_message *out, const inf_message *const *msgs, size_t count, inf_error *err)
+static inf_status read_messages(struct gr_wire_message *out, const inf_model *model, const inf_message *const *msgs,
+				size_t count, inf_error *err)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < count; i++) {
-		inf_status st = read_message(&out[i], msgs[i], i, err);
+		inf_status st = read_message(&out[i], model, msgs[i], i, err);
 		if (st != INF_OK)
 			return st;
-		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total)
+		size_t calls_len = out[i].tool_calls ? strlen(out[i].tool_calls) : 0;
+		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total || calls_len > GR_PROMPT_TEXT_MAX - total - out[i].content_len)
 			return inf_fail(err, INF_E_INVALID, "prompt_too_large", "the messages are larger than %d bytes",
 					GR_PROMPT_TEXT_MAX);
-		total += out[i].content_len;
+		total += out[i].content_len + calls_len;
 	}
 	return INF_OK;
 }
@@ -80,11 +120,11 @@ inf_status gr_input_from_messages(struct gr_input *out, const inf_model *model, 
 	struct gr_wire_message *messages = calloc(msg_count, sizeof *messages);
 	if (!messages)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for %zu messages", msg_count);
-	inf_status st = read_messages(messages, msgs, msg_count, err);
+	inf_status st = read_messages(messages, model, msgs, msg_count, err);
 	if (st == INF_OK)
 		*out = (struct gr_input){ .messages = messages, .message_count = msg_count };
 	else
-		free(messages);
+		free_messages(messages, msg_count);
 	return st;
 }
 
@@ -111,6 +151,8 @@ uint32_t gr_input_gen_flags(const struct gr_input *self)
 
 inf_status gr_input_prompt(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags, struct gr_prompt *out)
 {
+	if (self->apart)
+		return gr_prompt_from_chat(out, call, self->messages, self->message_count, &self->chat);
 	if (self->messages)
 		return gr_prompt_from_messages(out, call, self->messages, self->message_count);
 	return gr_prompt_from_text(out, call, self->text, self->text_len, gen_flags);

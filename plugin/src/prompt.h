@@ -3,6 +3,7 @@
 #define GR_PROMPT_H
 
 #include "backend_call.h"
+#include "wire_chat.h"
 
 /*
  * prompt: text and messages to token ids, by asking the server's tokeniser.
@@ -28,6 +29,14 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 			       uint32_t gen_flags);
 inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
 				   size_t count);
+/*
+ * As the server's own chat endpoint makes it of tools and thinking, where it tokenises template and messages in one: text of
+ * special tokens in messages, calls or tools is refused, INF_E_UNSUPPORTED "chat_special_text".
+ */
+inf_status gr_prompt_from_chat(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
+			       size_t count, const struct gr_wire_chat *chat);
+/* Does the template make another prompt with thinking than without? False also where it refuses to be asked. */
+inf_status gr_prompt_obeys_thinking(struct gr_call *call, bool *out);
 /* Does the stream show this token's id? Hidden: its text ends inside a character. */
 inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out);
 
