@@ -75,16 +75,20 @@ static enum exit_code read_file(const char *path, struct text *out, struct failu
 static enum exit_code read_stream(const struct options *options, struct text *out, struct failure *why)
 {
 	const char *path = options->prompt_file;
-	bool is_stdin = !path || !strcmp(path, "-");
-	const char *name = is_stdin ? "standard input" : path;
-	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : read_file(path, out, why);
-	if (code == EXIT_DONE)
-		code = check_utf8(out, name, why);
+	enum exit_code code = input_file(path ? path : "-", out, why);
 	if (code == EXIT_DONE && !path && !out->len)
 		return failure_usage(why, "no_prompt", "standard input is empty: give the text as an argument, or with -f FILE");
 	if (code == EXIT_DONE)
 		cut_newline(out);
 	return code;
+}
+
+enum exit_code input_file(const char *path, struct text *out, struct failure *why)
+{
+	bool is_stdin = !strcmp(path, "-");
+	const char *name = is_stdin ? "standard input" : path;
+	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : read_file(path, out, why);
+	return code == EXIT_DONE ? check_utf8(out, name, why) : code;
 }
 
 static enum exit_code join_arguments(const struct words *words, struct text *out, struct failure *why)

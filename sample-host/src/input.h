@@ -22,6 +22,9 @@ bool input_is_person(const struct options *options);
  */
 enum exit_code input_prompt(const struct options *options, struct text *out, struct failure *why);
 
+/* A file of --NAME, "-" is standard input; UTF-8. EXIT_DONE, EXIT_FAILED, interrupted. */
+enum exit_code input_file(const char *path, struct text *out, struct failure *why);
+
 enum input_event { INPUT_LINE, INPUT_END, INPUT_INTERRUPTED, INPUT_FAILED };
 
 /* Lines of standard input. */
