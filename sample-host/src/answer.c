@@ -52,11 +52,9 @@ static bool show_json(struct answer *self, const inf_token *token)
 static bool show_call(struct answer *self, const inf_token *token)
 {
 	struct console *console = self->console;
-	const struct text *reply = &self->reply;
-	bool begun = self->is_reasoning || (reply->len && reply->data[reply->len - 1] != '\n');
-	self->is_reasoning = false;
-	text_reset(&self->reply);
-	return (!begun || console_text(console, "\n", 1, STYLE_PLAIN)) &&
+	bool mid_line = self->mid_line;
+	self->is_reasoning = self->mid_line = false;
+	return (!mid_line || console_text(console, "\n", 1, STYLE_PLAIN)) &&
 	       console_text(console, token->text, token->text_len, STYLE_PLAIN) &&
 	       console_text(console, "\n", 1, STYLE_PLAIN);
 }
@@ -71,6 +69,8 @@ static bool show_text(struct answer *self, const inf_token *token)
 	self->is_reasoning = is_reasoning;
 	if (was_reasoning && !is_reasoning && !console_text(self->console, "\n\n", 2, STYLE_PLAIN))
 		return false;
+	if (token->text_len)
+		self->mid_line = token->text[token->text_len - 1] != '\n';
 	return console_text(self->console, token->text, token->text_len, is_reasoning ? STYLE_DIM : STYLE_PLAIN);
 }
 

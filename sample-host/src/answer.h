@@ -22,6 +22,7 @@ struct answer {
 	struct text reply;		/* what was said, without reasoning */
 	int64_t begun_ns, first_ns;
 	bool is_reasoning;		/* the last token was */
+	bool mid_line;			/* what was shown last does not end with a newline */
 };
 
 /* What to answer: a prompt when messages is NULL. */
