@@ -41,8 +41,6 @@ static struct json_object *parse_once(const char *body, size_t len, int depth, e
 	struct json_tokener *tokener = gr_json_tokener(depth);
 	if (!tokener)
 		return NULL;
-	while (len && strchr(" \t\r\n", body[len - 1]) && body[len - 1])
-		len--;			/* the parser stops before these */
 	struct json_object *root = parse_whole(tokener, body, len, type);
 	json_tokener_free(tokener);
 	return root;
