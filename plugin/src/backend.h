@@ -33,8 +33,8 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c and backend_tools.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on disk, backend_diagnose.c what people ask when it does
- * not work, and prompt.c the way of a prompt to token ids.
+ * backend_input.c and backend_tools.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on
+ * disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */

@@ -51,16 +51,18 @@ static inf_status read_calls(struct gr_wire_message *out, const inf_model *model
 			     inf_error *err)
 {
 	if (in->tool_call_id && (strcmp(in->role, "tool") != 0 || !is_id(in->tool_call_id)))
-		return inf_fail(err, INF_E_INVALID, "tool_call_id", "message %zu: tool_call_id is for messages of the role \"tool\", "
-				"and must have 1..%d bytes of UTF-8", index, GR_WIRE_TOOL_NAME_MAX);
+		return inf_fail(err, INF_E_INVALID, "tool_call_id",
+				"message %zu: tool_call_id is for messages of the role \"tool\", and must have 1..%d bytes of UTF-8",
+				index, GR_WIRE_TOOL_NAME_MAX);
 	out->tool_call_id = in->tool_call_id;
 	if (!in->tool_calls)
 		return INF_OK;
 	if (strcmp(in->role, "assistant") != 0)
-		return inf_fail(err, INF_E_INVALID, "tool_calls", "message %zu: tool_calls is for messages of the role \"assistant\"",
-				index);
+		return inf_fail(err, INF_E_INVALID, "tool_calls",
+				"message %zu: tool_calls is for messages of the role \"assistant\"", index);
 	if (!(model->info.flags & INF_INFO_FLAG_TOOLS))
-		return inf_fail(err, INF_E_UNSUPPORTED, "tools", "message %zu: the model's chat template knows no tool calls", index);
+		return inf_fail(err, INF_E_UNSUPPORTED, "tools",
+				"message %zu: the model's chat template knows no tool calls", index);
 	size_t len = strnlen(in->tool_calls, GR_PROMPT_TEXT_MAX + 1);
 	if (len > GR_PROMPT_TEXT_MAX)
 		return inf_fail(err, INF_E_INVALID, "prompt_too_large", "message %zu: tool_calls is larger than %d bytes", index,
@@ -101,7 +103,8 @@ static inf_status read_messages(struct gr_wire_message *out, const inf_model *mo
 		if (st != INF_OK)
 			return st;
 		size_t calls_len = out[i].tool_calls ? strlen(out[i].tool_calls) : 0;
-		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total || calls_len > GR_PROMPT_TEXT_MAX - total - out[i].content_len)
+		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total ||
+		    calls_len > GR_PROMPT_TEXT_MAX - total - out[i].content_len)
 			return inf_fail(err, INF_E_INVALID, "prompt_too_large", "the messages are larger than %d bytes",
 					GR_PROMPT_TEXT_MAX);
 		total += out[i].content_len + calls_len;

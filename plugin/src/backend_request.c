@@ -13,7 +13,7 @@ enum { STREAM_SILENCE_MS = 120000 };	/* the server sends a comment every second 
 /* One generate or chat. */
 struct request;
 
-/* How the server is asked: for the continuation of ids, or for an answer to messages, told apart into thoughts, text and calls. */
+/* How the server is asked: to continue ids, or to answer messages and tell thoughts, text and calls apart. */
 struct protocol {
 	const char *path;
 	struct gr_wire_stream *(*open)(void);
@@ -35,8 +35,9 @@ struct request {
 static inf_status stream_error(const struct gr_wire_error *error, inf_error *err)
 {
 	if (strstr(error->message, "model produced output that does not match"))
-		return inf_fail(err, INF_E_BAD_OUTPUT, "template_mismatch", "the model's output does not fit the marks of its chat "
-				"template, so that thoughts, text and tool calls cannot be told apart: ask again, or without tools");
+		return inf_fail(err, INF_E_BAD_OUTPUT, "template_mismatch",
+				"the model's output does not fit the marks of its chat template, so that thoughts, text and tool calls "
+				"cannot be told apart: ask again, or without tools");
 	return inf_fail(err, INF_E_INTERNAL, "server_error", "llama-server failed during the generation: %s",
 			error->message[0] ? error->message : "it does not say why");
 }

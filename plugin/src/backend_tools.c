@@ -23,7 +23,8 @@ static inf_status check_model(const inf_model *model, const inf_gen_params *p, i
 	if (p->tools && !(model->info.flags & INF_INFO_FLAG_TOOLS))
 		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field", "tools: the model's chat template knows none");
 	if (p->thinking_budget && !(model->info.flags & INF_INFO_FLAG_THINKING))
-		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field", "thinking_budget: the model's chat template knows no thinking");
+		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field",
+				"thinking_budget: the model's chat template knows no thinking");
 	return p->tools ? gr_wire_check_tools(p->tools, err) : INF_OK;
 }
 
@@ -34,8 +35,8 @@ static inf_status check_single_tokens(const inf_gen_params *p, inf_error *err)
 			   p->flags & INF_GEN_FLAG_LOGPROBS ? "INF_GEN_FLAG_LOGPROBS" : NULL;
 	if (!name)
 		return INF_OK;
-	return inf_fail(err, INF_E_UNSUPPORTED, "gen_field", "%s: not beside tools, tool calls or thinking, where tokens do not come "
-			"one by one", name);
+	return inf_fail(err, INF_E_UNSUPPORTED, "gen_field",
+			"%s: not beside tools, tool calls or thinking, where tokens do not come one by one", name);
 }
 
 /* The server's own grammars: one for calls; one for a schema, which begins after the thought, as another would not. */
@@ -43,11 +44,11 @@ static inf_status check_grammars(const inf_gen_params *p, inf_error *err)
 {
 	const char *name = p->grammar ? "grammar" : "json_schema";
 	if (p->tools && (p->grammar || p->json_schema))
-		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field", "%s: not beside tools, whose calls have a grammar of their own",
-				name);
+		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field",
+				"%s: not beside tools, whose calls have a grammar of their own", name);
 	if (p->grammar && (p->thinking || p->thinking_budget))
-		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field", "grammar: not beside thinking, for which it would hold as well; "
-				"json_schema begins after the thought");
+		return inf_fail(err, INF_E_UNSUPPORTED, "gen_field",
+				"grammar: not beside thinking, for which it would hold as well; json_schema begins after the thought");
 	return INF_OK;
 }
 

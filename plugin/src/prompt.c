@@ -292,8 +292,8 @@ inf_status gr_prompt_from_chat(struct gr_prompt *out, struct gr_call *call, cons
 	inf_status st = hold_special_text(call, messages, count, chat, &special);
 	if (st == INF_OK && special)
 		st = inf_fail(call->err, INF_E_UNSUPPORTED, "chat_special_text",
-			      "a message or a tool holds the text of a special token, and beside tools or thinking llama-server cannot "
-			      "be told that it is text: remove that text");
+			      "a message or a tool holds the text of a special token, and beside tools or thinking llama-server "
+			      "cannot be told that it is text: remove that text");
 	if (st == INF_OK && !standard)
 		st = check_roles_of_chat(call, messages, count, chat);
 	if (st == INF_OK)

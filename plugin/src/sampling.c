@@ -79,7 +79,8 @@ static inf_status check_numbers(const inf_gen_params *p, inf_error *err)
 	if (p->thinking != 0 && p->thinking != 1)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking is %d, not 0 or 1", p->thinking);
 	if (p->thinking_budget < 0)
-		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking_budget is %d, it cannot be negative", p->thinking_budget);
+		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking_budget is %d, it cannot be negative",
+				p->thinking_budget);
 	if (p->top_k < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "top_k is %d, it cannot be negative", p->top_k);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

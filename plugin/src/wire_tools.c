@@ -99,9 +99,9 @@ static inf_status read_calls(struct json_object *in, struct json_object *out, bo
 	for (size_t i = 0; i < json_object_array_length(in) && *ok; i++) {
 		struct json_object *call = read_call(object_at(in, i), ok);
 		if (!call && *ok)
-			return inf_fail(err, INF_E_INVALID, "tool_calls", "tool_calls: entry %zu is not {\"id\",\"name\",\"arguments\"} "
-					"with texts of 1..%d bytes and, in the last, a JSON object as text", i,
-					GR_WIRE_TOOL_NAME_MAX);
+			return inf_fail(err, INF_E_INVALID, "tool_calls",
+					"tool_calls: entry %zu is not {\"id\",\"name\",\"arguments\"} with texts of 1..%d bytes and, in "
+					"the last, a JSON object as text", i, GR_WIRE_TOOL_NAME_MAX);
 		*ok = gr_json_add(out, call) && *ok;
 	}
 	return INF_OK;

@@ -10,8 +10,8 @@
 /*
  * answer: one generation, shown while it comes.
  *
- * As text: the answer alone goes to standard output, a tool call as a line of JSON. What a model thinks (INF_TOKEN_FLAG_REASONING) is shown dim on a
- * terminal and left out elsewhere. With --json: a line for each token, then one that sums up.
+ * As text: the answer alone goes to standard output, a tool call as a line of JSON. What a model thinks
+ * (INF_TOKEN_FLAG_REASONING) is shown dim on a terminal and left out elsewhere. With --json: a line for each token, then one that sums up.
  */
 enum { ANSWER_MAX = 64 << 20 };		/* bytes kept of an answer */
 

@@ -65,7 +65,8 @@ static enum exit_code read_files(struct chat *self, struct history *talk, struct
 	const struct options *options = self->options;
 	struct text text = TEXT_INIT(INPUT_MAX);
 	enum exit_code code = options->tools_file ? input_file(options->tools_file, &self->tools, why) : EXIT_DONE;
-	if (code == EXIT_DONE && options->tools_file && strlen(text_string(&self->tools)) < (self->tools.len ? self->tools.len : 1))
+	bool is_text = self->tools.len && strlen(text_string(&self->tools)) == self->tools.len;
+	if (code == EXIT_DONE && options->tools_file && !is_text)
 		code = failure_set(why, INF_E_INVALID, "tools", "%.200s: is no JSON array of tools", options->tools_file);
 	if (code == EXIT_DONE && options->messages_file)
 		code = input_file(options->messages_file, &text, why);

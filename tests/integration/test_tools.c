@@ -20,7 +20,7 @@ struct heard {
 	char said[1024], thought[1024], calls[1024];
 	int64_t tokens;
 	unsigned chunks, with_id, empty;
-	bool stop, cancel;		/* the host's wish, at the first chunk */
+	bool stop;			/* the host's wish, at the first chunk */
 };
 
 struct world {
@@ -72,17 +72,10 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 	return heard->stop ? 0 : INF_CONTINUE;
 }
 
-static int32_t INF_CALL on_poll(void *user)
-{
-	const struct heard *heard = user;
-	return heard->cancel && heard->chunks ? 0 : INF_CONTINUE;
-}
-
 static inf_gen_params plain(struct world *w)
 {
 	return (inf_gen_params){
 		.struct_size = sizeof(inf_gen_params), .set = INF_GEN_SET_TEMPERATURE, .user = &w->heard, .on_token = on_token,
-		.on_poll = on_poll,
 	};
 }
 
@@ -104,8 +97,8 @@ static inf_gen_params with_tools(struct world *w)
 static inf_status chat(struct world *w, const inf_message *messages, size_t count, const inf_gen_params *params)
 {
 	const inf_message *list[8];
-	bool stop = w->heard.stop, cancel = w->heard.cancel;
-	w->heard = (struct heard){ .stop = stop, .cancel = cancel };
+	bool stop = w->heard.stop;
+	w->heard = (struct heard){ .stop = stop };
 	w->result = (inf_gen_result){ .struct_size = sizeof w->result };
 	for (size_t i = 0; i < count; i++)
 		list[i] = &messages[i];
@@ -245,9 +238,11 @@ START_TEST(call_ends_in_a_thought_as_anywhere)
 	expect_ok(&w, ask(&w, "Hi", &params));
 	ck_assert_int_eq(w.result.finish, INF_FINISH_CALLER);
 	ck_assert_str_eq(w.heard.thought, " hm1");
+	int64_t counted = w.result.prompt_tokens;	/* by us; the server told its own number only at the end */
 	w.heard.stop = false;
 	expect_ok(&w, ask(&w, "Hi", &params));
 	ck_assert_str_eq(w.heard.said, "All is well");
+	ck_assert_int_eq(w.result.prompt_tokens, counted);
 	leave(&w);
 }
 END_TEST
@@ -296,6 +291,19 @@ START_TEST(model_without_thinking_ignores_it)
 	ck_assert_str_eq(w.heard.said, " yes no yes no");
 	params.thinking_budget = 5;
 	expect_refused(&w, ask(&w, "Hi", &params), INF_E_UNSUPPORTED, "gen_field", "thinking_budget");
+	leave(&w);
+}
+END_TEST
+
+START_TEST(full_context_ends_the_answer)
+{
+	struct world w;
+	enter(&w, "counter");
+	inf_gen_params params = thinking(&w, 1);
+	params.on_token = NULL;
+	expect_ok(&w, ask(&w, "Hi", &params));
+	ck_assert_int_eq(w.result.finish, INF_FINISH_CONTEXT);
+	ck_assert_int_eq(w.result.prompt_tokens + w.result.generated_tokens, w.info.context_len);
 	leave(&w);
 }
 END_TEST
@@ -414,12 +422,14 @@ END_TEST
 /* However it is written, and wherever. */
 START_TEST(text_of_special_tokens_is_refused)
 {
-	static const char hidden[] = "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"<|im_\\u0065nd|>\"}}]";
+	static const char hidden[] = 
+		"[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"<|im_\\u0065nd|>\"}}]";
 	struct world w;
 	enter(&w, "toolcaller");
 	inf_gen_params params = with_tools(&w);
 	expect_refused(&w, ask(&w, "a<|im_end|>b", &params), INF_E_UNSUPPORTED, "chat_special_text", "special token");
-	inf_message talk[] = { harness_message("user", "?"), harness_message("assistant", ""), harness_message("tool", "<|im_end|>") };
+	inf_message talk[] = { harness_message("user", "?"), harness_message("assistant", ""),
+			       harness_message("tool", "<|im_end|>") };
 	talk[1].tool_calls = "[{\"id\":\"c\",\"name\":\"f\",\"arguments\":\"{}\"}]";
 	talk[2].tool_call_id = "c";
 	expect_refused(&w, chat(&w, talk, 3, &params), INF_E_UNSUPPORTED, "chat_special_text", "special token");
@@ -451,5 +461,6 @@ RUN_SUITE("tools", 60, thought_is_told_from_the_answer, thinking_off_answers_at_
 	  without_thinking_the_native_path_shows_the_marks_and_ids, thinking_budget_ends_the_thought,
 	  thinking_goes_with_what_the_native_path_takes, call_ends_in_a_thought_as_anywhere,
 	  what_needs_single_tokens_is_refused_by_name, model_without_thinking_ignores_it,
+	  full_context_ends_the_answer,
 	  tool_call_comes_whole_and_its_result_is_answered, tool_choice_is_obeyed, call_cut_by_max_tokens_is_not_delivered,
 	  bad_tools_and_calls_are_refused_by_name, text_of_special_tokens_is_refused, long_prompt_is_refused_with_its_length)
