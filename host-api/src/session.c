@@ -19,8 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "devices.h"
-#include "registry.h"
+#include "session.h"
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal handlers");
 
@@ -33,15 +34,14 @@ struct inf_session {
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t idle;		/* in_flight fell to 0 */
 	size_t in_flight;
+	struct ih_call *calls;		/* those that were listed; each on the stack of its caller */
 	inf_gen_result last_result;
 	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
 };
 
 /* A generate or chat in flight; lives on the stack of its caller. */
 struct call {
-	struct inf_session *session;
-	unsigned long long epoch;	/* the session's, on entry */
-	inf_status stop;		/* INF_OK, or why one of our callbacks said stop */
+	struct ih_call base;
 	void *user;			/* the caller's */
 	int32_t (INF_CALL *on_token)(void *user, const inf_token *token);
 	int32_t (INF_CALL *on_poll)(void *user);
@@ -49,8 +49,7 @@ struct call {
 		inf_gen_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
 	} request;
-	inf_gen_result result;		/* when the caller's cannot hold all we know */
-	inf_error error;		/* the same */
+	inf_gen_result result;		/* when the caller's cannot hold all we know; base.error is the same for errors */
 };
 
 /* ---- entering and leaving ---- */
@@ -88,15 +87,74 @@ static void leave(struct inf_session *self, const inf_gen_result *result, const 
 	pthread_mutex_unlock(&self->lock);
 }
 
+/* The epoch is read first: who cancels afterwards means this call too. */
+inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err)
+{
+	*self = (struct ih_call){ .session = session, .epoch = atomic_load(&session->epoch) };
+	self->error.struct_size = sizeof self->error;
+	inf_status st = enter(session, err);
+	if (st == INF_OK) {
+		self->via = session->via;
+		self->model = session->model;
+	}
+	return st;
+}
+
+/* ---- calls that can be found ---- */
+
+void ih_call_list(struct ih_call *self, const char *request_id, const void *user)
+{
+	self->request_id = request_id;
+	self->user = user;
+	pthread_mutex_lock(&self->session->lock);
+	self->next = self->session->calls;
+	self->session->calls = self;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+static void unlist(struct ih_call *self)
+{
+	pthread_mutex_lock(&self->session->lock);
+	struct ih_call **at = &self->session->calls;
+	while (*at && *at != self)
+		at = &(*at)->next;
+	if (*at)
+		*at = self->next;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+inf_status ih_call_told(inf_session *session, const void *user)
+{
+	pthread_mutex_lock(&session->lock);
+	struct ih_call *call = session->calls;
+	while (call && call->user != user)
+		call = call->next;
+	pthread_mutex_unlock(&session->lock);
+	return !call || ih_call_goes_on(call) ? INF_OK : call->stop;
+}
+
+static bool cancel_listed(struct inf_session *self, const char *request_id)
+{
+	bool found = false;
+	pthread_mutex_lock(&self->lock);
+	for (struct ih_call *call = self->calls; call; call = call->next)
+		if (call->request_id && !strcmp(call->request_id, request_id)) {
+			atomic_store(&call->cancelled, true);
+			found = true;
+		}
+	pthread_mutex_unlock(&self->lock);
+	return found;
+}
+
 /* ---- callbacks ---- */
 
-static bool must_stop(struct call *call)
+bool ih_call_goes_on(struct ih_call *self)
 {
-	if (atomic_load(&call->session->closing))
-		call->stop = INF_E_CLOSED;
-	else if (atomic_load(&call->session->epoch) != call->epoch)
-		call->stop = INF_E_CANCELLED;
-	return call->stop != INF_OK;
+	if (atomic_load(&self->session->closing))
+		self->stop = INF_E_CLOSED;
+	else if (atomic_load(&self->cancelled) || atomic_load(&self->session->epoch) != self->epoch)
+		self->stop = INF_E_CANCELLED;
+	return self->stop == INF_OK;
 }
 
 /* Asked again after the caller's callback: it may be the one who cancelled. */
@@ -104,20 +162,20 @@ static int32_t INF_CALL on_poll(void *user)
 {
 	struct call *call = user;
 	int32_t answer = INF_CONTINUE;
-	if (must_stop(call))
+	if (!ih_call_goes_on(&call->base))
 		return 0;
 	if (call->on_poll)
 		answer = call->on_poll(call->user);
-	return must_stop(call) ? 0 : answer;
+	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
 static int32_t INF_CALL on_token(void *user, const inf_token *token)
 {
 	struct call *call = user;
-	if (must_stop(call))
+	if (!ih_call_goes_on(&call->base))
 		return 0;
 	int32_t answer = call->on_token(call->user, token);
-	return must_stop(call) ? 0 : answer;
+	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
 /* ---- generate and chat ---- */
@@ -150,13 +208,13 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_g
 			inf_gen_result *result, inf_error *err)
 {
 	clear(result);
-	call->session = self;
-	call->epoch = atomic_load(&self->epoch);
-	call->stop = INF_OK;
 	call->result = (inf_gen_result){ .struct_size = sizeof call->result };
-	call->error = (inf_error){ .struct_size = sizeof call->error };
 	inf_status st = take_params(call, params, err);
-	return st == INF_OK ? enter(self, err) : st;
+	if (st == INF_OK)
+		st = ih_call_enter(&call->base, self, err);
+	if (st == INF_OK)
+		ih_call_list(&call->base, params->request_id, params->user);
+	return st;
 }
 
 static bool holds(uint32_t struct_size, size_t known)
@@ -172,23 +230,17 @@ static inf_gen_result *result_of(struct call *call, inf_gen_result *theirs)
 
 static inf_error *error_of(struct call *call, inf_error *theirs)
 {
-	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->error;
+	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->base.error;
 }
 
-/* The status that the caller gets for what the plugin returned. */
-static inf_status settle(const struct call *call, inf_status st, inf_gen_result *result, inf_error *error)
+/* The status that the caller gets for what the plugin returned. error is as long as ours. */
+static inf_status settle(const struct ih_call *call, inf_status st, inf_error *error)
 {
-	if (st > 0)
-		st = inf_fail(error, INF_E_INTERNAL, "bad_status", "the backend returned the unknown status %d", st);
-	if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED)) {
-		result->finish = INF_FINISH_CANCELLED;
+	if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED))
 		return call->stop == INF_E_CLOSED ?
 		       inf_fail(error, INF_E_CLOSED, "closing", "the session was closed during the call") :
 		       inf_fail(error, INF_E_CANCELLED, "cancelled", "cancelled by the host");
-	}
-	if (st != INF_OK && error->code != st)
-		return inf_fail(error, st, "", "the backend does not say why");
-	return st;
+	return ic_status_check(st, error);
 }
 
 static inf_status end(struct call *call, inf_status st, inf_gen_result *result, inf_error *err)
@@ -196,12 +248,16 @@ static inf_status end(struct call *call, inf_status st, inf_gen_result *result, 
 	static const inf_error success = { .struct_size = sizeof success };
 	inf_gen_result *filled = result_of(call, result);
 	inf_error *error = error_of(call, err);
-	st = settle(call, st, filled, error);
+	bool stopped = call->base.stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED);
+	st = settle(&call->base, st, error);
+	if (stopped)
+		filled->finish = INF_FINISH_CANCELLED;
 	if (filled == &call->result)
 		inf_write_struct(result, filled, sizeof *filled);
-	if (st != INF_OK && error == &call->error)
+	if (st != INF_OK && error == &call->base.error)
 		inf_write_struct(err, error, sizeof *error);
-	leave(call->session, filled, st == INF_OK ? &success : error);
+	unlist(&call->base);
+	leave(call->base.session, filled, st == INF_OK ? &success : error);
 	return st;
 }
 
@@ -229,10 +285,49 @@ inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, s
 	return end(&call, st, result, err);
 }
 
+/* ---- calls of extensions ---- */
+
+const void *ih_call_extension(const struct ih_call *self, const char *id)
+{
+	return self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
+}
+
+inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err)
+{
+	st = settle(self, st, &self->error);
+	if (st != INF_OK)
+		inf_write_struct(err, &self->error, sizeof self->error);
+	unlist(self);
+	leave(self->session, NULL, NULL);
+	return st;
+}
+
 void inf_session_cancel(inf_session *self)
 {
 	if (self)
 		atomic_fetch_add(&self->epoch, 1);
+}
+
+/* The backend's own way is faster, and reaches calls of extensions whose callbacks do not pass through here. */
+static inf_status cancel_in_backend(struct ih_call *self, const char *request_id)
+{
+	const inf_cancel *table = ih_call_extension(self, INF_EXT_CANCEL);
+	if (table && INF_HAS(inf_cancel, table, cancel) && table->cancel)
+		return table->cancel(self->model, request_id, &self->error);
+	return inf_fail(&self->error, INF_E_NOT_FOUND, "request_id", "no call in flight has the request_id \"%s\"", request_id);
+}
+
+inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err)
+{
+	struct ih_call call;
+	if (!request_id)
+		return inf_fail(err, INF_E_INVALID, "argument", "cancel_request: request_id is NULL");
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	bool found = cancel_listed(self, request_id);
+	st = cancel_in_backend(&call, request_id);
+	return ih_call_leave(&call, found ? INF_OK : st, err);
 }
 
 /* ---- lifecycle ---- */
@@ -352,6 +447,20 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 			      self->via.backend->name);
 	leave(self, NULL, NULL);
 	return st;
+}
+
+inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err)
+{
+	struct ih_call call;
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	const inf_metrics *table = ih_call_extension(&call, INF_EXT_METRICS);
+	if (table && INF_HAS(inf_metrics, table, read) && table->read)
+		st = table->read(call.model, out, &call.error);
+	else
+		st = inf_fail(&call.error, INF_E_UNSUPPORTED, "no_extension", "%s has no metrics", call.via.backend->name);
+	return ih_call_leave(&call, st, err);
 }
 
 void inf_session_last_result(inf_session *self, inf_gen_result *out)

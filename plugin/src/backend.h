@@ -33,8 +33,9 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c and backend_tools.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on
- * disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a prompt to token ids.
+ * backend_input.c and backend_tools.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what
+ * it delivers, backend_files.c the models on disk, backend_diagnose.c what people ask when it does not work, and prompt.c the
+ * way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c, are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -71,8 +72,8 @@ struct gr_start {
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *adapter_path;	/* NULL = none */
-	uint64_t adapter_bytes;
+	char *devices, *adapter_path, *projector_path;	/* NULL = none */
+	uint64_t adapter_bytes, projector_bytes;
 };
 
 /* What the server says, on its way to the host's log and to a file. */
@@ -86,12 +87,20 @@ struct gr_model_log {
 	bool loss_told;
 };
 
+/* Since the load, as in inf_metrics_report. */
+struct gr_counters {
+	uint64_t requests, failed, cancelled, refused;
+	uint64_t prompt_tokens, cached_tokens, generated_tokens, prefill_ns, decode_ns;
+	int32_t restarts;
+};
+
 struct inf_model {
 	struct inf_instance *instance;
 	struct gr_gguf file;
 	struct gr_start *start;
 	struct gr_slots *slots;
 	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
+	atomic_uchar *token_roles;	/* enum gr_token_role, the same */
 	struct gr_wake wake;
 	struct gr_model_log log;
 
@@ -99,8 +108,10 @@ struct inf_model {
 	struct gr_rundir rundir;
 	struct gr_supervisor *server;	/* NULL = the last start failed */
 	struct gr_oom before;		/* when it was started */
+	int64_t started_ms;		/* then, too */
 	atomic_bool killed;		/* we did it */
 	struct gr_http *http;
+	char media_marker[64];		/* of this start of the server; "" = it takes no media */
 	inf_model_info info;
 	struct gr_device_choice devices;	/* empty where no device was chosen */
 	const char *device;		/* value of --device, "none" for the CPU; NULL = whatever the server finds */
@@ -112,22 +123,35 @@ struct inf_model {
 	struct gr_restart restart;
 	inf_error death;		/* why there is no server, where that is known; code INF_OK = not so */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
+	struct gr_counters counters;
+	struct gr_call *calls;		/* in flight; each on the stack of its caller */
 };
 
 /* What the server's stream tells about a token. */
 enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 
+/* What it is to the tokeniser. */
+enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
+
 /* INF_GEN_SET_* and INF_GEN_FLAG_* that are implemented. */
 #define GR_GEN_FIELDS \
 	(INF_GEN_SET_TEMPERATURE | INF_GEN_SET_TOP_K | INF_GEN_SET_TOP_P | INF_GEN_SET_MIN_P | INF_GEN_SET_SEED | \
 	 INF_GEN_SET_REPEAT_PENALTY | INF_GEN_SET_FREQUENCY_PENALTY | INF_GEN_SET_PRESENCE_PENALTY | \
-	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
+	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_MIN_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
 /* And by a chat alone; not by every model. */
 #define GR_CHAT_FIELDS (INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET | INF_GEN_SET_TOOLS)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
+extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
+extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
+extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
+extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
+extern const inf_embed gr_embed_table;		/* backend_embed.c */
+extern const inf_rerank gr_rerank_table;	/* backend_rerank.c */
+extern const inf_streams gr_streams_table;	/* backend_stream.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
@@ -162,10 +186,15 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
-/* INF_E_BAD_MODEL for a file that generates no text. */
-inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err);
+/* INF_E_BAD_MODEL for a file that is not of the kind that the task takes. */
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
+			       inf_error *err);
+/* INF_E_UNSUPPORTED for a model that was loaded for something else. what: the call, for the message. */
+inf_status gr_model_check_task(const inf_model *model, enum gr_task task, const char *what, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
+/* The same for one that will generate: keeps its error for err(), and leaves. Returns st; *err gets the error. */
+inf_status gr_model_finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */
 struct gr_progress {
 	int32_t (*on_progress)(void *user, const inf_progress *progress);	/* may be NULL */
@@ -211,6 +240,16 @@ inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *er
 inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err);
 /* Sleep of the machine before this is of no concern. */
 void gr_server_remember_clocks(inf_model *self);
+
+/* ---- backend_metrics.c ---- */
+/* A request waited for a slot, and got it or not. */
+void gr_metrics_begin(inf_model *self, inf_status st);
+/* One that had a slot is over. */
+void gr_metrics_end(inf_model *self, inf_status st);
+/* What it took. */
+void gr_metrics_add(inf_model *self, const inf_gen_result *result);
+/* The server was started again. */
+void gr_metrics_restart(inf_model *self);
 
 /* ---- backend_environment.c ---- */
 /* The environment of a server that is started at a place; place->library_path is filled in from the host's. */

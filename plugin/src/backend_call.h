@@ -2,6 +2,8 @@
 #ifndef GR_BACKEND_CALL_H
 #define GR_BACKEND_CALL_H
 
+#include "inference/extensions.h"
+
 #include "backend.h"
 #include "watchdog.h"
 
@@ -13,6 +15,7 @@
  * wanted to stop. A call whose server died is made again, once, where the load allows it and nobody has seen any of it.
  */
 enum {
+	GR_CALL_TEXT_MAX = 16 << 20,	/* bytes of one text */
 	GR_CALL_QUICK_MS = 60000,	/* for a question that computes next to nothing, to a server that does not sleep; less
 					   if the load's first-token-timeout-ms is */
 };
@@ -24,6 +27,11 @@ struct gr_call {
 	void *user;
 	bool no_wait;
 	inf_error *err;
+
+	/* Of backend_cancel.c. */
+	struct gr_call *next;		/* of the model's calls in flight */
+	const char *request_id;		/* the host's; NULL = none */
+	atomic_bool cancelled;		/* by its id, from another thread */
 
 	/* What became of it. */
 	inf_status stopped;		/* INF_OK, or CANCELLED or CLOSED: it was told to stop */
@@ -39,6 +47,18 @@ int64_t gr_now_ns(void);		/* CLOCK_MONOTONIC */
 /* Read what the host says about the call, and enter the model; after INF_OK gr_call_leave(). params may be NULL. */
 inf_status gr_call_enter(struct gr_call *self, inf_model *model, const inf_call_params *params, inf_error *err);
 void gr_call_leave(struct gr_call *self);
+
+/* Are they UTF-8 and not too large? what: what they are called in the message, before the index. */
+inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *what, inf_error *err);
+/* ---- backend_cancel.c ---- */
+enum { GR_REQUEST_ID_MAX = 255 };
+
+/* From now on the call is in flight; after INF_OK gr_call_unlist(). Done by gr_call_enter() and gr_call_leave(). INF_E_INVALID
+ * for an id that is empty, too long or not UTF-8; NULL is none. */
+inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error *err);
+void gr_call_unlist(struct gr_call *self);
+/* What the call in flight with this `user` has been told meanwhile: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
+inf_status gr_call_told(inf_model *model, const void *user);
 
 struct gr_call_work {
 	/* What is asked; it may run twice. */

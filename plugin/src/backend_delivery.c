@@ -151,8 +151,9 @@ int gr_delivery_token(struct gr_delivery *self, const struct gr_wire_event *even
 		return -1;
 	if (event->flags)
 		return deliver_beside(self, &token);
+	self->stop.dormant = self->seen <= self->params->min_tokens;
 	int32_t stop = stop_token_index(self, token.id);
-	if (stop >= 0)
+	if (stop >= 0 && !self->stop.dormant)
 		return stop_at_token(self, stop);
 	if (token.text_len)
 		return deliver(self, token);
@@ -180,18 +181,19 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	inf_gen_result *result = self->result;
 	self->final = true;
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
-	if (event->evaluated >= 0)
-		result->prompt_tokens = event->evaluated;
 	if (event->cached >= 0)
 		result->cached_tokens = event->cached;
 	if (event->slot >= 0) {
 		result->slot = event->slot;
 		result->flags |= INF_RESULT_FLAG_SLOT;
 	}
-	if (event->stop == GR_WIRE_STOP_EOS)
-		self->held_valid = false;
-	/* In a merged stream these are marks, and no text that the server holds. */
+	/* In a merged stream the last ones are marks, and no text that the server holds. */
 	int64_t hidden = event->merged ? 0 : result->generated_tokens - self->seen;
+	/* It is the one held back, or, after a character that is cut short, the last of those without an event. */
+	if (event->stop == GR_WIRE_STOP_EOS && hidden > 0)
+		hidden--;
+	else if (event->stop == GR_WIRE_STOP_EOS)
+		self->held_valid = false;
 	if (deliver_held(self) != 0 || deliver_rest(self, hidden) != 0)
 		return -1;
 	result->finish = finish_of(self, event);

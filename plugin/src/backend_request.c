@@ -25,6 +25,7 @@ struct request {
 	struct gr_input *input;
 	const struct protocol *protocol;
 	inf_gen_params params;
+	struct gr_request_options options;
 	inf_gen_result result;
 	struct gr_delivery delivery;
 	struct gr_sse sse;
@@ -44,6 +45,8 @@ static inf_status stream_error(const struct gr_wire_error *error, inf_error *err
 
 static int deliver(struct request *r, const struct gr_wire_event *event)
 {
+	if (event->evaluated > 0)
+		r->result.prompt_tokens = event->evaluated;
 	switch (event->kind) {
 	case GR_WIRE_TOKEN:
 		return gr_delivery_token(&r->delivery, event);
@@ -52,6 +55,8 @@ static int deliver(struct request *r, const struct gr_wire_event *event)
 	case GR_WIRE_ERROR:
 		return gr_delivery_fail(&r->delivery, stream_error(&event->error, r->call.err));
 	case GR_WIRE_NOTHING:
+		if (event->cached >= 0)
+			r->result.cached_tokens = event->cached;
 		break;
 	}
 	return gr_delivery_count(&r->delivery, event);
@@ -94,9 +99,7 @@ static int on_poll(void *user)
 static inf_status context_full(struct request *r, int64_t prompt_tokens)
 {
 	r->result.prompt_tokens = prompt_tokens;
-	return inf_fail(r->call.err, INF_E_CONTEXT_FULL, "context_full",
-			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
-			"load the model with a larger context", (long long)prompt_tokens, r->call.model->info.context_len);
+	return gr_prompt_too_long(&r->call, prompt_tokens);
 }
 
 static inf_status refused(struct request *r, int code, const struct gr_buf *body)
@@ -107,10 +110,16 @@ static inf_status refused(struct request *r, int code, const struct gr_buf *body
 				"llama-server answers a completion with HTTP status %d", code);
 	if (strcmp(error.type, "exceed_context_size_error") == 0)
 		return context_full(r, error.prompt_tokens);
+	if (code == 400 && r->input->media.count)
+		return inf_fail(r->call.err, INF_E_INVALID, "media_refused", "llama-server does not take the images or sounds of the "
+				"messages: %s", error.message);
 	if (code == 400 && (r->params.grammar || r->params.json_schema))
 		return inf_fail(r->call.err, INF_E_INVALID, r->params.grammar ? "grammar" : "json_schema",
 				"llama-server refuses the %s: %s", r->params.grammar ? "grammar" : "json_schema",
 				error.message);
+	if (code == 400 && r->params.min_tokens && strstr(error.message, "grammar"))
+		return inf_fail(r->call.err, INF_E_UNSUPPORTED, "min_tokens", "min_tokens needs a llama-server whose grammars "
+				"know tokens: take a newer one; it says: %s", error.message);
 	return inf_fail(r->call.err, code == 400 ? INF_E_INVALID : INF_E_INTERNAL, "server_refused",
 			"llama-server refuses the request: %s", error.message);
 }
@@ -190,10 +199,15 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&completion, &r->params, &r->call.model->file.sampling, seed);
-	completion.prompt = prompt->ids;
-	completion.prompt_count = prompt->count;
+	gr_prompt_put(prompt, &completion);
+	completion.options = &r->options;
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
+	if (r->options.slot >= 0) {
+		/* No event but the final one tells, and the call may leave before that. */
+		r->result.slot = r->options.slot;
+		r->result.flags |= INF_RESULT_FLAG_SLOT;
+	}
 	inf_status st = r->protocol->encode(r, &completion, body);
 	if (st == INF_E_NO_MEMORY || st == INF_E_INTERNAL)
 		inf_fail(r->call.err, st, "no_memory", "out of memory for the request");
@@ -219,14 +233,13 @@ static inf_status check_stop_tokens(struct request *r)
 static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	r->result.prompt_tokens = (int64_t)prompt->count;
-	if (!prompt->count)
-		return inf_fail(r->call.err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
-	if (prompt->count >= (size_t)r->call.model->info.context_len)
-		return context_full(r, (int64_t)prompt->count);
+	r->result.prompt_tokens = (int64_t)prompt->count;	/* with media only the server counts them */
+	inf_status st = gr_prompt_check(prompt, &r->call);
+	if (st != INF_OK)
+		return st;
 	gr_sse_init(&r->sse, on_event, r);
 	r->wire = r->protocol->open();
-	inf_status st = r->wire ? encode(r, prompt, &body) :
+	st = r->wire ? encode(r, prompt, &body) :
 				  inf_fail(r->call.err, INF_E_NO_MEMORY, "no_memory", "out of memory for the stream");
 	if (st == INF_OK)
 		st = exchange(r, &body);
@@ -246,7 +259,7 @@ static inf_status with_server(struct gr_call *call, void *user)
 	if (st == INF_OK)
 		st = check_stop_tokens(r);
 	if (st == INF_OK)
-		st = gr_input_prompt(r->input, call, r->params.flags, &prompt);
+		st = gr_input_prompt_or_text(r->input, call, r->params.flags, &prompt);
 	if (st == INF_OK)
 		st = stream(r, &prompt);
 	gr_prompt_release(&prompt);
@@ -290,21 +303,24 @@ static inf_status call(inf_model *model, struct gr_input *input, const inf_gen_p
 		.input = input, .result = { .struct_size = sizeof r.result },
 	};
 	const struct gr_call_work work = { .run = with_server, .again = again, .user = &r, .computes = true };
-	const inf_options *options = gr_options_table(gr_profile.name);
 	inf_status st = gr_sampling_check(&r.params, params, gr_input_gen_fields(input), gr_input_gen_flags(input),
 					  model->file.vocab_size, err);
 	if (st == INF_OK)
 		st = gr_input_use_params(input, model, &r.params, err);
 	r.protocol = input->apart ? &chats : &completions;
 	if (st == INF_OK)
-		st = gr_options_parse_request(options, r.params.options, r.params.option_count, err);
+		st = gr_input_options(&r.options, model, &r.params, err);
+	r.call.on_poll = r.params.on_poll;
+	r.call.user = r.params.user;
+	r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
+	if (st == INF_OK)
+		st = gr_call_list(&r.call, r.params.request_id, err);
 	if (st == INF_OK) {
-		r.call.on_poll = r.params.on_poll;
-		r.call.user = r.params.user;
-		r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
 		st = gr_call_run(&r.call, &work);
+		gr_call_unlist(&r.call);
 	}
 	finish_result(&r, st);
+	gr_metrics_add(model, &r.result);
 	gr_delivery_release(&r.delivery);
 	inf_write_struct(result, &r.result, sizeof r.result);
 	return st;
@@ -314,7 +330,9 @@ inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_
 			     inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
-	inf_status st = gr_input_from_prompt(&input, prompt, prompt_len, err);
+	inf_status st = gr_model_check_task(self, GR_TASK_GENERATE, "generate", err);
+	if (st == INF_OK)
+		st = gr_input_from_prompt(&input, prompt, prompt_len, err);
 	return st == INF_OK ? call(self, &input, params, result, err) : st;
 }
 
@@ -322,7 +340,9 @@ inf_status gr_model_chat(inf_model *self, const inf_message *const *msgs, size_t
 			 const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
-	inf_status st = gr_input_from_messages(&input, self, msgs, msg_count, err);
+	inf_status st = gr_model_check_task(self, GR_TASK_GENERATE, "chat", err);
+	if (st == INF_OK)
+		st = gr_input_from_messages(&input, self, msgs, msg_count, err);
 	if (st != INF_OK)
 		return st;
 	st = call(self, &input, params, result, err);

@@ -10,7 +10,7 @@ uint64_t gr_input_gen_fields(const struct gr_input *self)
 	return self->messages ? GR_GEN_FIELDS | GR_CHAT_FIELDS : GR_GEN_FIELDS;
 }
 
-static bool holds_calls(const struct gr_input *self)
+bool gr_input_holds_calls(const struct gr_input *self)
 {
 	for (size_t i = 0; i < self->message_count; i++)
 		if (self->messages[i].tool_calls || strcmp(self->messages[i].role, "tool") == 0)
@@ -55,13 +55,15 @@ static inf_status check_grammars(const inf_gen_params *p, inf_error *err)
 inf_status gr_input_use_params(struct gr_input *self, const inf_model *model, const inf_gen_params *p, inf_error *err)
 {
 	bool thinking = p->set & INF_GEN_SET_THINKING;
-	self->apart = self->messages && (p->tools || thinking || p->thinking_budget || holds_calls(self));
+	self->apart = self->messages && (p->tools || thinking || p->thinking_budget || gr_input_holds_calls(self));
 	if (!self->apart)
 		return INF_OK;
 	self->chat = (struct gr_wire_chat){
 		.tools = p->tools, .tool_choice = p->tool_choice, .thinking_budget = p->thinking_budget,
 		.thinking = !thinking ? GR_WIRE_THINKING_DEFAULT : p->thinking ? GR_WIRE_THINKING_ON : GR_WIRE_THINKING_OFF,
 	};
+	if (self->media.count)
+		return inf_fail(err, INF_E_UNSUPPORTED, "media", "images, sound and video: not beside tools, tool calls or thinking");
 	inf_status st = check_model(model, p, err);
 	if (st == INF_OK)
 		st = check_single_tokens(p, err);

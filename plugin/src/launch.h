@@ -38,6 +38,8 @@ enum {
 	GR_FEATURE_VERBOSITY = 1u << 8,
 	GR_FEATURE_FIT_TARGET = 1u << 9,
 	GR_FEATURE_SLEEP_IDLE = 1u << 10,
+	GR_FEATURE_MMPROJ = 1u << 11,
+	GR_FEATURE_MMPROJ_OFFLOAD = 1u << 12,	/* and --no-mmproj-offload */
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -46,6 +48,7 @@ uint32_t gr_launch_features(const char *help_text);
 struct gr_launch_plan {
 	const char *model_path;
 	const char *adapter_path;	/* NULL = none */
+	const char *projector_path;	/* NULL = none */
 	const char *cache_type;		/* of K and V; NULL = the server's default */
 	int32_t context_len;		/* per slot; 0 = the server's choice */
 	int32_t slots;
@@ -57,19 +60,22 @@ struct gr_launch_plan {
 	enum gr_fit_mode fit;
 	uint32_t fixed;			/* GR_FIT_*_FIXED: may not become less */
 	bool layers_given;		/* by the request */
+	enum gr_task task;
+	const char *pooling;		/* value of --pooling; NULL = none */
+	bool whole_batch;		/* a text is computed in one step, however long it is */
 	uint64_t fit_target_bytes;	/* that the server's own fit leaves free; 0 = its default */
 };
 
 /*
  * Check a request against the model and fill in what it leaves open. cpu_count: CPUs this process may use. gpu: the
  * profile offloads. Pointers of the plan are those of the request. All layers have to be on the GPU, unless the request
- * names a number or allows the CPU.
+ * names a number or allows the CPU. That the model is one for the task is not looked at.
  */
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
-/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported");
- * server: what it is called in the message. */
+/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported",
+ * "sleep_unsupported", "mmproj_unsupported"); server: what it is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

@@ -31,7 +31,13 @@ struct gr_instance_options {
 /* Who sees to it that a load fits into the memory of its devices; in the order of the option's values. */
 enum gr_fit_mode { GR_FIT_AUTO, GR_FIT_SERVER, GR_FIT_NONE };
 
+/* What a model is loaded for, and what the vector of a text is made of; in the order of the options' values. */
+enum gr_task { GR_TASK_GENERATE, GR_TASK_EMBED, GR_TASK_RERANK };
+enum gr_pooling { GR_POOLING_AUTO, GR_POOLING_MEAN, GR_POOLING_CLS, GR_POOLING_LAST };
+
 struct gr_load_options {
+	int32_t task;			/* enum gr_task */
+	int32_t pooling;		/* enum gr_pooling */
 	int32_t fit;			/* enum gr_fit_mode */
 	int32_t threads;		/* CPU threads of the server; 0 = chosen */
 	int32_t batch_size;		/* prompt tokens in one step of prefill */
@@ -43,6 +49,28 @@ struct gr_load_options {
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
+	const char *mmproj;		/* path of the projector; NULL = none. Text of the caller's pairs */
+};
+
+/* One of the server's own fields. */
+struct gr_request_number {
+	const inf_option *option;	/* static; its type says which of the two */
+	union {
+		int32_t integer;
+		double real;
+	} value;
+};
+
+enum { GR_REQUEST_NUMBERS_MAX = 24 };
+
+struct gr_request_options {
+	struct gr_request_number numbers[GR_REQUEST_NUMBERS_MAX];	/* those that were given */
+	size_t number_count;
+	/* NULL = not given. Text of the caller's pairs */
+	const char *dry_sequence_breakers;	/* JSON; nobody has looked at it */
+	const char *samplers;			/* names that there are, with ';' between them */
+	const char *logit_bias;			/* for bias.h; nobody has looked at it */
+	int32_t slot;				/* -1 = any */
 };
 
 /* The table of one backend: options with another backend's prefix are not in it. NULL for an unknown backend. */
@@ -54,7 +82,7 @@ inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_
 				     size_t count, inf_error *err);
 inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options *table, const inf_kv *pairs,
 				 size_t count, inf_error *err);
-/* There are no request options yet: every key fails, except those that begin with '?'. */
-inf_status gr_options_parse_request(const inf_options *table, const inf_kv *pairs, size_t count, inf_error *err);
+inf_status gr_options_parse_request(struct gr_request_options *out, const inf_options *table, const inf_kv *pairs,
+				    size_t count, inf_error *err);
 
 #endif

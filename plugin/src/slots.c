@@ -18,7 +18,7 @@ struct gr_slots {
 	pthread_mutex_t lock;
 	pthread_cond_t left;		/* a caller went out */
 	int depth, timeout_ms;		/* of the queue; never change */
-	int free;
+	int count, free;
 	int inside;			/* callers between enter and leave */
 	int waiting;
 	struct waiter *first, **last;
@@ -32,7 +32,7 @@ inf_status gr_slots_new(struct gr_slots **out, int count, int depth, int timeout
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the slots");
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->left, NULL);
-	self->free = count;
+	self->count = self->free = count;
 	self->depth = depth;
 	self->timeout_ms = timeout_ms;
 	self->last = &self->first;
@@ -185,6 +185,14 @@ void gr_slots_leave(struct gr_slots *self)
 bool gr_slots_closed(struct gr_slots *self)
 {
 	return atomic_load(&self->closed);
+}
+
+void gr_slots_count(struct gr_slots *self, int *busy, int *waiting)
+{
+	pthread_mutex_lock(&self->lock);
+	*busy = self->count - self->free;
+	*waiting = self->waiting;
+	pthread_mutex_unlock(&self->lock);
 }
 
 void gr_slots_close(struct gr_slots *self)

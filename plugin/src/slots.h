@@ -38,6 +38,8 @@ inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(
 			    inf_error *err);
 void gr_slots_release(struct gr_slots *self);
 bool gr_slots_closed(struct gr_slots *self);
+/* How many slots are held and how many callers wait for one, now. */
+void gr_slots_count(struct gr_slots *self, int *busy, int *waiting);
 /* Turn new and waiting callers away, and wait until nobody is inside. */
 void gr_slots_close(struct gr_slots *self);
 

@@ -36,6 +36,11 @@ struct json_object *gr_json_parse_object(struct json_tokener *tokener, const cha
 	return parse_whole(tokener, body, len, json_type_object);
 }
 
+struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char *body, size_t len)
+{
+	return parse_whole(tokener, body, len, json_type_array);
+}
+
 static struct json_object *parse_once(const char *body, size_t len, int depth, enum json_type type)
 {
 	struct json_tokener *tokener = gr_json_tokener(depth);
@@ -51,7 +56,7 @@ struct json_object *gr_json_parse(const char *body, size_t len, int depth)
 	return parse_once(body, len, depth, json_type_object);
 }
 
-struct json_object *gr_json_parse_list(const char *body, size_t len, int depth)
+struct json_object *gr_json_parse_array(const char *body, size_t len, int depth)
 {
 	return parse_once(body, len, depth, json_type_array);
 }

@@ -16,9 +16,10 @@ enum { GR_JSON_DEPTH = 32 };	/* of an answer */
 struct json_tokener *gr_json_tokener(int depth);	/* strict; NULL = out of memory */
 /* NULL: not one whole object, too deep, or out of memory. */
 struct json_object *gr_json_parse_object(struct json_tokener *tokener, const char *body, size_t len);
+struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char *body, size_t len);	/* of an array */
 struct json_object *gr_json_parse(const char *body, size_t len, int depth);
 struct json_object *gr_json_parse_body(const char *body, size_t len);
-struct json_object *gr_json_parse_list(const char *body, size_t len, int depth);	/* the same for one whole array */
+struct json_object *gr_json_parse_array(const char *body, size_t len, int depth);	/* the same for one whole array */
 
 /* Both own the value afterwards; NULL counts as out of memory. */
 void gr_json_put(struct json_object *object, const char *key, struct json_object *value, bool *ok);
@@ -43,6 +44,8 @@ bool gr_json_is_utf8(struct json_object *text);		/* the parser does not look */
 /* Cut at a code point; "" for what is not UTF-8. */
 void gr_json_copy(struct json_object *root, const char *key, char *out, size_t cap);
 int32_t gr_json_clamp32(int64_t n);
+/* What a probe asks for, but for the logits that it raises; wire_classify.c. */
+void gr_json_put_probe(struct json_object *root, const struct gr_wire_probe *probe, bool *ok);
 void gr_json_read_error(struct json_object *object, struct gr_wire_error *out);
 
 /*

@@ -61,7 +61,6 @@ static void read_final(struct json_object *root, struct json_object *stop_type, 
 	out->kind = GR_WIRE_FINAL;
 	out->stop = stop_of(stop_type);
 	out->truncated = gr_json_true(root, "truncated");
-	out->evaluated = gr_json_count(root, "tokens_evaluated");
 	out->cached = gr_json_count(root, "timings/cache_n");
 	out->slot = gr_json_clamp32(gr_json_count(root, "id_slot"));
 	out->prefill_ms = gr_json_number(root, "timings/prompt_ms", -1);
@@ -94,7 +93,7 @@ static void read_token(struct json_object *root, struct json_object *content, st
 }
 
 static const struct gr_wire_event nothing = {
-	.id = -1, .text = "", .predicted = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1,
+	.id = -1, .text = "", .predicted = -1, .evaluated = -1, .cached = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1,
 };
 
 /* What says nothing and is no object. */
@@ -107,10 +106,12 @@ static inf_status read_event(struct json_object *root, const char *data, size_t 
 {
 	struct json_object *found;
 	out->predicted = gr_json_count(root, "tokens_predicted");
+	out->evaluated = gr_json_count(root, "tokens_evaluated");
 	if ((found = gr_json_member(root, "stop_type", json_type_string))) {
 		read_final(root, found, out);
-	} else if (!gr_json_member(root, "prompt_progress", json_type_object) &&
-		   (found = gr_json_member(root, "content", json_type_string))) {
+	} else if ((found = gr_json_member(root, "prompt_progress", json_type_object))) {
+		out->cached = gr_json_count(found, "cache");
+	} else if ((found = gr_json_member(root, "content", json_type_string))) {
 		if (!gr_json_is_utf8(found))
 			return gr_json_bad_answer(err, data, len, "holds text that is not UTF-8");
 		read_token(root, found, out);

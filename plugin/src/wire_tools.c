@@ -47,7 +47,7 @@ static inf_status check_list(struct json_object *list, const char *what, inf_err
 
 inf_status gr_wire_check_tools(const char *text, inf_error *err)
 {
-	struct json_object *list = gr_json_parse_list(text, strlen(text), GR_WIRE_TOOL_DEPTH);
+	struct json_object *list = gr_json_parse_array(text, strlen(text), GR_WIRE_TOOL_DEPTH);
 	inf_status st = check_list(list, "tools", err);
 	size_t count = st == INF_OK ? json_object_array_length(list) : 0;
 	for (size_t i = 0; i < count && st == INF_OK; i++)
@@ -120,7 +120,7 @@ static inf_status print_calls(struct json_object *list, bool ok, char **out, inf
 
 inf_status gr_wire_read_calls(const char *text, char **out, inf_error *err)
 {
-	struct json_object *in = gr_json_parse_list(text, strlen(text), GR_WIRE_TOOL_DEPTH), *list = NULL;
+	struct json_object *in = gr_json_parse_array(text, strlen(text), GR_WIRE_TOOL_DEPTH), *list = NULL;
 	bool ok = true;
 	inf_status st = check_list(in, "tool_calls", err);
 	if (st == INF_OK) {
@@ -184,7 +184,7 @@ static inf_status append_value(struct gr_buf *out, struct json_object *value, bo
 
 inf_status gr_wire_append_strings(struct gr_buf *out, const char *text)
 {
-	struct json_object *list = gr_json_parse_list(text, strlen(text), GR_WIRE_TOOL_DEPTH);
+	struct json_object *list = gr_json_parse_array(text, strlen(text), GR_WIRE_TOOL_DEPTH);
 	if (!list)
 		return INF_E_NO_MEMORY;		/* it was JSON before */
 	inf_status st = append_line(out, text, strlen(text));

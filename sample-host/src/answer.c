@@ -94,10 +94,19 @@ static int32_t INF_CALL on_poll(void *user)
 
 /* ---- the call ---- */
 
-/* A model that can think does, and its thoughts are told from its answer; not where that takes something else away. */
-static void choose_thinking(inf_gen_params *params, const inf_model_info *model)
+static bool is_shown_media(const struct question *question)
 {
-	if (!(model->flags & INF_INFO_FLAG_THINKING) || params->set & INF_GEN_SET_THINKING || params->stop_token_count)
+	for (size_t i = 0; i < question->message_count; i++)
+		if (question->messages[i]->media_count)
+			return true;
+	return false;
+}
+
+/* A model that can think does, and its thoughts are told from its answer; not where that takes something else away. */
+static void choose_thinking(inf_gen_params *params, const inf_model_info *model, const struct question *question)
+{
+	if (!(model->flags & INF_INFO_FLAG_THINKING) || params->set & INF_GEN_SET_THINKING || params->stop_token_count ||
+	    params->min_tokens || params->grammar || is_shown_media(question))
 		return;
 	params->set |= INF_GEN_SET_THINKING;
 	params->thinking = 1;
@@ -112,7 +121,7 @@ static inf_status call(struct answer *self, const struct question *question, inf
 	params.option_count = engine->settings.request_count;
 	params.tools = question->tools;
 	if (question->messages)
-		choose_thinking(&params, &engine->model);
+		choose_thinking(&params, &engine->model, question);
 	params.user = self;
 	params.on_token = on_token;
 	params.on_poll = on_poll;

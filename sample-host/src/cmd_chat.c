@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "attachments.h"
 #include "engine.h"
 #include "history.h"
 #include "input.h"
@@ -20,6 +21,8 @@ struct chat {
 	struct history history;
 	struct text tools;		/* of --tools; empty = none */
 	size_t kept;			/* messages that /reset leaves: the system message */
+	struct attachments attachments;
+	bool shown;			/* a message that was answered has them */
 };
 
 static enum exit_code add_message(struct chat *self, const char *role, const struct text *text, struct failure *why)
@@ -49,6 +52,8 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 
 static enum exit_code ask(struct chat *self, struct answer *answer, struct failure *why)
 {
+	if (!self->shown && self->attachments.count)
+		history_attach(&self->history, self->attachments.list, self->attachments.count);
 	const struct question question = {
 		.messages = (const inf_message *const *)self->history.messages,
 		.message_count = self->history.count,
@@ -64,12 +69,12 @@ static enum exit_code read_files(struct chat *self, struct history *talk, struct
 {
 	const struct options *options = self->options;
 	struct text text = TEXT_INIT(INPUT_MAX);
-	enum exit_code code = options->tools_file ? input_file(options->tools_file, &self->tools, why) : EXIT_DONE;
+	enum exit_code code = options->tools_file ? input_text(options->tools_file, &self->tools, why) : EXIT_DONE;
 	bool is_text = self->tools.len && strlen(text_string(&self->tools)) == self->tools.len;
 	if (code == EXIT_DONE && options->tools_file && !is_text)
 		code = failure_set(why, INF_E_INVALID, "tools", "%.200s: is no JSON array of tools", options->tools_file);
 	if (code == EXIT_DONE && options->messages_file)
-		code = input_file(options->messages_file, &text, why);
+		code = input_text(options->messages_file, &text, why);
 	if (code == EXIT_DONE && options->messages_file)
 		code = json_read_messages(text_string(&text), text.len, options->messages_file, talk, why);
 	text_release(&text);
@@ -122,8 +127,10 @@ static bool is_interrupted(enum exit_code code)
 static enum exit_code remember(struct chat *self, const struct answer *answer, enum exit_code code, size_t before,
 			       struct failure *why)
 {
-	if (code == EXIT_DONE || (is_interrupted(code) && answer->reply.len))
+	if (code == EXIT_DONE || (is_interrupted(code) && answer->reply.len)) {
+		self->shown = true;
 		return add_message(self, "assistant", &answer->reply, why) == EXIT_DONE ? code : why->code;
+	}
 	history_cut(&self->history, before);
 	return code;
 }
@@ -247,10 +254,12 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 {
 	struct chat chat = {
 		.options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
-		.tools = TEXT_INIT(INPUT_MAX),
+		.tools = TEXT_INIT(INPUT_MAX), .attachments = ATTACHMENTS_INIT,
 	};
 	bool is_once = options->messages_file || options->tools_file || !input_is_person(options);
 	enum exit_code code = engine_require_model(options, why);
+	if (code == EXIT_DONE)
+		code = attachments_read(&chat.attachments, options, why);
 	if (code == EXIT_DONE)
 		code = is_once ? answer_once(&chat, why) : talk(&chat, why);
 	if (!console_end_line(console) && code == EXIT_DONE)
@@ -258,5 +267,6 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 	engine_close(&chat.engine, console);
 	history_release(&chat.history);
 	text_release(&chat.tools);
+	attachments_release(&chat.attachments);
 	return code;
 }

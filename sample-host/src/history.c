@@ -72,3 +72,10 @@ bool history_add(struct history *self, const char *role, const char *text, size_
 	const inf_message message = { .role = role, .content = text, .content_len = len };
 	return history_copy(self, &message);
 }
+
+void history_attach(struct history *self, const inf_media *const *media, size_t count)
+{
+	inf_message *last = self->messages[self->count - 1];
+	last->media = media;
+	last->media_count = count;
+}

@@ -23,6 +23,9 @@ void history_release(struct history *self);	/* accepts NULL and a released one; 
 bool history_add(struct history *self, const char *role, const char *text, size_t len);
 bool history_copy(struct history *self, const inf_message *message);	/* all but media */
 
+/* Give the last message media, which are borrowed. */
+void history_attach(struct history *self, const inf_media *const *media, size_t count);
+
 /* Forget all but the first `count` messages. */
 void history_cut(struct history *self, size_t count);
 

@@ -18,11 +18,27 @@ void json_add_token(struct text *out, const inf_token *token);
  * file, for the failure. */
 enum exit_code json_read_messages(const char *text, size_t len, const char *name, struct history *out, struct failure *why);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
+/* candidates: whose probabilities the result has; NULL = none. */
+void json_add_class(struct text *out, const inf_class *result, const int32_t *candidates);
 void json_add_failure(struct text *out, const struct failure *failure);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
 /* why: what the selection said, if it found nothing. */
 void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
 			const inf_error *why);
+
+void json_add_piece(struct text *out, int32_t id, const struct text *piece);
+void json_add_text(struct text *out, const struct text *text);
+void json_add_vector(struct text *out, size_t index, int64_t tokens, const float *vector, int32_t dimension);
+
+/* A document and what it came to. */
+struct rank {
+	size_t index;
+	float score;
+	int64_t tokens;			/* with the query; 0 = not known */
+	inf_text document;
+};
+
+void json_add_rank(struct text *out, const struct rank *rank);
 
 /*
  * One object with a list: add to it, then finish, which frees the list. new gives NULL when memory is short; free accepts

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "help.h"
+#include "input.h"
 #include "interrupt.h"
 #include "report.h"
 
@@ -58,6 +59,10 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_TOKENIZE] = cmd_tokenize,
+		[COMMAND_EMBED] = cmd_embed,
+		[COMMAND_RERANK] = cmd_rerank,
+		[COMMAND_CLASSIFY] = cmd_classify,
 		[COMMAND_HELP] = show_help,
 	};
 	if (options->flags & OPTION_HELP)
@@ -75,6 +80,8 @@ int main(int argc, char **argv)
 	console_init(&console);
 	interrupt_install();
 	enum exit_code code = options_parse(&options, argc, argv, &why);
+	if (code == EXIT_DONE && !(options.flags & (OPTION_HELP | OPTION_VERSION)))
+		code = input_constraint(&options, &why);
 	if (code == EXIT_DONE)
 		code = choose(&options)(&options, &console, &why);
 	if (code == why.code)	/* an interrupt is no failure, and the table of backends says itself why none will do */

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,13 @@
 
 enum { NEAR_TEXT_MAX = 512 };
 
-#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | RUNS)
+#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | LOADS)
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
-#define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define CLASSIFIES (1u << COMMAND_CLASSIFY)
+#define RUNS (GENERATES | CLASSIFIES)
+#define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
+#define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
 #define AT(field) .offset = offsetof(struct options, field)
 
@@ -45,20 +50,39 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
-		"the conversation; a message whose answer failed does not.\n"
+		"the conversation; a message whose answer failed does not. Images and sounds need\n"
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
 		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
 		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
 		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
+	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
+		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
+		"each with its text, one a line. With --decode it is the other way round: ids\n"
+		"come in, and their text goes out.\n" },
+	[COMMAND_EMBED] = { "embed", " [TEXT...]", "turn texts into vectors",
+		"One vector for each TEXT, or for each line of the file given with -f or of\n"
+		"standard input: its numbers in a line, or with --json an object a line. Of\n"
+		"length 1, so that the product of two says how alike the texts are. The model\n"
+		"says what a vector is made of; --set pooling=mean|cls|last says otherwise.\n" },
+	[COMMAND_RERANK] = { "rerank", " [DOCUMENT...]", "sort documents by how well they answer a query",
+		"Each DOCUMENT, or each line of the file given with -f or of standard input, the\n"
+		"best first, with its score and its number in the input, which begins with 0.\n"
+		"The model must be one that ranks.\n" },
+	[COMMAND_CLASSIFY] = { "classify", " [PROMPT...]", "tell the next token of texts, and how likely it is",
+		"Each PROMPT, or each line with text of the file given with -f, or of standard\n"
+		"input when that is no terminal, is one input. For each: the token that comes\n"
+		"next, its id and probability, and below it those of the candidates, or of the\n"
+		"likeliest. Fails at the end if an input failed.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
 static const struct option_spec specs[] = {
-	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, RUNS, AT(model) },
+	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, LOADS, AT(model) },
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
-	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, RUNS,
+	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
 	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
@@ -67,17 +91,29 @@ static const struct option_spec specs[] = {
 	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, 1u << COMMAND_CHAT, AT(gen.tool_choice) },
 	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, 1u << COMMAND_CHAT, AT(gen),
 	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
-	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, RUNS, AT(load.context_len),
+	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
+	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
+	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
+	{ "decode", 0, NULL, "take ids and print their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags), OPTION_DECODE },
+	{ "special", 0, NULL, "read, or print, control tokens as their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
+	  OPTION_SPECIAL },
+	{ "bos", 0, NULL, "add what the model wants before and after a text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
+	  OPTION_BOS },
+	{ "truncate", 0, NULL, "cut a text that is longer than the context", OPTION_SETS, 1u << COMMAND_EMBED, AT(flags),
+	  OPTION_TRUNCATE },
+	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, LOADS, AT(load.context_len),
 	  .min = 1, .max = INT32_MAX },
-	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, RUNS, AT(load.gpu_layers),
+	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, LOADS, AT(load.gpu_layers),
 	  .min = 0, .max = INT32_MAX },
-	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, RUNS,
+	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
-	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, RUNS, AT(adapter_path) },
-	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, RUNS, AT(load.flags),
+	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, LOADS, AT(adapter_path) },
+	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
-	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, RUNS,
+	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
 	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
+	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, RUNS, AT(gen.min_tokens), .min = 0,
+	  .max = INT32_MAX },
 	{ "temperature", 0, "F", "randomness, 0 = always the likeliest token", OPTION_REAL, RUNS, AT(gen.temperature),
 	  INF_GEN_SET_TEMPERATURE, 0, 100 },
 	{ "top-k", 0, "N", "choose among the N likeliest tokens, 0 = off", OPTION_INTEGER, RUNS, AT(gen.top_k),
@@ -88,18 +124,31 @@ static const struct option_spec specs[] = {
 	  INF_GEN_SET_MIN_P, 0, 1 },
 	{ "repeat-penalty", 0, "F", "above 1: repeat less; 1 = off", OPTION_REAL, RUNS, AT(gen.repeat_penalty),
 	  INF_GEN_SET_REPEAT_PENALTY, 0.01, 100 },
+	{ "frequency-penalty", 0, "F", "above 0: the rarer a token was the likelier; 0 = off", OPTION_REAL, RUNS,
+	  AT(gen.frequency_penalty), INF_GEN_SET_FREQUENCY_PENALTY, -2, 2 },
+	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
+	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
-	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, RUNS, AT(stop_strings) },
-	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(stop_tokens), .min = 0,
+	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES, AT(stop_strings) },
+	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES, AT(stop_tokens), .min = 0,
 	  .max = INT32_MAX },
+	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
+	  .max = INT32_MAX },
+	{ "ignore-eos", 0, NULL, "go on when the model ends", OPTION_SETS, RUNS, AT(gen.flags), INF_GEN_FLAG_IGNORE_EOS },
+	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT, RUNS,
+	  AT(schema_file) },
+	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, RUNS, AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
-	  1u << COMMAND_GENERATE, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	  (1u << COMMAND_GENERATE) | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	{ "top", 0, "N", "also show the N likeliest tokens", OPTION_INTEGER, CLASSIFIES, AT(top), .min = 0, .max = 1000 },
+	{ "candidates", 0, "ID,ID", "choose among these tokens alone", OPTION_IDS, CLASSIFIES, AT(candidates), .min = 0,
+	  .max = INT32_MAX },
 	{ "all", 'a', NULL, "also list files that cannot be used, and why", OPTION_SETS, 1u << COMMAND_MODELS, AT(flags),
 	  OPTION_ALL },
 	{ "fit", 0, NULL, "say what of it the devices can hold", OPTION_SETS, 1u << COMMAND_INSPECT, AT(flags), OPTION_FIT },
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
-	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, RUNS, AT(flags), OPTION_STATS },
+	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
@@ -183,11 +232,10 @@ static enum exit_code add_word(struct words *words, const struct option_spec *sp
 	return EXIT_DONE;
 }
 
-static enum exit_code add_stop_token(struct options *self, const struct option_spec *spec, const char *value,
-				     struct failure *why)
+static enum exit_code add_token(struct ids *ids, const struct option_spec *spec, const char *value, struct failure *why)
 {
-	enum exit_code code = set_integer(&self->stop_tokens[self->gen.stop_token_count], spec, value, why);
-	self->gen.stop_token_count += code == EXIT_DONE;
+	enum exit_code code = set_integer(&ids->items[ids->count], spec, value, why);
+	ids->count += code == EXIT_DONE;
 	return code;
 }
 
@@ -212,6 +260,27 @@ static enum exit_code set_thinking(inf_gen_params *gen, const struct option_spec
 				     spec->name, value, (int64_t)spec->max);
 	gen->thinking_budget = (int32_t)budget;
 	return EXIT_DONE;
+}
+
+/* "3,14,15"; several options add up. */
+static enum exit_code add_ids(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	size_t most = self->candidate_count + strlen(value) / 2 + 1;
+	int32_t *ids = realloc(self->candidates, most * sizeof *ids);
+	if (!ids)
+		return failure_memory(why, "the candidates");
+	self->candidates = ids;
+	for (const char *at = value;; at += strcspn(at, ",") + 1) {
+		char word[16];
+		size_t len = strcspn(at, ",");
+		snprintf(word, sizeof word, "%.*s", len < sizeof word ? (int)len : (int)sizeof word - 1, at);
+		enum exit_code code = set_integer(&ids[self->candidate_count], spec, word, why);
+		if (code != EXIT_DONE)
+			return code;
+		self->candidate_count++;
+		if (!at[len])
+			return EXIT_DONE;
+	}
 }
 
 static enum exit_code assign(struct options *self, const struct option_spec *spec, const char *value,
@@ -243,11 +312,13 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 	case OPTION_LAYERS:
 		return set_layers(self, spec, value, why);
 	case OPTION_TOKEN:
-		return add_stop_token(self, spec, value, why);
+		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
 	case OPTION_THINK:
 		return set_thinking(&self->gen, spec, value, why);
+	case OPTION_IDS:
+		return add_ids(self, spec, value, why);
 	}
 	return EXIT_DONE;
 }
@@ -367,7 +438,8 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, classify, tokenize, embed, "
+		     "rerank and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -391,7 +463,7 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 		return failure_usage(why, "no_command", "no command given: \"infer help\" lists them");
 	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
 		code = find_command(shift(words), &self->topic, why);
-	if (code == EXIT_DONE && words->count && !((LOOKS | RUNS) & (1u << self->command)))
+	if (code == EXIT_DONE && words->count && !((LOOKS | LOADS) & (1u << self->command)))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": leave it out",
 				     commands[self->command].name, words->items[0]);
 	return code;
@@ -411,10 +483,12 @@ static enum exit_code check_given(const struct parser *self)
 
 static bool allocate(struct options *self, size_t argument_count)
 {
-	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings };
-	self->stop_tokens = calloc(argument_count + 1, sizeof *self->stop_tokens);
+	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
+				      &self->images, &self->sounds };
+	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
+	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
-	bool ok = self->stop_tokens && self->memories;
+	bool ok = self->stop_tokens.items && self->suppress_tokens.items && self->memories;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		all[i]->items = calloc(argument_count + 1, sizeof *all[i]->items);
 		ok = ok && all[i]->items;
@@ -430,16 +504,38 @@ void options_release(struct options *self)
 	free(self->plugin_dirs.items);
 	free(self->settings.items);
 	free(self->stop_strings.items);
-	free(self->stop_tokens);
+	free(self->images.items);
+	free(self->sounds.items);
+	free(self->stop_tokens.items);
+	free(self->suppress_tokens.items);
+	free(self->constraint);
+	free(self->candidates);
 	free(self->memories);
 	free(self->adapter_path);
 	*self = (struct options){ 0 };
 }
 
+/* What the model has to be loaded for; a backend without that option knows no other task, or has its own way. */
+static void choose_task(struct options *self)
+{
+	struct words *settings = &self->settings;	/* with room for one more: the command's word is none of them */
+	bool said = false;
+	for (size_t i = 0; i < settings->count; i++)
+		said = said || !strncmp(settings->items[i] + (settings->items[i][0] == '?'), "task=", 5);
+	if (!said && self->command == COMMAND_EMBED)
+		settings->items[settings->count++] = "?task=embed";
+	if (!said && self->command == COMMAND_RERANK)
+		settings->items[settings->count++] = "?task=rerank";
+}
+
 static void finish(struct options *self)
 {
+	choose_task(self);
 	self->load.adapter_path = self->adapter_path;
-	self->gen.stop_tokens = self->stop_tokens;
+	self->gen.stop_tokens = self->stop_tokens.items;
+	self->gen.stop_token_count = self->stop_tokens.count;
+	self->gen.suppress_tokens = self->suppress_tokens.items;
+	self->gen.suppress_token_count = self->suppress_tokens.count;
 	self->gen.stop_strings = self->stop_strings.items;
 	self->gen.stop_string_count = self->stop_strings.count;
 }

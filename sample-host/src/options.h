@@ -23,6 +23,10 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_TOKENIZE,
+	COMMAND_EMBED,
+	COMMAND_RERANK,
+	COMMAND_CLASSIFY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -34,6 +38,10 @@ enum command {
 #define OPTION_STATS   0x8u
 #define OPTION_ALL     0x10u
 #define OPTION_FIT     0x20u
+#define OPTION_DECODE  0x40u
+#define OPTION_SPECIAL 0x80u
+#define OPTION_BOS     0x100u
+#define OPTION_TRUNCATE 0x200u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -50,6 +58,11 @@ struct words {
 	size_t count;
 };
 
+struct ids {
+	int32_t *items;			/* owned */
+	size_t count;
+};
+
 struct options {
 	enum command command;
 	enum command topic;		/* of help; COMMAND_NONE = all */
@@ -60,11 +73,18 @@ struct options {
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
 	const char *messages_file, *tools_file;	/* NULL = none */
+	const char *query;		/* NULL = none */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */
 	struct words stop_strings;
-	int32_t *stop_tokens;		/* owned */
+	struct words images, sounds;	/* files */
+	struct ids stop_tokens, suppress_tokens;
+	int32_t *candidates;		/* owned */
+	size_t candidate_count;
+	int32_t top;			/* likeliest tokens to show */
+	const char *schema_file, *grammar_file;	/* NULL = none, "-" = standard input */
+	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
 	char *adapter_path;		/* owned, absolute */
@@ -82,9 +102,10 @@ enum option_kind {
 	OPTION_REAL,		/* float in min..max */
 	OPTION_SEED,		/* gen.seed */
 	OPTION_LAYERS,		/* load.gpu_layers */
-	OPTION_TOKEN,		/* gen.stop_tokens */
+	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
 	OPTION_THINK,		/* gen.thinking, gen.thinking_budget */
+	OPTION_IDS,		/* candidates */
 };
 
 struct option_spec {

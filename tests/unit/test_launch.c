@@ -37,9 +37,11 @@ static const char help_text[] =
 	"--ui-mcp-proxy, --webui-mcp-proxy, --no-ui-mcp-proxy, --no-webui-mcp-proxy\n"
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
-	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n";
+	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n"
+	"-mm,   --mmproj FILE                    path to a multimodal projector file. see tools/mtmd/README.md\n"
+	"--mmproj-offload, --no-mmproj-offload   whether to enable GPU offloading for multimodal projector (default:\n";
 
-enum { ALL_FEATURES = (1 << 11) - 1 };
+enum { ALL_FEATURES = (1 << 13) - 1 };
 
 static const struct {
 	const char *help;
@@ -53,6 +55,8 @@ static const struct {
 	  GR_FEATURE_UNIX_SOCKET },
 	{ "-fitt, --fit-target MiB0,MiB1\n", GR_FEATURE_FIT_TARGET },
 	{ "--ui-mcp-proxy, --no-ui-mcp-proxy\n", 0 },
+	{ "--mmproj FILE                           path to a multimodal projector file\n", GR_FEATURE_MMPROJ },
+	{ "-mmu,  --mmproj-url URL                 URL to a multimodal projector file\n", 0 },
 };
 
 START_TEST(features_of_a_help_text_are_what_it_names)
@@ -356,6 +360,74 @@ START_TEST(argv_of_a_full_plan_holds_each_option)
 END_TEST
 
 static const struct {
+	int32_t task, pooling;
+	struct gr_gguf model;
+	const char *argument, *value, *batch;	/* what the server is started with */
+} task_cases[] = {
+	{ GR_TASK_GENERATE, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_LAST }, NULL, NULL, "512" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { 0 }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_MEAN }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "cls", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_LAST }, "--embeddings", "last", "512" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_RANK }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = 77 }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_CLS, { .pooling_type = GR_GGUF_POOLING_LAST }, "--embeddings", "cls", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_MEAN, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_LAST, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "last", "512" },
+	{ GR_TASK_EMBED, GR_POOLING_LAST, { .architecture = "bert" }, "--embeddings", "last", "1026" },
+	{ GR_TASK_RERANK, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_RANK }, "--reranking", NULL, "1026" },
+};
+
+/* The batch is the context of 1000 tokens as the server rounds it, and a multiple of the three slots. */
+START_TEST(argv_for_a_task_names_it_and_makes_room_for_a_whole_text)
+{
+	const struct gr_load_options options = {
+		.batch_size = 512, .task = task_cases[_i].task, .pooling = task_cases[_i].pooling,
+	};
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	struct gr_strv argv = GR_STRV_INIT;
+	const char *pooling = task_cases[_i].value ? task_cases[_i].value : "(absent)";
+	bool whole = strcmp(task_cases[_i].batch, "512") != 0;
+	params.context_len = 1000;
+	params.parallel_slots = 3;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &task_cases[_i].model, CPUS, ON_CPU, NULL), INF_OK);
+	gr_launch_argv(&argv, &plan, &full_place);
+	ck_assert_uint_eq(position(&argv, "--embeddings") < argv.count, task_cases[_i].task == GR_TASK_EMBED);
+	ck_assert_uint_eq(position(&argv, "--reranking") < argv.count, task_cases[_i].task == GR_TASK_RERANK);
+	ck_assert_str_eq(value_of(&argv, "--pooling"), pooling);
+	ck_assert_str_eq(value_of(&argv, "-b"), task_cases[_i].batch);
+	ck_assert_str_eq(value_of(&argv, "-ub"), whole ? task_cases[_i].batch : "(absent)");
+	ck_assert_uint_eq(gr_launch_memory(&plan).flags, whole ? GR_FIT_WHOLE_BATCH : 0);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+/* The server's own fit would choose a context that the batch does not follow. */
+START_TEST(plan_of_a_whole_batch_always_has_a_context)
+{
+	const struct gr_load_options options = { .batch_size = 512, .task = GR_TASK_EMBED, .fit = GR_FIT_SERVER };
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, NULL), INF_OK);
+	ck_assert_int_eq(plan.context_len, TRAINED);
+}
+END_TEST
+
+START_TEST(plan_refuses_a_pooling_where_no_vectors_are_made)
+{
+	const struct gr_load_options options = {
+		.batch_size = 512, .task = _i ? GR_TASK_RERANK : GR_TASK_GENERATE, .pooling = GR_POOLING_MEAN,
+	};
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_CPU, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "pooling");
+}
+END_TEST
+
+static const struct {
 	const char *device, *split_mode;
 } split_cases[] = {
 	{ "ROCm0", "none" }, { "ROCm0,ROCm1", "(absent)" }, { "none", "(absent)" },
@@ -411,6 +483,34 @@ START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
 END_TEST
 
 static const struct {
+	int32_t gpu_layers;
+	uint32_t features;
+	bool kept_off;
+} projector_cases[] = {
+	{ -1, ALL_FEATURES, false }, { 5, ALL_FEATURES, false }, { 0, ALL_FEATURES, true },
+	{ 0, ALL_FEATURES & ~GR_FEATURE_MMPROJ_OFFLOAD, false },
+};
+
+START_TEST(argv_has_the_projector_where_the_model_is)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_launch_place place = full_place;
+	struct gr_strv without = GR_STRV_INIT, argv = GR_STRV_INIT;
+	plan.gpu_layers = projector_cases[_i].gpu_layers;
+	place.features = projector_cases[_i].features;
+	gr_launch_argv(&without, &plan, &place);
+	ck_assert_uint_eq(position(&without, "--mmproj"), without.count);
+	ck_assert_uint_eq(position(&without, "--no-mmproj-offload"), without.count);
+	plan.projector_path = "/models/mmproj.gguf";
+	gr_launch_argv(&argv, &plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--mmproj"), "/models/mmproj.gguf");
+	ck_assert((position(&argv, "--no-mmproj-offload") < argv.count) == projector_cases[_i].kept_off);
+	gr_strv_release(&without);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+static const struct {
 	struct gr_launch_plan plan;
 	uint32_t features;
 	const char *reason;
@@ -421,6 +521,8 @@ static const struct {
 	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
 	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+	{ { .projector_path = "/p" }, GR_FEATURE_MMPROJ, "" },
+	{ { .projector_path = "/p" }, ALL_FEATURES & ~GR_FEATURE_MMPROJ, "mmproj_unsupported" },
 };
 
 START_TEST(check_refuses_what_the_server_cannot_do)
@@ -598,11 +700,16 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
+	tcase_add_loop_test(tc, argv_for_a_task_names_it_and_makes_room_for_a_whole_text, 0,
+			    sizeof task_cases / sizeof task_cases[0]);
+	tcase_add_test(tc, plan_of_a_whole_batch_always_has_a_context);
+	tcase_add_loop_test(tc, plan_refuses_a_pooling_where_no_vectors_are_made, 0, 2);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
 	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
+	tcase_add_loop_test(tc, argv_has_the_projector_where_the_model_is, 0, ROWS(projector_cases));
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);
 	tcase_add_test(tc, argv_for_the_older_web_ui_option_uses_it);
 	tcase_add_test(tc, argv_at_the_largest_context_is_exact);

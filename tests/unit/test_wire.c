@@ -274,6 +274,94 @@ START_TEST(encode_completion_leaves_out_what_is_not_given)
 }
 END_TEST
 
+START_TEST(encode_completion_counts_min_tokens_by_a_grammar)
+{
+	static const struct { int32_t n; const char *root; } min[] = {
+		{ 1, "root ::= m{0} k{0} t{1} t*" }, { 1499, "root ::= m{0} k{0} t{1499} t*" },
+		{ 1500, "root ::= m{0} k{1} t{0} t*" }, { 2250000, "root ::= m{1} k{0} t{0} t*" },
+		{ INT32_MAX, "root ::= m{954} k{655} t{1147} t*" },
+	};
+	for (size_t i = 0; i < sizeof min / sizeof min[0]; i++) {
+		struct gr_wire_completion request = { .min_tokens = min[i].n };
+		struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+		ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+		struct json_object *root = parse_buf(&buf);
+		const char *grammar = json_object_get_string(get(root, "grammar"));
+		ck_assert_msg(strncmp(grammar, min[i].root, strlen(min[i].root)) == 0, "%s", grammar);
+		ck_assert_ptr_nonnull(strstr(grammar, "\nt ::= !<[2147483647]> | [^\\x00-\\x7F] <[2147483647]>\n"));
+		json_object_put(root);
+		gr_buf_release(&buf);
+	}
+}
+END_TEST
+
+/* Options as options.c makes them. */
+static const struct gr_request_options *full_options(void)
+{
+	static const inf_option real = { .key = "typical_p", .type = INF_OPTION_REAL };
+	static const inf_option integer = { .key = "mirostat", .type = INF_OPTION_INT };
+	static const struct gr_request_options options = {
+		.numbers = { { .option = &real, .value.real = 0.1 }, { .option = &integer, .value.integer = 2 } },
+		.number_count = 2,
+		.dry_sequence_breakers = " [\"\\n\", \"\\\"\"] ", .samplers = "top_k;temperature",
+		.logit_bias = "15:2.5,16:false", .slot = 1,
+	};
+	return &options;
+}
+
+static void check_words(struct json_object *list, const char *first, const char *second)
+{
+	ck_assert_uint_eq(json_object_array_length(list), 2);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 0)), first);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 1)), second);
+}
+
+START_TEST(encode_completion_gives_options_by_their_names)
+{
+	struct gr_wire_completion request = { .options = full_options() };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_double_eq(json_object_get_double(get(root, "typical_p")), 0.1);
+	ck_assert_int_eq(json_object_get_int(get(root, "mirostat")), 2);
+	ck_assert_int_eq(json_object_get_int(get(root, "id_slot")), 1);
+	check_words(get(root, "samplers"), "top_k", "temperature");
+	check_words(get(root, "dry_sequence_breakers"), "\n", "\"");
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN), "[[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_completion_joins_suppressed_tokens_and_biases)
+{
+	struct gr_wire_completion request = { .options = full_options(), .suppress_tokens = suppressed, .suppress_token_count = 2 };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN),
+			 "[[0,false],[7,false],[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+static const char *const bad_breakers[] = { "[]", "{}", "\"x\"", "[1]", "[\"\"]", "[\"a\",null]", "[\"a\"", "[\"a\"]]", "a",
+					    "[\"\xff\"]" };
+
+START_TEST(encode_completion_refuses_breakers_that_are_no_texts)
+{
+	struct gr_request_options options = { .dry_sequence_breakers = bad_breakers[_i], .slot = -1 };
+	struct gr_wire_completion request = { .options = &options };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "option_value");
+	ck_assert_ptr_nonnull(strstr(err.message, "dry_sequence_breakers"));
+	gr_buf_release(&buf);
+}
+END_TEST
+
 START_TEST(encode_completion_bans_suppressed_tokens)
 {
 	struct gr_wire_completion request = full_completion();
@@ -331,6 +419,75 @@ START_TEST(encode_completion_takes_a_deep_schema)
 }
 END_TEST
 
+/* ---- media ----------------------------------------------------------------------------------------------------- */
+static void add_media(struct gr_wire_completion *request)
+{
+	static const struct gr_wire_media media[] = { { "", 0 }, { "\0\xff\x10", 3 }, { "hello", 5 } };
+	request->prompt_text = "see {}\" {}{}\0.";
+	request->prompt_text_len = 13;
+	request->media = media;
+	request->media_count = 3;
+}
+
+START_TEST(encode_completion_with_media_sends_text_and_files)
+{
+	struct gr_wire_completion request = full_completion();
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	static const char begin[] = "{\"prompt\":{\"prompt_string\":\"see {}\\\" {}{}\\u0000\",\"multimodal_data\":[\"\","
+				    "\"AP8Q\",\"aGVsbG8=\"]},\"n_predict\":";
+	add_media(&request);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	ck_assert_msg(strncmp(gr_buf_text(&buf), begin, strlen(begin)) == 0, "%s", gr_buf_text(&buf));
+	json_object_put(parse_buf(&buf));
+	gr_buf_release(&buf);
+}
+END_TEST
+
+static const struct { const char *bytes; size_t len; const char *text; } base64_cases[] = {
+	{ "f", 1, "Zg==" }, { "fo", 2, "Zm8=" }, { "foo", 3, "Zm9v" }, { "foob", 4, "Zm9vYg==" }, { "fooba", 5, "Zm9vYmE=" },
+	{ "foobar", 6, "Zm9vYmFy" }, { "\xfb\xff\xbf", 3, "+/+/" }, { "\0\0\0", 3, "AAAA" },
+};
+
+START_TEST(media_are_base64)
+{
+	const struct gr_wire_media medium = { base64_cases[_i].bytes, base64_cases[_i].len };
+	struct gr_wire_completion request = full_completion();
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	char expected[64];
+	request.prompt_text = "";
+	request.media = &medium;
+	request.media_count = 1;
+	snprintf(expected, sizeof expected, "\"multimodal_data\":[\"%s\"]}", base64_cases[_i].text);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	ck_assert_ptr_nonnull(strstr(gr_buf_text(&buf), expected));
+	gr_buf_release(&buf);
+}
+END_TEST
+
+/* Longer than the piece that is encoded at once, by each of the ways to end. */
+START_TEST(long_media_are_base64)
+{
+	enum { LONG = 5000 };
+	static unsigned char bytes[LONG];
+	static const char pattern[] = "IiIi";	/* of 0x22, three at a time */
+	memset(bytes, 0x22, sizeof bytes);
+	for (size_t len = LONG - 3; len <= LONG; len++) {
+		const struct gr_wire_media medium = { bytes, len };
+		struct gr_wire_completion request = full_completion();
+		struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+		request.prompt_text = "";
+		request.media = &medium;
+		request.media_count = 1;
+		ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+		const char *text = strstr(gr_buf_text(&buf), "[\"") + 2;
+		for (size_t i = 0; i < len / 3 * 4; i++)
+			ck_assert_int_eq(text[i], pattern[i % 4]);
+		ck_assert_int_eq(text[(len + 2) / 3 * 4], '"');
+		gr_buf_release(&buf);
+	}
+}
+END_TEST
+
 static const char *const bad_schemas[] = {
 	"", " ", "{", "}", "[]", "[{}]", "\"text\"", "1", "true", "null", "nonsense", "{\"a\"}", "{\"a\":}", "{\"a\":1",
 	"{} trailing", "{}}", "{}{}", "{\"a\":1,}", "{\"a\":[1,]}",
@@ -370,7 +527,8 @@ static inf_status encode_everything(struct gr_buf *out)
 	static const struct gr_wire_chat chat = {
 		.tools = "[]", .tool_choice = "auto", .thinking = GR_WIRE_THINKING_ON, .thinking_budget = 1,
 	};
-	struct gr_wire_completion request = full_completion();
+	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
+	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
 	if (st == INF_OK)
 		st = gr_wire_encode_detokenize(out, suppressed, 3);
@@ -382,6 +540,12 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_chat_template(out, messages, 2, &chat);
 	if (st == INF_OK)
 		st = gr_wire_encode_chat(out, &request, messages, 2, &chat, NULL);
+	add_media(&request);
+	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &least, NULL);
 	return st;
 }
 
@@ -638,6 +802,12 @@ static const struct {
 	{ "{\"total_slots\":null,\"default_generation_settings\":null,\"build_info\":null,\"role\":null}", { 0 } },
 	{ "{\"total_slots\":99999999999999999999,\"default_generation_settings\":{\"n_ctx\":-99999999999}}",
 	  { .slots = INT32_MAX, .context_len = INT32_MIN } },
+	{ "{\"modalities\":{\"vision\":true,\"audio\":false,\"video\":true},\"media_marker\":\"<__media_x__>\"}",
+	  { .vision = true, .video = true, .media_marker = "<__media_x__>" } },
+	{ "{\"modalities\":{\"audio\":true}}", { .audio = true, .media_marker = "<__media__>" } },
+	{ "{\"modalities\":{\"vision\":false}}", { 0 } },
+	{ "{\"modalities\":{\"vision\":1,\"audio\":\"true\",\"video\":null},\"media_marker\":5}", { 0 } },
+	{ "{\"modalities\":[true],\"media_marker\":null}", { 0 } },
 	{ "{\"total_slots\":4.5,\"default_generation_settings\":{\"n_ctx\":1e9}}", { 0 } },
 };
 
@@ -650,6 +820,10 @@ START_TEST(decode_props_takes_what_has_the_right_type)
 	ck_assert_int_eq(props.context_len, props_cases[_i].props.context_len);
 	ck_assert(props.router == props_cases[_i].props.router);
 	ck_assert_str_eq(props.build, props_cases[_i].props.build);
+	ck_assert(props.vision == props_cases[_i].props.vision);
+	ck_assert(props.audio == props_cases[_i].props.audio);
+	ck_assert(props.video == props_cases[_i].props.video);
+	ck_assert_str_eq(props.media_marker, props_cases[_i].props.media_marker);
 }
 END_TEST
 
@@ -725,7 +899,7 @@ END_TEST
 #define LOGPROB_EVENT "{\"index\":0,\"content\":\"x\",\"tokens\":[5],\"tokens_predicted\":3," \
 	"\"completion_probabilities\":[{\"id\":5,\"token\":\"x\",\"bytes\":[120],\"logprob\":-0.25,\"top_logprobs\":[]}]}"
 #define PROGRESS_EVENT "{\"index\":0,\"content\":\"\",\"tokens\":[0],\"stop\":false,\"id_slot\":-1," \
-	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":0," \
+	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":256," \
 	"\"processed\":512,\"time_ms\":77}}"
 #define FINAL_EVENT "{\"stop_type\":\"limit\",\"truncated\":true,\"tokens_predicted\":17,\"tokens_evaluated\":1900," \
 	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7}"
@@ -763,7 +937,9 @@ START_TEST(event_token_gives_text_and_id)
 	ck_assert_uint_eq(event.text_len, 11);
 	ck_assert_int_eq(event.id, 19004);
 	ck_assert_int_eq(event.predicted, 2);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert(!event.has_logprob);
+	ck_assert_int_eq(event.cached, -1);
 }
 END_TEST
 
@@ -780,6 +956,7 @@ START_TEST(event_progress_is_no_token)
 {
 	struct gr_wire_event event = decode(PROGRESS_EVENT);
 	ck_assert_int_eq(event.kind, GR_WIRE_NOTHING);
+	ck_assert_int_eq(event.cached, 256);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_uint_eq(event.text_len, 0);
 }
@@ -967,9 +1144,10 @@ START_TEST(event_leaves_nothing_of_the_one_before)
 {
 	decode(FINAL_EVENT);
 	struct gr_wire_event event = decode(TOKEN_EVENT);
-	ck_assert_int_eq(event.evaluated, 0);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert_int_eq(event.stop, GR_WIRE_STOP_NONE);
 	event = decode("{}");
+	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_str_eq(event.text, "");
@@ -1018,11 +1196,14 @@ static inf_status decode_chat(void)
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
+	static const char choice_body[] = "{\"tokens\":[3],\"content\":\"c\",\"completion_probabilities\":[{\"id\":3,\"logprob\":-1,"
+					  "\"top_logprobs\":[{\"id\":3,\"token\":\"c\",\"logprob\":-1.0}]}]}";
 	int32_t *tokens = NULL;
 	size_t count;
 	struct gr_buf text = GR_BUF_INIT(BODY_MAX);
 	struct gr_wire_props props;
 	struct gr_wire_event event;
+	struct gr_wire_choice choice = GR_WIRE_CHOICE_INIT;
 	struct gr_wire_stream *self = gr_wire_stream_new();
 	inf_status st = self ? gr_wire_decode_tokens(tokens_body, sizeof tokens_body - 1, &tokens, &count, NULL) :
 			INF_E_NO_MEMORY;
@@ -1034,6 +1215,9 @@ static inf_status decode_everything(void)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
 	if (st == INF_OK)
 		st = decode_chat();
+	if (st == INF_OK)
+		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
+	gr_wire_choice_release(&choice);
 	free(tokens);
 	gr_buf_release(&text);
 	gr_wire_stream_free(self);
@@ -1087,10 +1271,18 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, encode_completion_always_asks_for_a_watched_stream);
 	tcase_add_test(tc, encode_completion_leaves_out_what_is_not_given);
 	tcase_add_test(tc, encode_completion_bans_suppressed_tokens);
+	tcase_add_test(tc, encode_completion_counts_min_tokens_by_a_grammar);
+	tcase_add_test(tc, encode_completion_gives_options_by_their_names);
+	tcase_add_test(tc, encode_completion_joins_suppressed_tokens_and_biases);
+	tcase_add_loop_test(tc, encode_completion_refuses_breakers_that_are_no_texts, 0,
+			    (int)(sizeof bad_breakers / sizeof bad_breakers[0]));
 	tcase_add_loop_test(tc, encode_completion_embeds_a_schema_as_it_is, 0, ROWS(good_schemas));
 	tcase_add_loop_test(tc, encode_completion_takes_a_deep_schema, 0, ROWS(schema_depths));
 	tcase_add_loop_test(tc, encode_completion_refuses_a_schema_that_is_no_json_object, 0, ROWS(bad_schemas));
 	tcase_add_test(tc, encode_past_the_cap_of_the_buffer_fails);
+	tcase_add_test(tc, encode_completion_with_media_sends_text_and_files);
+	tcase_add_loop_test(tc, media_are_base64, 0, sizeof base64_cases / sizeof base64_cases[0]);
+	tcase_add_test(tc, long_media_are_base64);
 	tcase_add_test(tc, encoders_survive_oom);
 	tcase_add_test(tc, encoders_survive_json_c_oom);
 	return tc;
