@@ -35,10 +35,10 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
- * backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask when it does
- * not work, and prompt.c the way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c, are the
- * extensions of the same names.
+ * backend_input.c and backend_tools.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what
+ * it delivers, backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask
+ * when it does not work, and prompt.c the way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c,
+ * are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -152,6 +152,8 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 	 INF_GEN_SET_REPEAT_PENALTY | INF_GEN_SET_FREQUENCY_PENALTY | INF_GEN_SET_PRESENCE_PENALTY | \
 	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_MIN_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
+/* And by a chat alone; not by every model. */
+#define GR_CHAT_FIELDS (INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET | INF_GEN_SET_TOOLS)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
 
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend.h"
+#include "backend_call.h"
 #include "fail.h"
 #include "gguf_kind.h"
 #include "modelfile.h"
 #include "models.h"
+#include "prompt.h"
 
 enum { REPORT_MS = 100 };		/* between two progress reports; the contract asks for 250 at most */
 
@@ -158,11 +159,13 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	const struct gr_launch_plan *plan = &self->start->plan;
 	const struct gr_gguf *file = &self->file;
 	bool generates = plan->task == GR_TASK_GENERATE;
+	bool tools = generates && file->has_chat_template && props->tools;
 	inf_model_info info = {
 		.struct_size = sizeof info,
 		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
-			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
-		.gen_fields = generates ? GR_GEN_FIELDS : 0,
+			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props) |
+			 (tools ? INF_INFO_FLAG_TOOLS : 0),
+		.gen_fields = (generates ? GR_GEN_FIELDS : 0) | (tools ? INF_GEN_SET_TOOLS : 0),
 		.gen_flags = generates ? GR_GEN_FLAGS & ~(plan->draft_path || plan->speculative ? INF_GEN_FLAG_LOGPROBS : 0) : 0,
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
@@ -175,6 +178,27 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	snprintf(info.model_type, sizeof info.model_type, "%s", file->architecture);
 	snprintf(info.name, sizeof info.name, "%s", file->name);
 	self->info = info;
+}
+
+/* Whoever waits for the load is asked while the server answers its first questions. */
+static int32_t INF_CALL report_ready(void *user)
+{
+	const struct gr_progress *progress = user;
+	const inf_progress ready = { .struct_size = sizeof ready, .stage = INF_STAGE_READY, .fraction = 1 };
+	return progress->on_progress ? progress->on_progress(progress->user, &ready) : INF_CONTINUE;
+}
+
+/* Only the template knows, so the server is asked for its work. */
+static inf_status find_thinking(inf_model *self, struct gr_progress *progress, inf_error *err)
+{
+	struct gr_call call = { .model = self, .on_poll = report_ready, .user = progress, .err = err };
+	bool thinks = false;
+	inf_status st = self->info.flags & INF_INFO_FLAG_CHAT ? gr_prompt_obeys_thinking(&call, &thinks) : INF_OK;
+	if (thinks) {
+		self->info.flags |= INF_INFO_FLAG_THINKING;
+		self->info.gen_fields |= INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET;
+	}
+	return st;
 }
 
 /* ---- before there is a server ---------------------------------------------------------------------------------- */
@@ -314,7 +338,7 @@ static inf_status prepare(inf_model *self, const inf_load_params *params, const 
 
 static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
 {
-	const struct gr_progress progress = { params->on_progress, params->user };
+	struct gr_progress progress = { params->on_progress, params->user };
 	struct gr_wire_props props;
 	inf_status st = prepare(self, params, &progress, err);
 	if (st == INF_OK)
@@ -322,6 +346,9 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (st != INF_OK)
 		return st;
 	fill_info(self, &props);
+	st = find_thinking(self, &progress, err);
+	if (st != INF_OK)
+		return st;
 	keep_promises(self);
 	gr_server_remember_clocks(self);
 	st = gr_devices_prove(self, err);

@@ -34,6 +34,8 @@ struct gr_wire_message {
 	const char *content;		/* not NUL-terminated */
 	size_t content_len;
 	size_t media_count;		/* of its own; what they are is none of the template's business */
+	char *tool_calls;		/* owned by whoever made it: from gr_wire_read_calls(); NULL = none */
+	const char *tool_call_id;	/* NULL = none */
 };
 
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count);
@@ -92,6 +94,7 @@ struct gr_wire_props {
 	int32_t context_len;		/* of one slot */
 	int32_t slots;
 	bool router;			/* no model: the process is a router */
+	bool tools;			/* the chat template describes tools and shows calls of them */
 	bool vision, audio, video;	/* what its projector takes */
 	char media_marker[64];		/* stands for a medium in a prompt */
 	char build[64];
@@ -137,7 +140,7 @@ enum gr_wire_kind {
 	GR_WIRE_ERROR,
 };
 
-enum gr_wire_stop { GR_WIRE_STOP_NONE, GR_WIRE_STOP_EOS, GR_WIRE_STOP_WORD, GR_WIRE_STOP_LIMIT };
+enum gr_wire_stop { GR_WIRE_STOP_NONE, GR_WIRE_STOP_EOS, GR_WIRE_STOP_WORD, GR_WIRE_STOP_LIMIT, GR_WIRE_STOP_TOOLS };
 
 struct gr_wire_event {
 	enum gr_wire_kind kind;
@@ -145,10 +148,12 @@ struct gr_wire_event {
 	const char *text;		/* borrowed until the next decode; NUL-terminated */
 	size_t text_len;
 	int32_t id;			/* -1 = not said */
+	uint32_t flags;			/* INF_TOKEN_FLAG_REASONING, INF_TOKEN_FLAG_TOOL_CALL */
 	bool has_logprob;
 	float logprob;
-	/* TOKEN and FINAL */
+	/* TOKEN, FINAL, and NOTHING */
 	int64_t predicted;		/* tokens sampled so far; -1 = not said */
+	bool merged;			/* in this stream there are tokens without an event */
 	/* any of them */
 	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	/* FINAL */
@@ -168,8 +173,10 @@ struct gr_wire_stream;
 
 struct gr_wire_stream *gr_wire_stream_new(void);	/* NULL = out of memory */
 void gr_wire_stream_free(struct gr_wire_stream *self);	/* accepts NULL */
-/* Decode the data of one SSE event. */
+/* Decode the data of one SSE event, and give what it says first. */
 inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
 				 inf_error *err);
+/* What the same data says next; NOTHING: no more. */
+inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err);
 
 #endif

@@ -51,7 +51,10 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
 		"the conversation; a message whose answer failed does not. Images and sounds need\n"
-		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n" },
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
+		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
+		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
+		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
 	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
 		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
 		"each with its text, one a line. With --decode it is the other way round: ids\n"
@@ -82,6 +85,12 @@ static const struct option_spec specs[] = {
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
+	  AT(messages_file) },
+	{ "tools", 0, "FILE", "tools that the model may call, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT, AT(tools_file) },
+	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, 1u << COMMAND_CHAT, AT(gen.tool_choice) },
+	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, 1u << COMMAND_CHAT, AT(gen),
+	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
 	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
 	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
@@ -241,6 +250,18 @@ static enum exit_code add_memory(struct options *self, const struct option_spec 
 	return failure_usage(why, "bad_number", "--%s %.100s: must be a size such as 16G, 7.5G or 12288M", spec->name, value);
 }
 
+static enum exit_code set_thinking(inf_gen_params *gen, const struct option_spec *spec, const char *value,
+				   struct failure *why)
+{
+	int64_t budget = 0;
+	gen->thinking = strcmp(value, "off") != 0;
+	if (strcmp(value, "on") && gen->thinking && !number_integer(value, (int64_t)spec->min, (int64_t)spec->max, &budget))
+		return failure_usage(why, "bad_number", "--%s %.100s: must be \"on\", \"off\" or an integer from 1 to %" PRId64,
+				     spec->name, value, (int64_t)spec->max);
+	gen->thinking_budget = (int32_t)budget;
+	return EXIT_DONE;
+}
+
 /* "3,14,15"; several options add up. */
 static enum exit_code add_ids(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
 {
@@ -294,6 +315,8 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
+	case OPTION_THINK:
+		return set_thinking(&self->gen, spec, value, why);
 	case OPTION_IDS:
 		return add_ids(self, spec, value, why);
 	}
@@ -535,6 +558,8 @@ enum exit_code options_parse(struct options *self, int argc, char **argv, struct
 		code = take_command(self, why);
 	if (code == EXIT_DONE)
 		code = check_given(&parser);
+	if (code == EXIT_DONE && self->gen.tool_choice && !self->tools_file)
+		code = failure_usage(why, "no_tools", "--tool-choice without --tools FILE: give both or none");
 	if (code == EXIT_DONE)
 		finish(self);
 	return code;

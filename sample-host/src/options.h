@@ -72,6 +72,7 @@ struct options {
 	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
+	const char *messages_file, *tools_file;	/* NULL = none */
 	const char *query;		/* NULL = none */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
@@ -103,6 +104,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
+	OPTION_THINK,		/* gen.thinking, gen.thinking_budget */
 	OPTION_IDS,		/* candidates */
 };
 

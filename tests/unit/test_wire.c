@@ -7,7 +7,7 @@
 
 #include "failmalloc.h"
 #include "utf8.h"
-#include "wire.h"
+#include "wire_chat.h"
 
 enum { BODY_MAX = 64 << 20 };
 
@@ -153,7 +153,7 @@ START_TEST(encode_template_keeps_every_message)
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
 	const size_t count = sizeof texts / sizeof texts[0];
 	for (size_t i = 0; i < count; i++)
-		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len, 0 };
+		messages[i] = (struct gr_wire_message){ .role = i % 2 ? "assistant" : "us\"er", .content = texts[i].text, .content_len = texts[i].len };
 	ck_assert_int_eq(gr_wire_encode_template(&buf, messages, count), INF_OK);
 	struct json_object *root = parse_buf(&buf), *list = get(root, "messages");
 	ck_assert_uint_eq(json_object_array_length(list), count);
@@ -519,7 +519,14 @@ END_TEST
 
 static inf_status encode_everything(struct gr_buf *out)
 {
-	static const struct gr_wire_message messages[] = { { "user", "hello", 5, 0 }, { "assistant", "a\0b", 3, 0 } };
+	static char calls[] = "[{\"id\":\"x\"}]";
+	static const struct gr_wire_message messages[] = {
+		{ .role = "user", .content = "hello", .content_len = 5 },
+		{ .role = "assistant", .content = "a\0b", .content_len = 3, .tool_calls = calls, .tool_call_id = "x" },
+	};
+	static const struct gr_wire_chat chat = {
+		.tools = "[]", .tool_choice = "auto", .thinking = GR_WIRE_THINKING_ON, .thinking_budget = 1,
+	};
 	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
 	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
@@ -529,6 +536,10 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_template(out, messages, 2);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat_template(out, messages, 2, &chat);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat(out, &request, messages, 2, &chat, NULL);
 	add_media(&request);
 	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
 	if (st == INF_OK)
@@ -1174,6 +1185,21 @@ START_TEST(event_with_changed_bytes_is_survived)
 }
 END_TEST
 
+static inf_status decode_chat(void)
+{
+	static const char event[] = "{\"choices\":[{\"finish_reason\":\"tool_calls\",\"delta\":{\"content\":\"a\",\"tool_calls\":"
+		"[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}";
+	struct gr_wire_event said;
+	struct gr_wire_stream *self = gr_wire_stream_new_chat();
+	inf_status st = self ? gr_wire_stream_decode(self, event, sizeof event - 1, &said, NULL) : INF_E_NO_MEMORY;
+	while (st == INF_OK && said.kind == GR_WIRE_TOKEN)
+		st = gr_wire_stream_next(self, &said, NULL);
+	if (st == INF_OK && said.kind != GR_WIRE_FINAL)
+		st = INF_E_INTERNAL;
+	gr_wire_stream_free(self);
+	return st;
+}
+
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
@@ -1194,6 +1220,8 @@ static inf_status decode_everything(void)
 		st = gr_wire_decode_props("{}", 2, &props, NULL);
 	if (st == INF_OK)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
+	if (st == INF_OK)
+		st = decode_chat();
 	if (st == INF_OK)
 		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
 	gr_wire_choice_release(&choice);
