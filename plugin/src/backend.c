@@ -540,7 +540,6 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 {
 	(void)instance;
 	(void)self;
-	(void)model;
 	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
 		return gr_options_table(gr_profile.name);
 	if (id && strcmp(id, INF_EXT_MODELS) == 0)
@@ -549,5 +548,9 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 		return &gr_diagnose_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
+	if (id && strcmp(id, INF_EXT_LORA) == 0 && model && model->start->adapters.count)
+		return &gr_lora_table;
+	if (id && strcmp(id, INF_EXT_STATE) == 0 && model && model->start->state_dir)
+		return &gr_state_table;
 	return NULL;
 }

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
+#include "adapters.h"
 #include "childlog.h"
 #include "gguf.h"
 #include "http.h"
@@ -34,7 +35,7 @@
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
  * backend_input.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on disk, backend_diagnose.c what people ask when it does
- * not work, and prompt.c the way of a prompt to token ids.
+ * not work, backend_lora.c adapters, backend_state.c states of slots on disk, and prompt.c the way of a prompt to token ids.
  */
 
 /* What running the binary told. */
@@ -71,8 +72,10 @@ struct gr_start {
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *adapter_path;	/* NULL = none */
+	char *devices, *state_dir;	/* NULL = none */
+	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
 	uint64_t adapter_bytes;
+	uint64_t model_digest;		/* where there is a state_dir */
 };
 
 /* What the server says, on its way to the host's log and to a file. */
@@ -124,6 +127,18 @@ enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+/* ---- backend_lora.c ---- */
+extern const inf_lora gr_lora_table;
+/* The adapters that the load names, by their files. */
+inf_status gr_lora_read(struct gr_start *start, inf_error *err);
+/* Give a server that was just started, with all of scale 1, the scales of the model. */
+inf_status gr_lora_begin(inf_model *self, inf_error *err);
+
+/* ---- backend_state.c ---- */
+extern const inf_state gr_state_table;
+/* The directory that the load names, and what its states are for. */
+inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */

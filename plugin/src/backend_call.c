@@ -129,13 +129,18 @@ static inf_status on_server(struct gr_call *self, const struct gr_call_work *wor
 
 inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 {
+	struct gr_slots *slots = self->model->slots;
 	inf_status st = INF_OK;
-	if (work->computes)
-		st = gr_slots_acquire(self->model->slots, self->no_wait, gr_call_poll, self, self->err);
+	if (work->alone)
+		st = gr_slots_acquire_all(slots, self->no_wait, gr_call_poll, self, self->err);
+	else if (work->computes)
+		st = gr_slots_acquire(slots, self->no_wait, gr_call_poll, self, self->err);
 	if (st == INF_OK) {
 		st = on_server(self, work);
-		if (work->computes)
-			gr_slots_release(self->model->slots);
+		if (work->alone)
+			gr_slots_release_all(slots);
+		else if (work->computes)
+			gr_slots_release(slots);
 	}
 	return st == INF_E_CANCELLED && self->stopped != INF_OK ? gr_call_stopped(self) : st;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const struct {
@@ -18,6 +19,8 @@ static const struct {
 	{ GR_FEATURE_VERBOSITY, "-lv," },
 	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
 	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
+	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
+	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -95,7 +98,6 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 {
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
-		.adapter_path = params->adapter_path,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
 		.batch_size = options->batch_size,
 		.threads = options->threads,
@@ -125,6 +127,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->state_dir && !(features & GR_FEATURE_SLOT_SAVE))
+		return inf_fail(err, INF_E_UNSUPPORTED, "state_unsupported",
+				"%s has no --slot-save-path: leave state-dir out, or use a newer llama-server", server);
 	return INF_OK;
 }
 
@@ -168,11 +173,28 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 	gr_strv_addf(out, "%d", value);
 }
 
+/* What was evaluated with other scales must not be used: slots can be erased, which takes the right to their actions, but
+ * not the server's cache of prompts in memory. */
+static void add_adapters(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->adapters || !plan->adapters->count)
+		return;
+	for (size_t i = 0; i < plan->adapters->count; i++)
+		add_pair(out, "--lora", plan->adapters->items[i].path);
+	if (features & GR_FEATURE_CACHE_RAM)
+		add_pair(out, "--cache-ram", "0");
+}
+
+static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	bool adapters = plan->adapters && plan->adapters->count;
+	if (plan->state_dir || (adapters && place->features & GR_FEATURE_SLOT_SAVE))
+		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
+}
+
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
-	if (plan->adapter_path)
-		add_pair(out, "--lora", plan->adapter_path);
 	if (plan->cache_type) {
 		add_pair(out, "--cache-type-k", plan->cache_type);
 		add_pair(out, "--cache-type-v", plan->cache_type);
@@ -225,6 +247,8 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 {
 	gr_strv_add(out, place->server_path);
 	add_model(out, plan, place->device);
+	add_adapters(out, plan, place->features);
+	add_slot_actions(out, plan, place);
 	add_service(out, plan, place);
 }
 

@@ -54,9 +54,14 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
        "who makes a load fit into GPU memory: auto = context and layers are computed here, server = llama-server's own "
        "--fit, none = nobody");
 
+OPTION(adapters, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "adapters", "", "",
+       "LoRA adapters, at most 16 with that of the load: PATH[:SCALE],PATH[:SCALE]... with absolute paths; scale 1 is as trained");
+OPTION(state_dir, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "state-dir", "", "",
+       "absolute path of a directory of the user's own, in which saved states of slots are kept");
+
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&sleep_idle_seconds, &restart, &log_file
+	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
@@ -292,6 +297,8 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
 		{ &sleep_idle_seconds, NULL, &out->sleep_idle_seconds },
 		{ &restart, NULL, &out->restart },
+		{ &adapters, &out->adapters, NULL },
+		{ &state_dir, &out->state_dir, NULL },
 		{ &log_file, &out->log_file, NULL },
 	};
 	const size_t slot_count = sizeof slots / sizeof slots[0];

@@ -42,6 +42,8 @@ struct gr_load_options {
 	int32_t token_timeout_ms;	/* and between two tokens */
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
+	const char *adapters;		/* "PATH[:SCALE],..."; NULL = none. Text of the caller's pairs */
+	const char *state_dir;		/* where states of slots are kept; NULL = nowhere. The same */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 };
 

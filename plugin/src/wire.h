@@ -56,6 +56,11 @@ struct gr_wire_completion {
 /* INF_E_INVALID when json_schema is not JSON. */
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *request, inf_error *err);
 
+/* The scales of all adapters, in the order they were loaded. */
+inf_status gr_wire_encode_adapters(struct gr_buf *out, const float *scales, size_t count);
+/* For the actions save and restore of a slot. */
+inf_status gr_wire_encode_slot_file(struct gr_buf *out, const char *name);
+
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 /* *out_tokens is malloc'd and the caller's. */
 inf_status gr_wire_decode_tokens(const char *body, size_t len, int32_t **out_tokens, size_t *out_count, inf_error *err);
@@ -70,6 +75,9 @@ struct gr_wire_props {
 };
 
 inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err);
+
+/* Tokens that a slot's action was about: field is "n_saved", "n_restored". */
+inf_status gr_wire_decode_slot(const char *body, size_t len, const char *field, int64_t *out_tokens, inf_error *err);
 
 struct gr_wire_error {
 	int32_t code;
