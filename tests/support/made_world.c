@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "made_world.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model_made.h"
+#include "process.h"
+#include "profile.h"
+
+enum { GONE_MS = 5000, CONTEXT = 512 };
+
+void made_world_init(struct made_world *self)
+{
+	memset(self, 0, sizeof *self);
+	scratch_init(&self->scratch);
+	self->server = (inf_kv){ "llama-server.path", harness_server() };
+	self->host = (inf_host){ .struct_size = sizeof self->host, .options = &self->server, .option_count = 1 };
+	self->err.struct_size = sizeof self->err;
+	self->backend = gr_plugin.backends[0];
+	ck_assert_int_eq(gr_plugin.create(&self->host, &self->instance, &self->err), INF_OK);
+}
+
+void made_world_close(struct made_world *self)
+{
+	if (self->model)
+		ck_assert_int_eq(self->backend->close(self->model, &self->err), INF_OK);
+	self->model = NULL;
+}
+
+void made_world_release(struct made_world *self)
+{
+	made_world_close(self);
+	gr_plugin.destroy(self->instance);
+	scratch_release(&self->scratch);
+}
+
+const char *made_world_file(struct made_world *self, const char *name)
+{
+	char file[64];
+	snprintf(file, sizeof file, "%s.gguf", name);
+	const char *path = scratch_at(&self->scratch, file);
+	if (access(path, F_OK) != 0)
+		ck_assert(model_made_write(name, path));
+	return path;
+}
+
+inf_status made_world_try(struct made_world *self, inf_load_params params)
+{
+	params.struct_size = sizeof params;
+	if (!params.context_len)
+		params.context_len = CONTEXT;
+	return self->backend->load(self->instance, self->backend, &params, &self->model, &self->err);
+}
+
+void made_world_load(struct made_world *self, inf_load_params params)
+{
+	inf_status st = made_world_try(self, params);
+	ck_assert_msg(st == INF_OK, "%s", self->err.message);
+}
+
+static int32_t collect(void *user, const inf_token *token)
+{
+	struct made_answer *answer = user;
+	size_t have = strlen(answer->text);
+	snprintf(answer->text + have, sizeof answer->text - have, "%s", token->text);
+	return INF_CONTINUE;
+}
+
+struct made_answer made_world_ask(struct made_world *self, const char *prompt, int32_t max_tokens)
+{
+	struct made_answer answer = { .result = { .struct_size = sizeof answer.result } };
+	const inf_gen_params params = {
+		.struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS,
+		.set = INF_GEN_SET_TEMPERATURE | INF_GEN_SET_MAX_TOKENS, .max_tokens = max_tokens, .user = &answer,
+		.on_token = collect,
+	};
+	inf_status st = self->backend->generate(self->model, prompt, strlen(prompt), &params, &answer.result, &self->err);
+	ck_assert_msg(st == INF_OK, "%s", self->err.message);
+	return answer;
+}
+
+const void *made_world_table(struct made_world *self, const char *id)
+{
+	return self->backend->get_extension(self->instance, self->backend, self->model, id);
+}
+
+pid_t made_world_kill_server(void)
+{
+	pid_t server = harness_server_pid();
+	kill(server, SIGKILL);
+	ck_assert(wait_until(process_gone, &server, GONE_MS));
+	return server;
+}
