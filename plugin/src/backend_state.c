@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What slots have evaluated, on disk (inf.state/1). */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "split.h"
 #include "statefile.h"
 
-enum { BODY_MAX = 64 << 10 };
+enum { BODY_MAX = 64 << 10, PATH_MAX_SLOT = 64 };
 
 /* ---- what a state is for --------------------------------------------------------------------------------------- */
 static inf_status sample_model(const struct gr_modelset *set, uint64_t *out, inf_error *err)
@@ -74,11 +75,12 @@ struct job {
 	inf_status (*run)(struct gr_call *call, struct job *job);
 	int32_t slot, to;
 	const char *name;
-	inf_state_info info;
+	struct gr_wire_slot done;	/* by the server */
+	uint64_t bytes;			/* of the file */
 	struct gr_buf body, answer;
 };
 
-static inf_status refused(struct gr_call *call, int code, const struct gr_buf *body, void *user)
+static inf_status refused_restore(struct gr_call *call, int code, const struct gr_buf *body, void *user)
 {
 	const struct job *job = user;
 	struct gr_wire_error error;
@@ -88,31 +90,50 @@ static inf_status refused(struct gr_call *call, int code, const struct gr_buf *b
 			job->name ? job->name : "to copy", error.message);
 }
 
-/* action: "save" or "restore". */
-static inf_status act(struct gr_call *call, struct job *job, int32_t slot, const char *action, const char *file)
+static inf_status fail_write(inf_error *err)
 {
-	char path[64];
-	bool restore = strcmp(action, "restore") == 0;
+	return inf_fail(err, INF_E_IO, "state_io",
+			"llama-server could not write the whole state to the load's state-dir: see whether the disk is full");
+}
+
+static inf_status refused_save(struct gr_call *call, int code, const struct gr_buf *body, void *user)
+{
+	(void)body;
+	(void)user;
+	return code == 500 ? fail_write(call->err) : INF_OK;
+}
+
+static inf_status act(struct gr_call *call, struct job *job, const char *path, const char *file, bool save)
+{
 	const struct gr_question question = {
 		.kind = GR_QUESTION_COMPUTES, .path = path, .body = &job->body, .answer = &job->answer,
-		.refused = restore ? refused : NULL, .user = job,
+		.refused = save ? refused_save : refused_restore, .user = job,
 	};
-	snprintf(path, sizeof path, "/slots/%d?action=%s", (int)slot, action);
 	gr_buf_reset(&job->body);
 	inf_status st = gr_wire_encode_slot_file(&job->body, file);
 	if (st != INF_OK)
 		return gr_call_encode_failed(st, call->err);
 	st = gr_call_ask(call, &question);
-	return st != INF_OK ? st : gr_wire_decode_slot(gr_buf_text(&job->answer), job->answer.len,
-						       restore ? "n_restored" : "n_saved", &job->info.tokens, call->err);
+	return st != INF_OK ? st : gr_wire_decode_slot(gr_buf_text(&job->answer), job->answer.len, &job->done, call->err);
 }
 
-static inf_status act_save(struct gr_call *call, struct job *job, const char *file)
+static inf_status act_save(struct gr_call *call, struct job *job, const struct gr_statefile *file)
 {
-	inf_status st = act(call, job, job->slot, "save", file);
-	if (st == INF_OK && !job->info.tokens)
-		st = inf_fail(call->err, INF_E_INVALID, "slot_empty", "slot %d has evaluated nothing", job->slot);
+	char path[PATH_MAX_SLOT];
+	snprintf(path, sizeof path, "/slots/%d?action=save", (int)job->slot);
+	inf_status st = act(call, job, path, file->name, true);
+	if (st == INF_OK && !job->done.tokens)
+		return inf_fail(call->err, INF_E_INVALID, "slot_empty", "slot %d has evaluated nothing", job->slot);
+	if (st == INF_OK && (uint64_t)job->done.bytes != gr_statefile_size(file))
+		return fail_write(call->err);
 	return st;
+}
+
+static inf_status act_restore(struct gr_call *call, struct job *job, const char *file)
+{
+	char path[PATH_MAX_SLOT];
+	snprintf(path, sizeof path, "/slots/%d?action=restore", (int)job->to);
+	return act(call, job, path, file, false);
 }
 
 static inf_status save(struct gr_call *call, struct job *job)
@@ -123,9 +144,9 @@ static inf_status save(struct gr_call *call, struct job *job)
 	struct gr_statefile file = GR_STATEFILE_INIT;
 	inf_status st = gr_statefile_create(&file, dir, call->err);
 	if (st == INF_OK)
-		st = act_save(call, job, file.name);
+		st = act_save(call, job, &file);
 	if (st == INF_OK)
-		st = gr_statefile_keep(&file, dir, job->name, &identity, &poll, &job->info.bytes, call->err);
+		st = gr_statefile_keep(&file, dir, job->name, &identity, &poll, &job->bytes, call->err);
 	gr_statefile_release(&file);
 	return st;
 }
@@ -134,9 +155,9 @@ static inf_status restore(struct gr_call *call, struct job *job)
 {
 	const struct gr_statefile_identity identity = identify(call->model);
 	const struct gr_statefile_poll poll = { gr_call_poll, call };
-	inf_status st = gr_statefile_check(call->model->start->state_dir, job->name, &identity, &poll, &job->info.bytes,
+	inf_status st = gr_statefile_check(call->model->start->state_dir, job->name, &identity, &poll, &job->bytes,
 					   call->err);
-	return st == INF_OK ? act(call, job, job->slot, "restore", job->name) : st;
+	return st == INF_OK ? act_restore(call, job, job->name) : st;
 }
 
 static inf_status fork_slot(struct gr_call *call, struct job *job)
@@ -144,10 +165,10 @@ static inf_status fork_slot(struct gr_call *call, struct job *job)
 	struct gr_statefile file = GR_STATEFILE_INIT;
 	inf_status st = gr_statefile_create(&file, call->model->start->state_dir, call->err);
 	if (st == INF_OK)
-		st = act_save(call, job, file.name);
-	job->info.bytes = st == INF_OK ? gr_statefile_size(&file) : 0;
+		st = act_save(call, job, &file);
+	job->bytes = st == INF_OK ? gr_statefile_size(&file) : 0;
 	if (st == INF_OK)
-		st = act(call, job, job->to, "restore", file.name);
+		st = act_restore(call, job, file.name);
 	gr_statefile_release(&file);
 	return st;
 }
@@ -157,6 +178,14 @@ static inf_status run_job(struct gr_call *call, void *user)
 {
 	struct job *job = user;
 	return job->run(call, job);
+}
+
+/* What the slots of a server held that died is gone. */
+static bool again(struct gr_call *call, void *user)
+{
+	const struct job *job = user;
+	(void)call;
+	return job->run == restore;
 }
 
 static inf_status check_slot(const inf_model *model, int32_t slot, inf_error *err)
@@ -183,10 +212,9 @@ static inf_status run(inf_model *model, struct job *job, const inf_call_params *
 {
 	struct gr_call call;
 	/* Which slots of the server work is not known here, so all of them are kept free for it. */
-	const struct gr_call_work work = { .run = run_job, .user = job, .alone = true };
+	const struct gr_call_work work = { .run = run_job, .again = again, .user = job, .alone = true };
 	gr_buf_init(&job->body, BODY_MAX);
 	gr_buf_init(&job->answer, BODY_MAX);
-	job->info.struct_size = sizeof job->info;
 	inf_status st = gr_call_enter(&call, model, params, err);
 	if (st != INF_OK)
 		return st;
@@ -196,8 +224,9 @@ static inf_status run(inf_model *model, struct job *job, const inf_call_params *
 	gr_buf_release(&job->body);
 	gr_buf_release(&job->answer);
 	gr_call_leave(&call);
+	const inf_state_info info = { .struct_size = sizeof info, .tokens = job->done.tokens, .bytes = job->bytes };
 	if (st == INF_OK && out)
-		inf_write_struct(out, &job->info, sizeof job->info);
+		inf_write_struct(out, &info, sizeof info);
 	return st;
 }
 

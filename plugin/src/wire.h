@@ -76,8 +76,12 @@ struct gr_wire_props {
 
 inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err);
 
-/* Tokens that a slot's action was about: field is "n_saved", "n_restored". */
-inf_status gr_wire_decode_slot(const char *body, size_t len, const char *field, int64_t *out_tokens, inf_error *err);
+/* What a slot's action save or restore was about. */
+struct gr_wire_slot {
+	int64_t tokens, bytes;
+};
+
+inf_status gr_wire_decode_slot(const char *body, size_t len, struct gr_wire_slot *out, inf_error *err);
 
 struct gr_wire_error {
 	int32_t code;

@@ -28,13 +28,18 @@ inf_status gr_wire_encode_slot_file(struct gr_buf *out, const char *name)
 	return gr_json_append(out, root, ok);
 }
 
-inf_status gr_wire_decode_slot(const char *body, size_t len, const char *field, int64_t *out_tokens, inf_error *err)
+inf_status gr_wire_decode_slot(const char *body, size_t len, struct gr_wire_slot *out, inf_error *err)
 {
+	struct gr_wire_slot slot = { -1, -1 };
 	struct json_object *root = gr_json_parse_body(body, len);
-	int64_t tokens = root ? gr_json_count(root, field) : -1;
+	if (root) {
+		bool saved = gr_json_member(root, "n_saved", json_type_int);
+		slot.tokens = gr_json_count(root, saved ? "n_saved" : "n_restored");
+		slot.bytes = gr_json_int(root, saved ? "n_written" : "n_read", -1);
+	}
 	json_object_put(root);
-	if (tokens < 0)
+	if (slot.tokens < 0 || slot.bytes < 0)
 		return gr_json_bad_answer(err, body, len, "does not say what became of the slot");
-	*out_tokens = tokens;
+	*out = slot;
 	return INF_OK;
 }

@@ -125,22 +125,23 @@ START_TEST(load_refuses_what_is_no_adapter_for_the_model)
 	const char *counter = made_world_file(&w, "counter"), *markov = made_world_file(&w, "markov");
 	const char *adapter = made_world_file(&w, "adapter"), *qwen = of_architecture(&w, "qwen3");
 	snprintf(list, sizeof list, "%s,%s:0.5", adapter, counter);
-	const struct { const char *model, *path, *option; inf_status status; const char *reason; } cases[] = {
-		{ markov, adapter, NULL, INF_E_BAD_MODEL, "adapter" },		/* the server finds out */
-		{ counter, qwen, NULL, INF_E_BAD_MODEL, "adapter" },
-		{ counter, counter, NULL, INF_E_BAD_MODEL, "not_an_adapter" },
-		{ counter, NULL, list, INF_E_BAD_MODEL, "not_an_adapter" },
-		{ counter, NULL, missing, INF_E_NOT_FOUND, "model_missing" },
-		{ counter, NULL, "adapter.gguf", INF_E_INVALID, "adapter_path" },
-		{ counter, "adapter.gguf", NULL, INF_E_INVALID, "adapter_path" },
-		{ counter, "/a,b.gguf", NULL, INF_E_UNSUPPORTED, "adapter_path" },
-		{ counter, NULL, "/a.gguf:much", INF_E_INVALID, "adapter_scale" },
+	const struct { const char *model, *path, *option; inf_status status; const char *reason, *word; } cases[] = {
+		{ markov, adapter, NULL, INF_E_BAD_MODEL, "adapter", "incorrect shape" },		/* the server finds out */
+		{ counter, qwen, NULL, INF_E_BAD_MODEL, "adapter", "\"qwen3\", this one's is \"llama\"" },
+		{ counter, counter, NULL, INF_E_BAD_MODEL, "not_an_adapter", "" },
+		{ counter, NULL, list, INF_E_BAD_MODEL, "not_an_adapter", "" },
+		{ counter, NULL, missing, INF_E_NOT_FOUND, "model_missing", "" },
+		{ counter, NULL, "adapter.gguf", INF_E_INVALID, "adapter_path", "" },
+		{ counter, "adapter.gguf", NULL, INF_E_INVALID, "adapter_path", "" },
+		{ counter, "/a,b.gguf", NULL, INF_E_UNSUPPORTED, "adapter_path", "" },
+		{ counter, NULL, "/a.gguf:much", INF_E_INVALID, "adapter_scale", "" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const inf_kv option = { "adapters", cases[i].option };
 		inf_status st = made_world_try(&w, (inf_load_params){ .path = cases[i].model, .adapter_path = cases[i].path,
 								      .options = &option, .option_count = cases[i].option != NULL });
-		ck_assert_msg(st == cases[i].status && !strcmp(w.err.reason, cases[i].reason), "case %zu: %d %s %s", i, st,
+		ck_assert_msg(st == cases[i].status && !strcmp(w.err.reason, cases[i].reason) &&
+			      strstr(w.err.message, cases[i].word), "case %zu: %d %s %s", i, st,
 			      w.err.reason, w.err.message);
 	}
 	made_world_release(&w);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -400,6 +401,24 @@ START_TEST(call_that_is_told_to_stop_leaves_the_old_file)
 }
 END_TEST
 
+/* A file that may not grow ends the process that writes it. */
+START_TEST(save_in_which_the_server_dies_leaves_the_old_file)
+{
+	struct made_world w;
+	const struct rlimit small = { 1024, 1024 };
+	open_world(&w, 1);
+	made_world_ask(&w, talk, 4);
+	inf_state_info info = save(&w, 0, "a");
+	made_world_ask(&w, other_talk, 4);
+	ck_assert_int_eq(prlimit(harness_server_pid(), RLIMIT_FSIZE, &small, NULL), 0);
+	inf_status st = state_of(&w)->save(w.model, 0, "a", NULL, NULL, &w.err);
+	ck_assert_msg(st == INF_E_BACKEND_DIED && w.err.flags == INF_ERR_FLAG_RETRYABLE, "%d %s", st, w.err.message);
+	ck_assert_int_eq(count_files(&w), 1);
+	ck_assert_int_eq(restore(&w, 0, "a").tokens, info.tokens);
+	made_world_release(&w);
+}
+END_TEST
+
 /* ---- the directory --------------------------------------------------------------------------------------------- */
 START_TEST(load_refuses_a_directory_that_is_not_the_users_own)
 {
@@ -461,6 +480,7 @@ int main(void)
 	tcase_add_test(tc, restore_refuses_a_state_of_another_scale);
 	tcase_add_test(tc, arguments_out_of_range_are_refused);
 	tcase_add_test(tc, call_that_is_told_to_stop_leaves_the_old_file);
+	tcase_add_test(tc, save_in_which_the_server_dies_leaves_the_old_file);
 	tcase_add_test(tc, load_refuses_a_directory_that_is_not_the_users_own);
 	tcase_add_test(tc, load_sweeps_what_a_killed_host_has_left);
 	suite_add_tcase(suite, tc);
