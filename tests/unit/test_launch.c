@@ -37,9 +37,11 @@ static const char help_text[] =
 	"--ui-mcp-proxy, --webui-mcp-proxy, --no-ui-mcp-proxy, --no-webui-mcp-proxy\n"
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
-	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n";
+	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n"
+	"-cram, --cache-ram N                    set the maximum cache size in MiB\n"
+	"--slot-save-path PATH                   path to save slot kv cache (default: disabled)\n";
 
-enum { ALL_FEATURES = (1 << 11) - 1 };
+enum { ALL_FEATURES = (1 << 13) - 1 };
 
 static const struct {
 	const char *help;
@@ -69,7 +71,8 @@ START_TEST(plan_of_an_empty_request_is_complete)
 	inf_error err;
 	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
 	ck_assert_ptr_eq(plan.model_path, params.path);
-	ck_assert_ptr_null(plan.adapter_path);
+	ck_assert_ptr_null(plan.adapters);
+	ck_assert_ptr_null(plan.state_dir);
 	ck_assert_ptr_null(plan.cache_type);
 	ck_assert_int_eq(plan.context_len, TRAINED);
 	ck_assert_int_eq(plan.slots, 1);
@@ -305,8 +308,11 @@ START_TEST(plan_cache_mode_is_one_the_server_has)
 END_TEST
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
+static char first_adapter[] = "/models/lora.gguf", second_adapter[] = "/models/b:1.gguf";
+static const struct gr_adapters two_adapters = { 2, { { first_adapter, 1, 0 }, { second_adapter, 0.5f, 0 } } };
+
 static const struct gr_launch_plan full_plan = {
-	.model_path = "/models/a b.gguf", .adapter_path = "/models/lora.gguf", .cache_type = "q8_0", .context_len = 1024,
+	.model_path = "/models/a b.gguf", .adapters = &two_adapters, .state_dir = "/home/u/states", .cache_type = "q8_0", .context_len = 1024,
 	.slots = 4, .gpu_layers = -1, .threads = 3, .batch_size = 256,
 };
 
@@ -336,7 +342,7 @@ static const struct {
 	{ "-m", "/models/a b.gguf" }, { "--lora", "/models/lora.gguf" }, { "--cache-type-k", "q8_0" },
 	{ "--cache-type-v", "q8_0" }, { "--device", "ROCm0" }, { "-np", "4" }, { "-c", "4096" }, { "-b", "256" },
 	{ "-t", "3" }, { "--host", "/run/i-x/server.sock" }, { "--threads-http", "12" }, { "--fit", "off" },
-	{ "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
+	{ "--cache-ram", "0" }, { "--slot-save-path", "/home/u/states" }, { "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
 };
 
 START_TEST(argv_of_a_full_plan_holds_each_option)
@@ -396,6 +402,27 @@ START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
 }
 END_TEST
 
+START_TEST(argv_with_adapters_names_each_and_keeps_no_prompts)
+{
+	static const struct gr_adapters none = { 0 };
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT, without = GR_STRV_INIT;
+	plan.state_dir = NULL;
+	gr_launch_argv(&argv, &plan, &full_place);
+	size_t first = position(&argv, first_adapter), second = position(&argv, second_adapter);
+	ck_assert_uint_lt(first, second);
+	ck_assert_str_eq(argv.items[second - 1], "--lora");
+	ck_assert_str_eq(value_of(&argv, "--slot-save-path"), full_place.directory);
+	plan.adapters = &none;
+	gr_launch_argv(&without, &plan, &full_place);
+	ck_assert_uint_eq(position(&without, "--lora"), without.count);
+	ck_assert_uint_eq(position(&without, "--cache-ram"), without.count);
+	ck_assert_uint_eq(position(&without, "--slot-save-path"), without.count);
+	gr_strv_release(&argv);
+	gr_strv_release(&without);
+}
+END_TEST
+
 START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
 {
 	struct gr_launch_plan plan = full_plan;
@@ -421,6 +448,8 @@ static const struct {
 	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
 	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+	{ { .state_dir = "/s" }, GR_FEATURE_SLOT_SAVE, "" },
+	{ { .state_dir = "/s" }, ALL_FEATURES & ~GR_FEATURE_SLOT_SAVE, "state_unsupported" },
 };
 
 START_TEST(check_refuses_what_the_server_cannot_do)
@@ -453,7 +482,8 @@ START_TEST(argv_for_a_server_without_features_holds_none)
 	struct gr_strv argv = GR_STRV_INIT;
 	place.features = 0;
 	place.device = NULL;
-	plan.adapter_path = NULL;
+	plan.adapters = NULL;
+	plan.state_dir = NULL;
 	plan.cache_type = NULL;
 	gr_launch_argv(&argv, &plan, &place);
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
@@ -600,6 +630,7 @@ int main(void)
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
+	tcase_add_test(tc, argv_with_adapters_names_each_and_keeps_no_prompts);
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
 	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
