@@ -20,22 +20,9 @@
 #include <unistd.h>
 
 #include "devices.h"
-#include "registry.h"
+#include "session.h"
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal handlers");
-
-struct inf_session {
-	struct ih_usable via;		/* the registry's */
-	inf_model *model;
-	pid_t owner;			/* in a forked child the session is dead: its lock may be held for ever */
-	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
-	atomic_bool closing;
-	pthread_mutex_t lock;		/* guards what follows */
-	pthread_cond_t idle;		/* in_flight fell to 0 */
-	size_t in_flight;
-	inf_gen_result last_result;
-	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
-};
 
 /* A generate or chat in flight; lives on the stack of its caller. */
 struct call {
@@ -62,7 +49,7 @@ static inf_status check_owner(const struct inf_session *self, inf_error *err)
 	return inf_fail(err, INF_E_INVALID, "forked", "the session belongs to the process that was forked");
 }
 
-static inf_status enter(struct inf_session *self, inf_error *err)
+inf_status ih_session_enter(struct inf_session *self, inf_error *err)
 {
 	if (check_owner(self, err) != INF_OK)
 		return INF_E_INVALID;
@@ -74,8 +61,7 @@ static inf_status enter(struct inf_session *self, inf_error *err)
 	return closing ? inf_fail(err, INF_E_CLOSED, "closing", "the session is closing") : INF_OK;
 }
 
-/* self may be gone afterwards. result and error are of a call that just ended, or NULL. */
-static void leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
+void ih_session_leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
 {
 	pthread_mutex_lock(&self->lock);
 	if (result)
@@ -156,7 +142,7 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_g
 	call->result = (inf_gen_result){ .struct_size = sizeof call->result };
 	call->error = (inf_error){ .struct_size = sizeof call->error };
 	inf_status st = take_params(call, params, err);
-	return st == INF_OK ? enter(self, err) : st;
+	return st == INF_OK ? ih_session_enter(self, err) : st;
 }
 
 static bool holds(uint32_t struct_size, size_t known)
@@ -201,7 +187,7 @@ static inf_status end(struct call *call, inf_status st, inf_gen_result *result, 
 		inf_write_struct(result, filled, sizeof *filled);
 	if (st != INF_OK && error == &call->error)
 		inf_write_struct(err, error, sizeof *error);
-	leave(call->session, filled, st == INF_OK ? &success : error);
+	ih_session_leave(call->session, filled, st == INF_OK ? &success : error);
 	return st;
 }
 
@@ -305,11 +291,11 @@ inf_status inf_session_close(inf_session *self, inf_error *err)
 
 inf_status inf_session_info(inf_session *self, inf_model_info *out, inf_error *err)
 {
-	inf_status st = out ? enter(self, err) : inf_fail(err, INF_E_INVALID, "params", "inf_session_info: out is NULL");
+	inf_status st = out ? ih_session_enter(self, err) : inf_fail(err, INF_E_INVALID, "params", "inf_session_info: out is NULL");
 	if (st != INF_OK)
 		return st;
 	st = self->via.backend->info(self->model, out, err);
-	leave(self, NULL, NULL);
+	ih_session_leave(self, NULL, NULL);
 	return st;
 }
 
@@ -327,10 +313,10 @@ inf_status inf_session_err(inf_session *self, inf_error *out)
 
 const void *inf_session_get_extension(inf_session *self, const char *id)
 {
-	if (!id || enter(self, NULL) != INF_OK)
+	if (!id || ih_session_enter(self, NULL) != INF_OK)
 		return NULL;
 	const void *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
-	leave(self, NULL, NULL);
+	ih_session_leave(self, NULL, NULL);
 	return table;
 }
 
@@ -340,7 +326,7 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 	struct ih_devices relay = { user, on_device };
 	if (!on_device)
 		return inf_fail(err, INF_E_INVALID, "argument", "list_devices: on_device is NULL");
-	inf_status st = enter(self, err);
+	inf_status st = ih_session_enter(self, err);
 	if (st != INF_OK)
 		return st;
 	const inf_devices *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model,
@@ -350,7 +336,7 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 	else
 		st = inf_fail(err, INF_E_UNSUPPORTED, "no_devices", "%s does not tell the devices of a model",
 			      self->via.backend->name);
-	leave(self, NULL, NULL);
+	ih_session_leave(self, NULL, NULL);
 	return st;
 }
 

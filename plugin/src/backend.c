@@ -546,6 +546,12 @@ const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *
 		return &gr_models_table;
 	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
 		return &gr_diagnose_table;
+	if (id && strcmp(id, INF_EXT_TOKENIZE) == 0 && model)
+		return &gr_tokenize_table;
+	if (id && strcmp(id, INF_EXT_EMBED) == 0 && model && model->start->options.task == GR_TASK_EMBED)
+		return &gr_embed_table;
+	if (id && strcmp(id, INF_EXT_RERANK) == 0 && model && model->start->options.task == GR_TASK_RERANK)
+		return &gr_rerank_table;
 	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
 		return &gr_devices_table;
 	if (id && strcmp(id, INF_EXT_LORA) == 0 && model && model->start->adapters.count)

@@ -35,7 +35,8 @@
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
  * backend_input.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on disk, backend_diagnose.c what people ask when it does
- * not work, backend_lora.c adapters, backend_state.c states of slots on disk, and prompt.c the way of a prompt to token ids.
+ * not work, backend_state.c states of slots on disk, and prompt.c the way of a prompt to token ids. backend_tokenize.c, backend_embed.c,
+ * backend_rerank.c and backend_lora.c are extensions of the same name.
  */
 
 /* What running the binary told. */
@@ -95,6 +96,7 @@ struct inf_model {
 	struct gr_start *start;
 	struct gr_slots *slots;
 	atomic_uchar *token_kinds;	/* enum gr_token_kind by id, vocab_size of them */
+	atomic_uchar *token_roles;	/* enum gr_token_role, the same */
 	struct gr_wake wake;
 	struct gr_model_log log;
 
@@ -120,6 +122,9 @@ struct inf_model {
 /* What the server's stream tells about a token. */
 enum gr_token_kind { GR_TOKEN_UNKNOWN, GR_TOKEN_SHOWN, GR_TOKEN_HIDDEN };
 
+/* What it is to the tokeniser. */
+enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
+
 /* INF_GEN_SET_* and INF_GEN_FLAG_* that are implemented. */
 #define GR_GEN_FIELDS \
 	(INF_GEN_SET_TEMPERATURE | INF_GEN_SET_TOP_K | INF_GEN_SET_TOP_P | INF_GEN_SET_MIN_P | INF_GEN_SET_SEED | \
@@ -141,6 +146,9 @@ extern const inf_state gr_state_table;
 inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
 extern const inf_models gr_models_table;	/* backend_files.c */
+extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
+extern const inf_embed gr_embed_table;		/* backend_embed.c */
+extern const inf_rerank gr_rerank_table;	/* backend_rerank.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
@@ -175,8 +183,11 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
-/* INF_E_BAD_MODEL for a file that generates no text. */
-inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err);
+/* INF_E_BAD_MODEL for a file that is not of the kind that the task takes. */
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
+			       inf_error *err);
+/* INF_E_UNSUPPORTED for a model that was loaded for something else. what: the call, for the message. */
+inf_status gr_model_check_task(const inf_model *model, enum gr_task task, const char *what, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 int64_t gr_now_ns(void)
 {
 	struct timespec t;
@@ -41,6 +43,20 @@ void gr_call_leave(struct gr_call *self)
 {
 	gr_model_tell_log(self->model);
 	gr_slots_leave(self->model->slots);
+}
+
+inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *what, inf_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!texts[i].data && texts[i].len)
+			return inf_fail(err, INF_E_INVALID, "argument", "%s %zu is NULL", what, i);
+		if (texts[i].len > GR_CALL_TEXT_MAX)
+			return inf_fail(err, INF_E_INVALID, "text_too_large", "%s %zu is larger than %d bytes", what, i,
+					GR_CALL_TEXT_MAX);
+		if (!gr_utf8_valid(texts[i].data, texts[i].len))
+			return inf_fail(err, INF_E_INVALID, "utf8", "%s %zu is not valid UTF-8", what, i);
+	}
+	return INF_OK;
 }
 
 /* ---- the host's say, and the watchdog's ---------------------------------------------------------------------------- */

@@ -2,6 +2,8 @@
 #ifndef GR_BACKEND_CALL_H
 #define GR_BACKEND_CALL_H
 
+#include "inference/extensions.h"
+
 #include "backend.h"
 #include "watchdog.h"
 
@@ -13,6 +15,7 @@
  * wanted to stop. A call whose server died is made again, once, where the load allows it and nobody has seen any of it.
  */
 enum {
+	GR_CALL_TEXT_MAX = 16 << 20,	/* bytes of one text */
 	GR_CALL_QUICK_MS = 60000,	/* for a question that computes next to nothing, to a server that does not sleep; less
 					   if the load's first-token-timeout-ms is */
 };
@@ -39,6 +42,9 @@ int64_t gr_now_ns(void);		/* CLOCK_MONOTONIC */
 /* Read what the host says about the call, and enter the model; after INF_OK gr_call_leave(). params may be NULL. */
 inf_status gr_call_enter(struct gr_call *self, inf_model *model, const inf_call_params *params, inf_error *err);
 void gr_call_leave(struct gr_call *self);
+
+/* Are they UTF-8 and not too large? what: what they are called in the message, before the index. */
+inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *what, inf_error *err);
 
 struct gr_call_work {
 	/* What is asked; it may run twice. */

@@ -167,9 +167,9 @@ static inf_status plan_fit(const inf_fit_request *request, const char *path, con
 		.context_len = request->context_len, .gpu_layers = request->gpu_layers,
 		.parallel_slots = request->parallel_slots,
 	};
-	inf_status st = gr_model_check_kind(&set->facts, path, err);
+	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), NULL, 0, err);
 	if (st == INF_OK)
-		st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), NULL, 0, err);
+		st = gr_model_check_kind(&set->facts, path, &options, err);
 	if (st == INF_OK)
 		st = gr_launch_plan(out, &params, &options, &set->facts, 1, 1, err);
 	return st;

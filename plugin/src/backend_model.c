@@ -38,13 +38,49 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 	return INF_OK;
 }
 
-inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, inf_error *err)
+static bool ranks(const struct gr_gguf *facts)
+{
+	return facts->has_rank_head || facts->pooling_type == GR_GGUF_POOLING_RANK;
+}
+
+static inf_status check_for_task(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
+				 inf_error *err)
+{
+	bool embeds = gr_gguf_kind(facts) == GR_GGUF_KIND_EMBEDDING;
+	if (options->task == GR_TASK_GENERATE && embeds)
+		return inf_fail(err, INF_E_BAD_MODEL, "not_a_model", "the file is of the kind \"embedding\", not a model that "
+				"generates text (option task=%s is for it): %s", ranks(facts) ? "rerank" : "embed", path);
+	if (options->task == GR_TASK_RERANK && !facts->has_rank_head)
+		return inf_fail(err, INF_E_BAD_MODEL, "no_rank_head", "the model has no head that ranks documents, so task=rerank "
+				"needs another: %s", path);
+	if (options->task == GR_TASK_EMBED && options->pooling == GR_POOLING_AUTO && embeds && ranks(facts))
+		return inf_fail(err, INF_E_BAD_MODEL, "ranks_only", "the model ranks documents and gives no vectors: load it with "
+				"task=rerank, or name a pooling: %s", path);
+	return INF_OK;
+}
+
+inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
+			       inf_error *err)
 {
 	enum gr_gguf_kind kind = gr_gguf_kind(facts);
-	if (kind == GR_GGUF_KIND_MODEL)
-		return INF_OK;
+	if (kind == GR_GGUF_KIND_MODEL || kind == GR_GGUF_KIND_EMBEDDING)
+		return check_for_task(facts, path, options, err);
 	return inf_fail(err, INF_E_BAD_MODEL, kind == GR_GGUF_KIND_VOCABULARY ? "no_tensors" : "not_a_model",
 			"the file is of the kind \"%s\", not a model that generates text: %s", gr_gguf_kind_name(kind), path);
+}
+
+static const char *task_name(int32_t task)
+{
+	return task == GR_TASK_EMBED ? "embed" : task == GR_TASK_RERANK ? "rerank" : "generate";
+}
+
+inf_status gr_model_check_task(const inf_model *model, enum gr_task task, const char *what, inf_error *err)
+{
+	int32_t loaded = model->start->options.task;
+	if (loaded == (int32_t)task)
+		return INF_OK;
+	return inf_fail(err, INF_E_UNSUPPORTED, "task", "%s: the model was loaded with task=%s, load it with task=%s", what,
+			task_name(loaded), task_name(task));
 }
 
 /* A directory stands for the only model in it, and any part of a split model for the whole. */
@@ -72,12 +108,13 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 {
 	const struct gr_launch_plan *plan = &self->start->plan;
 	const struct gr_gguf *file = &self->file;
+	bool generates = plan->task == GR_TASK_GENERATE;
 	inf_model_info info = {
 		.struct_size = sizeof info,
-		.flags = (file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
+		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
 			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0),
-		.gen_fields = GR_GEN_FIELDS,
-		.gen_flags = GR_GEN_FLAGS,
+		.gen_fields = generates ? GR_GEN_FIELDS : 0,
+		.gen_flags = generates ? GR_GEN_FLAGS : 0,
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
 		.parallel_slots = plan->slots,
@@ -143,7 +180,7 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 {
 	inf_status st = find_model(&start->set, path, err);
 	if (st == INF_OK)
-		st = gr_model_check_kind(&start->set.facts, start->set.path, err);
+		st = gr_model_check_kind(&start->set.facts, start->set.path, &start->options, err);
 	if (st == INF_OK)
 		st = gr_lora_read(start, err);
 	return st == INF_OK && start->state_dir ? gr_state_open(start, err) : st;
@@ -182,6 +219,7 @@ static inf_status release(inf_model *self, inf_error *err)
 	gr_slots_free(self->slots);
 	gr_devices_release(self);
 	free(self->token_kinds);
+	free(self->token_roles);
 	free_start(self->start);
 	pthread_cond_destroy(&self->server_free);
 	pthread_mutex_destroy(&self->lock);
@@ -205,7 +243,8 @@ static inf_status prepare(inf_model *self, const inf_load_params *params, const 
 		return st;
 	self->file = start->set.facts;
 	self->token_kinds = calloc(self->file.vocab_size + 1, sizeof *self->token_kinds);
-	if (!self->token_kinds)
+	self->token_roles = calloc(self->file.vocab_size + 1, sizeof *self->token_roles);
+	if (!self->token_kinds || !self->token_roles)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
 	return gr_slots_new(&self->slots, start->plan.slots, start->options.queue_depth, start->options.queue_timeout_ms,
 			    err);

@@ -272,7 +272,9 @@ inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_
 			     inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
-	inf_status st = gr_input_from_prompt(&input, prompt, prompt_len, err);
+	inf_status st = gr_model_check_task(self, GR_TASK_GENERATE, "generate", err);
+	if (st == INF_OK)
+		st = gr_input_from_prompt(&input, prompt, prompt_len, err);
 	return st == INF_OK ? call(self, &input, params, result, err) : st;
 }
 
@@ -280,7 +282,9 @@ inf_status gr_model_chat(inf_model *self, const inf_message *const *msgs, size_t
 			 const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
-	inf_status st = gr_input_from_messages(&input, self, msgs, msg_count, err);
+	inf_status st = gr_model_check_task(self, GR_TASK_GENERATE, "chat", err);
+	if (st == INF_OK)
+		st = gr_input_from_messages(&input, self, msgs, msg_count, err);
 	if (st != INF_OK)
 		return st;
 	st = call(self, &input, params, result, err);

@@ -117,11 +117,13 @@ void gr_server_remember_clocks(inf_model *self)
 /* A GPU can be gone although /health is fine, so the server has to compute something. What it answers does not matter. */
 static inf_status ask_for_a_token(inf_model *self, const struct waiting *w)
 {
-	static const char body[] = "{\"prompt\":[0],\"n_predict\":1,\"stream\":true,\"return_progress\":true}";
+	bool generates = self->start->options.task == GR_TASK_GENERATE;
+	const char *body = generates ? "{\"prompt\":[0],\"n_predict\":1,\"stream\":true,\"return_progress\":true}" :
+				       "{\"input\":[[0]]}";
 	int code = 0;
 	const struct gr_http_request request = {
-		.path = "/completion", .body = body, .body_len = sizeof body - 1,
-		.timeout_ms = self->start->options.first_token_timeout_ms, .stream = true, .on_poll = w->on_poll,
+		.path = generates ? "/completion" : "/v1/embeddings", .body = body, .body_len = strlen(body),
+		.timeout_ms = self->start->options.first_token_timeout_ms, .stream = generates, .on_poll = w->on_poll,
 		.user = w->user,
 	};
 	return gr_http_perform(self->http, &request, &code, NULL);

@@ -208,6 +208,8 @@ static struct cells count_cells(const struct gr_fit_model *model, const struct g
 		.batch = smaller(load->batch_size ? load->batch_size : GR_FIT_BATCH_MAX, GR_FIT_BATCH_MAX),
 		.rule = rule,
 	};
+	if (load->flags & GR_FIT_WHOLE_BATCH)
+		cells.batch = round_up(load->context_len) + load->slots;
 	cells.batch = smaller(cells.batch, tokens);
 	if (window)
 		cells.window = round_up(smaller(cells.full, window * (unified ? load->slots : 1) + cells.batch));

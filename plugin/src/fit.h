@@ -40,6 +40,7 @@ enum {
 	GR_FIT_UNIFIED_CACHE = 1u << 0,		/* one KV cache for all slots: --kv-unified */
 	GR_FIT_FULL_WINDOW = 1u << 1,		/* --swa-full */
 	GR_FIT_NO_FLASH_ATTENTION = 1u << 2,
+	GR_FIT_WHOLE_BATCH = 1u << 3,		/* a physical batch holds a slot's whole context: -ub */
 };
 
 /* Fill in everything but what has a default. */

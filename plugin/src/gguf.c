@@ -122,6 +122,7 @@ static const struct fact arch_facts[] = {
 	{ ".context_length", FACT_COUNT, FIELD(context_length) },
 	{ ".block_count", FACT_COUNT, FIELD(block_count) },
 	{ ".embedding_length", FACT_COUNT, FIELD(embedding_length) },
+	{ ".embedding_length_out", FACT_COUNT, FIELD(embedding_length_out) },
 	{ ".feed_forward_length", FACT_COUNT, FIELD(feed_forward_length) },
 	{ ".attention.head_count", FACT_COUNT, FIELD(head_count) },
 	{ HEAD_COUNT_KV, FACT_COUNT, FIELD(head_count_kv) },
@@ -562,8 +563,10 @@ static void add_to_part(struct reader *r, const struct tensor *t, uint64_t size)
 		sizes->token_embedding += size;
 	if (part == GR_GGUF_PART_INPUT)
 		sizes->input += size;
-	if (part == GR_GGUF_PART_OUTPUT || part == GR_GGUF_PART_OUTPUT_WEIGHT)
+	if (part == GR_GGUF_PART_OUTPUT || part == GR_GGUF_PART_OUTPUT_WEIGHT || part == GR_GGUF_PART_RANK_HEAD)
 		sizes->output += size;
+	if (part == GR_GGUF_PART_RANK_HEAD)
+		r->out.has_rank_head = true;
 	if (part == GR_GGUF_PART_OUTPUT_WEIGHT)
 		r->out.has_output_weight = true;
 	if (gr_gguf_block(t->type).bytes)

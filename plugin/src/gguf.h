@@ -51,6 +51,15 @@ enum gr_gguf_answer {
 	GR_GGUF_YES,
 };
 
+/* What a text's vector is made of; llama.cpp's numbers. */
+enum gr_gguf_pooling {
+	GR_GGUF_POOLING_NONE,
+	GR_GGUF_POOLING_MEAN,
+	GR_GGUF_POOLING_CLS,
+	GR_GGUF_POOLING_LAST,
+	GR_GGUF_POOLING_RANK,
+};
+
 /* The sampling the file declares as its default (general.sampling.*); a value counts only with its bit in set. */
 enum {
 	GR_GGUF_SET_TEMPERATURE = 1u << 0,
@@ -89,6 +98,7 @@ struct gr_gguf {
 	uint64_t parameter_count;		/* elements of all tensors */
 	struct gr_gguf_sizes sizes;
 	bool has_output_weight;			/* else the token embedding is used a second time, for the output */
+	bool has_rank_head;			/* a classifier, that ranks documents */
 	int32_t main_tensor_type;		/* the one with the most bytes; -1 = no tensor, or not known */
 
 	char architecture[64];			/* "llama", "qwen3"; not cut: a longer one is refused */
@@ -103,6 +113,7 @@ struct gr_gguf {
 	uint32_t context_length;		/* tokens the model was trained for */
 	uint32_t block_count;
 	uint32_t embedding_length;
+	uint32_t embedding_length_out;		/* of the vectors it gives, if that is another; 0 = as embedding_length */
 	uint32_t feed_forward_length;
 	uint32_t head_count, head_count_kv;	/* without head_count_kv it is as head_count */
 	uint32_t key_length, value_length;	/* of one head; 0 = embedding_length / head_count */
@@ -115,7 +126,7 @@ struct gr_gguf {
 	uint32_t expert_count, expert_used_count, expert_feed_forward_length;
 	uint32_t ssm_conv_kernel, ssm_inner_size, ssm_state_size, ssm_group_count;
 	uint32_t wkv_head_size, token_shift_count, shortconv_cache;
-	uint32_t pooling_type;			/* LLAMA_POOLING_TYPE_*; not 0: the model gives embeddings or ranks */
+	uint32_t pooling_type;			/* enum gr_gguf_pooling; not 0: the model gives embeddings or ranks */
 
 	uint32_t vocab_size;			/* entries of the token list, else <architecture>.vocab_size */
 	char tokenizer_model[32];		/* "llama", "gpt2" */

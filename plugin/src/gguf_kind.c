@@ -26,17 +26,30 @@ static const struct {
 	{ "wavtokenizer-dec", GR_GGUF_KIND_OTHER },
 };
 
+static enum gr_gguf_kind kind_by_architecture(const struct gr_gguf *model)
+{
+	for (size_t i = 0; i < sizeof kinds_by_architecture / sizeof *kinds_by_architecture; i++)
+		if (!strcmp(model->architecture, kinds_by_architecture[i].architecture))
+			return kinds_by_architecture[i].kind;
+	return GR_GGUF_KIND_MODEL;
+}
+
+bool gr_gguf_is_encoder(const struct gr_gguf *model)
+{
+	return kind_by_architecture(model) == GR_GGUF_KIND_EMBEDDING;
+}
+
 enum gr_gguf_kind gr_gguf_kind(const struct gr_gguf *model)
 {
+	enum gr_gguf_kind by_architecture = kind_by_architecture(model);
 	if (!strcmp(model->type, "adapter"))
 		return GR_GGUF_KIND_ADAPTER;
 	if (!strcmp(model->type, "mmproj"))
 		return GR_GGUF_KIND_PROJECTOR;
 	if (model->type[0] && strcmp(model->type, "model") != 0)
 		return GR_GGUF_KIND_OTHER;
-	for (size_t i = 0; i < sizeof kinds_by_architecture / sizeof *kinds_by_architecture; i++)
-		if (!strcmp(model->architecture, kinds_by_architecture[i].architecture))
-			return kinds_by_architecture[i].kind;
+	if (by_architecture != GR_GGUF_KIND_MODEL)
+		return by_architecture;
 	if (!model->tensor_count && model->split_count <= 1)
 		return GR_GGUF_KIND_VOCABULARY;
 	return model->pooling_type ? GR_GGUF_KIND_EMBEDDING : GR_GGUF_KIND_MODEL;

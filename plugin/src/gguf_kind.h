@@ -19,6 +19,8 @@ enum gr_gguf_kind {
 };
 
 enum gr_gguf_kind gr_gguf_kind(const struct gr_gguf *model);
+/* Does its architecture read a text only as a whole, and continue none? */
+bool gr_gguf_is_encoder(const struct gr_gguf *model);
 const char *gr_gguf_kind_name(enum gr_gguf_kind kind);	/* "model", "embedding", ... */
 /* "Q4_K_M", from the file type, else the type of most tensors; "" = neither is known. */
 const char *gr_gguf_quantisation(const struct gr_gguf *model);

@@ -12,6 +12,8 @@ static const struct {
 } outer[] = {
 	{ "token_embd.weight", GR_GGUF_PART_TOKEN_EMBEDDING },
 	{ "output.weight", GR_GGUF_PART_OUTPUT_WEIGHT },
+	{ "cls.weight", GR_GGUF_PART_RANK_HEAD },
+	{ "cls.output.weight", GR_GGUF_PART_RANK_HEAD },
 };
 
 /* Beginnings of the names of the input layer. */

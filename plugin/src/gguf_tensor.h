@@ -15,6 +15,7 @@ enum gr_gguf_part {
 	GR_GGUF_PART_TOKEN_EMBEDDING,	/* token_embd.weight */
 	GR_GGUF_PART_INPUT,		/* the rest of the input: read one row for each token, never offloaded */
 	GR_GGUF_PART_OUTPUT_WEIGHT,	/* output.weight; a model without one uses the token embedding again */
+	GR_GGUF_PART_RANK_HEAD,		/* cls.weight, cls.output.weight */
 	GR_GGUF_PART_OUTPUT,		/* the rest of the output, and what is not known */
 	GR_GGUF_PART_LAYER,
 };

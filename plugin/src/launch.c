@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "gguf_kind.h"
+
 static const struct {
 	uint32_t feature;
 	const char *word;
@@ -52,7 +54,7 @@ static inf_status plan_context(struct gr_launch_plan *plan, const inf_load_param
 	plan->context_len = params->context_len;
 	if (plan->context_len)
 		plan->fixed |= GR_FIT_CONTEXT_FIXED;
-	if (!plan->context_len && plan->fit == GR_FIT_SERVER)
+	if (!plan->context_len && plan->fit == GR_FIT_SERVER && !plan->whole_batch)
 		return INF_OK;
 	if (!plan->context_len)
 		plan->context_len = train && train < GR_LAUNCH_CONTEXT_DEFAULT ? train : GR_LAUNCH_CONTEXT_DEFAULT;
@@ -60,6 +62,31 @@ static inf_status plan_context(struct gr_launch_plan *plan, const inf_load_param
 		return inf_fail(err, INF_E_INVALID, "context_too_long",
 				"context_len %d times parallel_slots %d is above %d tokens", plan->context_len, plan->slots,
 				GR_LAUNCH_CONTEXT_MAX);
+	return INF_OK;
+}
+
+/* llama-server crashes on a completion if it makes a vector of every token, so some pooling is always asked for. */
+static const char *pooling_of(const struct gr_load_options *options, const struct gr_gguf *model)
+{
+	static const char *const asked[] = {
+		[GR_POOLING_MEAN] = "mean", [GR_POOLING_CLS] = "cls", [GR_POOLING_LAST] = "last",
+	};
+	if (options->pooling != GR_POOLING_AUTO)
+		return asked[options->pooling];
+	return model->pooling_type == GR_GGUF_POOLING_CLS ? "cls" : model->pooling_type == GR_GGUF_POOLING_LAST ? "last" : "mean";
+}
+
+/* Only of a text whose last token speaks for it can the server compute one piece after the other. */
+static inf_status plan_task(struct gr_launch_plan *plan, const struct gr_load_options *options,
+			    const struct gr_gguf *model, inf_error *err)
+{
+	plan->task = (enum gr_task)options->task;
+	if (options->pooling != GR_POOLING_AUTO && plan->task != GR_TASK_EMBED)
+		return inf_fail(err, INF_E_INVALID, "pooling", "option pooling: it is for task=embed");
+	if (plan->task == GR_TASK_EMBED)
+		plan->pooling = pooling_of(options, model);
+	plan->whole_batch = plan->task == GR_TASK_RERANK ||
+			    (plan->pooling && (strcmp(plan->pooling, "last") != 0 || gr_gguf_is_encoder(model)));
 	return INF_OK;
 }
 
@@ -108,7 +135,9 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 	if (plan.slots < 1 || plan.slots > GR_LAUNCH_SLOTS_MAX)
 		return inf_fail(err, INF_E_INVALID, "parallel_slots", "parallel_slots is %d, it must be 1..%d",
 				params->parallel_slots, GR_LAUNCH_SLOTS_MAX);
-	inf_status st = plan_layers(&plan, params, gpu, err);
+	inf_status st = plan_task(&plan, options, model, err);
+	if (st == INF_OK)
+		st = plan_layers(&plan, params, gpu, err);
 	if (st == INF_OK)
 		st = plan_context(&plan, params, model, err);
 	if (st == INF_OK)
@@ -140,6 +169,7 @@ struct gr_fit_load gr_launch_memory(const struct gr_launch_plan *plan)
 		.slots = (uint32_t)plan->slots,
 		.batch_size = (uint32_t)plan->batch_size,
 		.gpu_layers = plan->gpu_layers,
+		.flags = plan->whole_batch ? GR_FIT_WHOLE_BATCH : 0,
 		.cache_type_k = plan->cache_type,
 		.cache_type_v = plan->cache_type,
 	};
@@ -192,6 +222,18 @@ static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *p
 		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
 }
 
+static int32_t round_up(int32_t n, int32_t step)
+{
+	return (n + step - 1) / step * step;
+}
+
+/* The context as the server rounds it. With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not
+ * share a batch evenly. */
+static int32_t whole_batch(const struct gr_launch_plan *plan)
+{
+	return round_up(round_up(plan->context_len, GR_FIT_CONTEXT_STEP), plan->slots);
+}
+
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
@@ -212,10 +254,22 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 	add_number(out, "-np", plan->slots);
 	if (plan->context_len)
 		add_number(out, "-c", plan->context_len * plan->slots);
-	add_number(out, "-b", plan->batch_size);
+	add_number(out, "-b", plan->whole_batch ? whole_batch(plan) : plan->batch_size);
+	if (plan->whole_batch)
+		add_number(out, "-ub", whole_batch(plan));
 	add_number(out, "-t", gr_launch_threads(plan));
 	if (plan->sleep_idle_seconds)
 		add_number(out, "--sleep-idle-seconds", plan->sleep_idle_seconds);
+}
+
+static void add_task(struct gr_strv *out, const struct gr_launch_plan *plan)
+{
+	if (plan->task == GR_TASK_RERANK)
+		gr_strv_add(out, "--reranking");
+	if (plan->task == GR_TASK_EMBED) {
+		gr_strv_add(out, "--embeddings");
+		add_pair(out, "--pooling", plan->pooling);
+	}
 }
 
 static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
@@ -249,6 +303,7 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 	add_model(out, plan, place->device);
 	add_adapters(out, plan, place->features);
 	add_slot_actions(out, plan, place);
+	add_task(out, plan);
 	add_service(out, plan, place);
 }
 

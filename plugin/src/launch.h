@@ -61,13 +61,16 @@ struct gr_launch_plan {
 	enum gr_fit_mode fit;
 	uint32_t fixed;			/* GR_FIT_*_FIXED: may not become less */
 	bool layers_given;		/* by the request */
+	enum gr_task task;
+	const char *pooling;		/* value of --pooling; NULL = none */
+	bool whole_batch;		/* a text is computed in one step, however long it is */
 	uint64_t fit_target_bytes;	/* that the server's own fit leaves free; 0 = its default */
 };
 
 /*
  * Check a request against the model and fill in what it leaves open. cpu_count: CPUs this process may use. gpu: the
  * profile offloads. Pointers of the plan are those of the request. All layers have to be on the GPU, unless the request
- * names a number or allows the CPU.
+ * names a number or allows the CPU. That the model is one for the task is not looked at.
  */
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);

@@ -69,6 +69,7 @@ static void add_part(struct gr_gguf *sum, const struct gr_gguf *part)
 	add(&sum->sizes.output, part->sizes.output);
 	add(&sum->sizes.experts, part->sizes.experts);
 	sum->has_output_weight |= part->has_output_weight;
+	sum->has_rank_head |= part->has_rank_head;
 	if (sum->main_tensor_type < 0)
 		sum->main_tensor_type = part->main_tensor_type;
 }

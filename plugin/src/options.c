@@ -50,6 +50,10 @@ OPTION(sleep_idle_seconds, INF_OPTION_AT_LOAD, INF_OPTION_INT, "sleep-idle-secon
        "after so long without a call the server gives the memory of the model back, and loads it again for the next; 0 = never");
 OPTION(restart, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "restart", "off|on-demand", "off",
        "on-demand = a server that ended is started again by the next call");
+OPTION(task, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "task", "generate|embed|rerank", "generate",
+       "what the model is loaded for: embed = vectors of texts, rerank = how well documents answer a query");
+OPTION(pooling, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "pooling", "auto|mean|cls|last", "auto",
+       "with task=embed: what a text's vector is made of; auto = what the model's file says, else mean");
 OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "auto",
        "who makes a load fit into GPU memory: auto = context and layers are computed here, server = llama-server's own "
        "--fit, none = nobody");
@@ -61,7 +65,7 @@ OPTION(state_dir, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "state-dir", "", "",
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file
+	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file, &task, &pooling
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS
@@ -288,6 +292,8 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 {
 	const struct slot slots[] = {
 		{ &fit, NULL, &out->fit },
+		{ &task, NULL, &out->task },
+		{ &pooling, NULL, &out->pooling },
 		{ &threads, NULL, &out->threads },
 		{ &batch_size, NULL, &out->batch_size },
 		{ &stall_timeout_ms, NULL, &out->stall_timeout_ms },

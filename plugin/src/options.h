@@ -31,7 +31,13 @@ struct gr_instance_options {
 /* Who sees to it that a load fits into the memory of its devices; in the order of the option's values. */
 enum gr_fit_mode { GR_FIT_AUTO, GR_FIT_SERVER, GR_FIT_NONE };
 
+/* What a model is loaded for, and what the vector of a text is made of; in the order of the options' values. */
+enum gr_task { GR_TASK_GENERATE, GR_TASK_EMBED, GR_TASK_RERANK };
+enum gr_pooling { GR_POOLING_AUTO, GR_POOLING_MEAN, GR_POOLING_CLS, GR_POOLING_LAST };
+
 struct gr_load_options {
+	int32_t task;			/* enum gr_task */
+	int32_t pooling;		/* enum gr_pooling */
 	int32_t fit;			/* enum gr_fit_mode */
 	int32_t threads;		/* CPU threads of the server; 0 = chosen */
 	int32_t batch_size;		/* prompt tokens in one step of prefill */

@@ -197,6 +197,12 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 	return code == EXIT_DONE ? load(self, options, console, why) : code;
 }
 
+int32_t INF_CALL engine_on_poll(void *user)
+{
+	(void)user;
+	return interrupt_code() == EXIT_DONE ? INF_CONTINUE : 0;
+}
+
 void engine_close(struct engine *self, struct console *console)
 {
 	inf_error error = { .struct_size = sizeof error };

@@ -37,6 +37,9 @@ enum exit_code engine_resolve(struct engine *self, const char *model, struct fai
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 
+/* on_poll of a call: stop after a signal, also one that came before the call was in flight. */
+int32_t INF_CALL engine_on_poll(void *user);
+
 /* In any state. A model that does not close as it should is worth a line on the console, no more. */
 void engine_close(struct engine *self, struct console *console);
 

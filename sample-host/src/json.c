@@ -109,6 +109,54 @@ void json_add_token(struct text *out, const inf_token *token)
 	print(&line, out);
 }
 
+void json_add_piece(struct text *out, int32_t id, const struct text *piece)
+{
+	struct object line = object_new();
+	add_integer(&line, "id", id);
+	add_bytes(&line, "text", text_string(piece), piece->len);
+	print(&line, out);
+}
+
+void json_add_text(struct text *out, const struct text *text)
+{
+	struct object line = object_new();
+	add_bytes(&line, "text", text_string(text), text->len);
+	print(&line, out);
+}
+
+/* Nine digits give the float back. */
+static json_object *float_new(float value)
+{
+	char digits[32];
+	snprintf(digits, sizeof digits, "%.9g", (double)value);
+	return json_object_new_double_s((double)value, digits);
+}
+
+void json_add_vector(struct text *out, size_t index, int64_t tokens, const float *vector, int32_t dimension)
+{
+	struct object line = object_new();
+	json_object *list = json_object_new_array();
+	add_integer(&line, "index", (int64_t)index);
+	add_integer(&line, "tokens", tokens);
+	for (int32_t i = 0; list && i < dimension && !line.failed; i++) {
+		json_object *number = float_new(vector[i]);
+		line.failed = !number || json_object_array_add(list, number);
+	}
+	add(&line, "vector", list);
+	print(&line, out);
+}
+
+void json_add_rank(struct text *out, const struct rank *rank)
+{
+	struct object line = object_new();
+	add_integer(&line, "index", (int64_t)rank->index);
+	add(&line, "score", float_new(rank->score));
+	if (rank->tokens)
+		add_integer(&line, "tokens", rank->tokens);
+	add_bytes(&line, "document", rank->document.data, rank->document.len);
+	print(&line, out);
+}
+
 void json_add_outcome(struct text *out, const struct outcome *outcome)
 {
 	const inf_gen_result *result = &outcome->result;

@@ -20,6 +20,20 @@ void json_add_backends(struct text *out, const inf_registry *registry, const inf
 void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
 			const inf_error *why);
 
+void json_add_piece(struct text *out, int32_t id, const struct text *piece);
+void json_add_text(struct text *out, const struct text *text);
+void json_add_vector(struct text *out, size_t index, int64_t tokens, const float *vector, int32_t dimension);
+
+/* A document and what it came to. */
+struct rank {
+	size_t index;
+	float score;
+	int64_t tokens;			/* with the query; 0 = not known */
+	inf_text document;
+};
+
+void json_add_rank(struct text *out, const struct rank *rank);
+
 /*
  * One object with a list: add to it, then finish, which frees the list. new gives NULL when memory is short; free accepts
  * NULL.

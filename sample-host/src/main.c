@@ -58,6 +58,9 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_TOKENIZE] = cmd_tokenize,
+		[COMMAND_EMBED] = cmd_embed,
+		[COMMAND_RERANK] = cmd_rerank,
 		[COMMAND_HELP] = show_help,
 	};
 	if (options->flags & OPTION_HELP)

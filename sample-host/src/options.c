@@ -11,9 +11,11 @@
 
 enum { NEAR_TEXT_MAX = 512 };
 
-#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | RUNS)
+#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | LOADS)
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
 #define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
+#define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
 #define AT(field) .offset = offsetof(struct options, field)
 
@@ -46,26 +48,47 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
 		"the conversation; a message whose answer failed does not.\n" },
+	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
+		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
+		"each with its text, one a line. With --decode it is the other way round: ids\n"
+		"come in, and their text goes out.\n" },
+	[COMMAND_EMBED] = { "embed", " [TEXT...]", "turn texts into vectors",
+		"One vector for each TEXT, or for each line of the file given with -f or of\n"
+		"standard input: its numbers in a line, or with --json an object a line. Of\n"
+		"length 1, so that the product of two says how alike the texts are. The model\n"
+		"says what a vector is made of; --set pooling=mean|cls|last says otherwise.\n" },
+	[COMMAND_RERANK] = { "rerank", " [DOCUMENT...]", "sort documents by how well they answer a query",
+		"Each DOCUMENT, or each line of the file given with -f or of standard input, the\n"
+		"best first, with its score and its number in the input, which begins with 0.\n"
+		"The model must be one that ranks.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
 static const struct option_spec specs[] = {
-	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, RUNS, AT(model) },
+	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, LOADS, AT(model) },
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
-	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, RUNS,
+	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
-	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, RUNS, AT(load.context_len),
+	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
+	{ "decode", 0, NULL, "take ids and print their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags), OPTION_DECODE },
+	{ "special", 0, NULL, "read, or print, control tokens as their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
+	  OPTION_SPECIAL },
+	{ "bos", 0, NULL, "add what the model wants before and after a text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
+	  OPTION_BOS },
+	{ "truncate", 0, NULL, "cut a text that is longer than the context", OPTION_SETS, 1u << COMMAND_EMBED, AT(flags),
+	  OPTION_TRUNCATE },
+	{ "context", 'c', "N", "tokens of context; default: the model's own", OPTION_INTEGER, LOADS, AT(load.context_len),
 	  .min = 1, .max = INT32_MAX },
-	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, RUNS, AT(load.gpu_layers),
+	{ "gpu-layers", 0, "N", "layers on the GPU, or \"all\" (the default)", OPTION_LAYERS, LOADS, AT(load.gpu_layers),
 	  .min = 0, .max = INT32_MAX },
-	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, RUNS,
+	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
-	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, RUNS, AT(adapter_path) },
-	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, RUNS, AT(load.flags),
+	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, LOADS, AT(adapter_path) },
+	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, RUNS,
 	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
@@ -344,7 +367,7 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, tokenize, embed, rerank and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -368,7 +391,7 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 		return failure_usage(why, "no_command", "no command given: \"infer help\" lists them");
 	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
 		code = find_command(shift(words), &self->topic, why);
-	if (code == EXIT_DONE && words->count && !((LOOKS | RUNS) & (1u << self->command)))
+	if (code == EXIT_DONE && words->count && !((LOOKS | LOADS) & (1u << self->command)))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": leave it out",
 				     commands[self->command].name, words->items[0]);
 	return code;
@@ -413,8 +436,22 @@ void options_release(struct options *self)
 	*self = (struct options){ 0 };
 }
 
+/* What the model has to be loaded for; a backend without that option knows no other task, or has its own way. */
+static void choose_task(struct options *self)
+{
+	struct words *settings = &self->settings;	/* with room for one more: the command's word is none of them */
+	bool said = false;
+	for (size_t i = 0; i < settings->count; i++)
+		said = said || !strncmp(settings->items[i] + (settings->items[i][0] == '?'), "task=", 5);
+	if (!said && self->command == COMMAND_EMBED)
+		settings->items[settings->count++] = "?task=embed";
+	if (!said && self->command == COMMAND_RERANK)
+		settings->items[settings->count++] = "?task=rerank";
+}
+
 static void finish(struct options *self)
 {
+	choose_task(self);
 	self->load.adapter_path = self->adapter_path;
 	self->gen.stop_tokens = self->stop_tokens;
 	self->gen.stop_strings = self->stop_strings.items;

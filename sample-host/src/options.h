@@ -23,6 +23,9 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_TOKENIZE,
+	COMMAND_EMBED,
+	COMMAND_RERANK,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -34,6 +37,10 @@ enum command {
 #define OPTION_STATS   0x8u
 #define OPTION_ALL     0x10u
 #define OPTION_FIT     0x20u
+#define OPTION_DECODE  0x40u
+#define OPTION_SPECIAL 0x80u
+#define OPTION_BOS     0x100u
+#define OPTION_TRUNCATE 0x200u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -59,6 +66,7 @@ struct options {
 	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
+	const char *query;		/* NULL = none */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */

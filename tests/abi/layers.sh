@@ -28,7 +28,7 @@ only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigacti
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
-only '#include "(devices|discover|trust|loader|select|routing|registry)\.h"' 'host-api/src/.*' plugin host-api sample-host
+only '#include "(devices|discover|trust|loader|select|routing|registry|session)\.h"' 'host-api/src/.*' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
@@ -51,7 +51,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='wire_json:wire wire_stream:wire wire_stream:wire_json wire:wire_json wire_slot:wire_json statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
+edges='wire_embed:wire wire_embed:wire_json wire_json:wire wire_stream:wire wire_stream:wire_json wire:wire_json wire_slot:wire_json statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session_ext: the extensions of a loaded model, each through the table that its backend has or has not.
+ *
+ * A call gets the caller's inf_call_params with our own on_poll and user in front of the caller's, so that it ends with
+ * inf_session_cancel() and inf_session_close() as a generate does. See session.c.
+ */
+#include <string.h>
+
+#include "session.h"
+
+/* A call in flight; lives on the stack of its caller. */
+struct call {
+	struct inf_session *session;
+	unsigned long long epoch;	/* the session's, on entry */
+	inf_status stop;		/* INF_OK, or why our callback said stop */
+	void *user;			/* the caller's */
+	int32_t (INF_CALL *on_poll)(void *user);
+	union {				/* the caller's, of any age, with our callback */
+		inf_call_params params;
+		unsigned char bytes[INF_STRUCT_MAX];
+	} request;
+	inf_error error;
+};
+
+static bool must_stop(struct call *call)
+{
+	if (atomic_load(&call->session->closing))
+		call->stop = INF_E_CLOSED;
+	else if (atomic_load(&call->session->epoch) != call->epoch)
+		call->stop = INF_E_CANCELLED;
+	return call->stop != INF_OK;
+}
+
+/* Asked again after the caller's callback: it may be the one who cancelled. */
+static int32_t INF_CALL on_poll(void *user)
+{
+	struct call *call = user;
+	int32_t answer = INF_CONTINUE;
+	if (must_stop(call))
+		return 0;
+	if (call->on_poll)
+		answer = call->on_poll(call->user);
+	return must_stop(call) ? 0 : answer;
+}
+
+static inf_status take_params(struct call *call, const inf_call_params *params, inf_error *err)
+{
+	static const inf_call_params nothing = { .struct_size = sizeof nothing };
+	const inf_call_params *from = params ? params : &nothing;
+	uint32_t size = from->struct_size;
+	if (size < sizeof nothing || size > INF_STRUCT_MAX)
+		return inf_fail(err, INF_E_INVALID, "call_params", "call parameters: struct_size is %u, not %zu to %u", size,
+				sizeof nothing, INF_STRUCT_MAX);
+	memcpy(call->request.bytes, from, size);	/* all of it: what is newer than we are the plugin judges */
+	call->user = from->user;
+	call->on_poll = from->on_poll;
+	call->request.params.user = call;
+	call->request.params.on_poll = on_poll;
+	return INF_OK;
+}
+
+/* Enter, and get the table; it holds at least `needed` bytes. */
+static inf_status begin(struct call *call, struct inf_session *self, const inf_call_params *params, const char *id,
+			size_t needed, const void **table, inf_error *err)
+{
+	const inf_backend *backend = self->via.backend;
+	uint32_t size = 0;
+	call->session = self;
+	call->epoch = atomic_load(&self->epoch);
+	call->stop = INF_OK;
+	call->error = (inf_error){ .struct_size = sizeof call->error };
+	inf_status st = take_params(call, params, err);
+	if (st == INF_OK)
+		st = ih_session_enter(self, err);
+	if (st != INF_OK)
+		return st;
+	*table = backend->get_extension(self->via.instance, backend, self->model, id);
+	if (*table)
+		memcpy(&size, *table, sizeof size);
+	if (size >= needed)
+		return INF_OK;
+	ih_session_leave(self, NULL, NULL);
+	return inf_fail(err, INF_E_UNSUPPORTED, "no_extension", "%s does not have %s, or not with this model as it was loaded",
+			backend->name, id);
+}
+
+/* The status that the caller gets for what the plugin returned. */
+static inf_status end(struct call *call, inf_status st, inf_error *err)
+{
+	inf_error *error = &call->error;
+	if (st > 0)
+		st = inf_fail(error, INF_E_INTERNAL, "bad_status", "the backend returned the unknown status %d", st);
+	if (call->stop == INF_E_CLOSED && (st == INF_OK || st == INF_E_CANCELLED))
+		st = inf_fail(error, INF_E_CLOSED, "closing", "the session was closed during the call");
+	else if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED))
+		st = inf_fail(error, INF_E_CANCELLED, "cancelled", "cancelled by the host");
+	if (st != INF_OK && error->code != st)
+		inf_fail(error, st, "", "the backend does not say why");
+	if (st != INF_OK)
+		inf_write_struct(err, error, sizeof *error);
+	ih_session_leave(call->session, NULL, NULL);
+	return st;
+}
+
+/* A slot that an older table does not have, or that is empty, is as no table. */
+#define NEEDED(T, slot) (offsetof(T, slot) + sizeof(((const T *)0)->slot))
+
+static inf_status no_slot(struct call *call, const char *id)
+{
+	return inf_fail(&call->error, INF_E_UNSUPPORTED, "no_extension", "%s: the backend leaves this function out", id);
+}
+
+/* ---- inf.tokenize/1 ---- */
+
+inf_status inf_session_tokenize(inf_session *self, const char *text, size_t text_len, uint32_t flags,
+				const inf_call_params *params, int32_t *ids, size_t cap, size_t *count, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_TOKENIZE, NEEDED(inf_tokenize, tokenize), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_tokenize *table = found;
+	st = table->tokenize ? table->tokenize(self->model, text, text_len, flags, &call.request.params, ids, cap, count,
+					       &call.error) : no_slot(&call, INF_EXT_TOKENIZE);
+	return end(&call, st, err);
+}
+
+inf_status inf_session_detokenize(inf_session *self, const int32_t *ids, size_t id_count, uint32_t flags,
+				  const inf_call_params *params, char *text, size_t cap, size_t *len, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_TOKENIZE, NEEDED(inf_tokenize, detokenize), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_tokenize *table = found;
+	st = table->detokenize ? table->detokenize(self->model, ids, id_count, flags, &call.request.params, text, cap, len,
+						   &call.error) : no_slot(&call, INF_EXT_TOKENIZE);
+	return end(&call, st, err);
+}
+
+inf_status inf_session_count(inf_session *self, const inf_input *input, const inf_call_params *params, size_t *count,
+			     inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_TOKENIZE, NEEDED(inf_tokenize, count), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_tokenize *table = found;
+	st = table->count ? table->count(self->model, input, &call.request.params, count, &call.error) :
+			    no_slot(&call, INF_EXT_TOKENIZE);
+	return end(&call, st, err);
+}
+
+/* ---- inf.embed/1, inf.rerank/1 ---- */
+
+inf_status inf_session_embed_dimension(inf_session *self, int32_t *out, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, NULL, INF_EXT_EMBED, NEEDED(inf_embed, dimension), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_embed *table = found;
+	st = table->dimension ? table->dimension(self->model, out, &call.error) : no_slot(&call, INF_EXT_EMBED);
+	return end(&call, st, err);
+}
+
+inf_status inf_session_embed(inf_session *self, const inf_text *texts, size_t count, uint32_t flags,
+			     const inf_call_params *params, float *vectors, int64_t *token_counts, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_EMBED, NEEDED(inf_embed, run), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_embed *table = found;
+	st = table->run ? table->run(self->model, texts, count, flags, &call.request.params, vectors, token_counts,
+				     &call.error) : no_slot(&call, INF_EXT_EMBED);
+	return end(&call, st, err);
+}
+
+inf_status inf_session_rerank(inf_session *self, const inf_text *query, const inf_text *documents, size_t count,
+			      const inf_call_params *params, float *scores, int64_t *token_counts, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_RERANK, NEEDED(inf_rerank, run), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_rerank *table = found;
+	st = table->run ? table->run(self->model, query, documents, count, &call.request.params, scores, token_counts,
+				     &call.error) : no_slot(&call, INF_EXT_RERANK);
+	return end(&call, st, err);
+}
