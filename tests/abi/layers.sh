@@ -19,7 +19,7 @@ only() {
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
 only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/json\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
-only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
+only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
 	'plugin/src/(models|rundir|statefile|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/src
 only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|procid|spawn)\.c|plugin/src/sysroot\.h' \

@@ -14,17 +14,9 @@ enum { TEN = 268, ONE = 259, THREADS = 3, TURNS = 24 };
 
 static const char first_words[] = "alpha beta gamma delta epsilon zeta", other_words[] = "Mary had a little lamb, its fleece";
 
-static const inf_lora *lora_of(struct made_world *w)
-{
-	const inf_lora *lora = made_world_table(w, INF_EXT_LORA);
-	ck_assert_ptr_nonnull(lora);
-	ck_assert_uint_eq(lora->struct_size, sizeof *lora);
-	return lora;
-}
-
 static void set_scale(struct made_world *w, int32_t index, float scale)
 {
-	inf_status st = lora_of(w)->set_scale(w->model, index, scale, NULL, &w->err);
+	inf_status st = inf_session_set_adapter_scale(w->session, index, scale, NULL, &w->err);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
 }
 
@@ -153,8 +145,9 @@ START_TEST(model_without_adapters_has_no_table)
 	struct made_world w;
 	made_world_init(&w);
 	made_world_load(&w, (inf_load_params){ .path = made_world_file(&w, "counter") });
-	ck_assert_ptr_null(made_world_table(&w, INF_EXT_LORA));
-	ck_assert_ptr_null(w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_LORA));
+	ck_assert_ptr_null(inf_session_get_extension(w.session, INF_EXT_LORA));
+	ck_assert_int_eq(inf_session_set_adapter_scale(w.session, 0, 1, NULL, &w.err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(w.err.reason, "no_extension");
 	made_world_release(&w);
 }
 END_TEST
@@ -214,14 +207,14 @@ START_TEST(list_tells_paths_and_scales_in_the_order_of_the_load)
 	made_world_load(&w, (inf_load_params){ .path = made_world_file(&w, "counter"), .adapter_path = adapter,
 					       .options = &option, .option_count = 1 });
 	set_scale(&w, 0, -0.5f);
-	ck_assert_int_eq(lora_of(&w)->list(w.model, &all, see, NULL), INF_OK);
+	ck_assert_int_eq(inf_session_list_adapters(w.session, &all, see, NULL), INF_OK);
 	ck_assert_int_eq(all.count, 2);
 	ck_assert_float_eq(all.scales[0], -0.5f);
 	ck_assert_float_eq(all.scales[1], 0.25f);
 	ck_assert_str_eq(all.last, second);
-	ck_assert_int_eq(lora_of(&w)->list(w.model, &one, see, NULL), INF_OK);
+	ck_assert_int_eq(inf_session_list_adapters(w.session, &one, see, NULL), INF_OK);
 	ck_assert_int_eq(one.count, 1);
-	ck_assert_int_eq(lora_of(&w)->list(w.model, NULL, NULL, NULL), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_list_adapters(w.session, NULL, NULL, NULL), INF_E_INVALID);
 	made_world_release(&w);
 }
 END_TEST
@@ -273,10 +266,9 @@ START_TEST(set_scale_refuses_what_is_no_scale_of_an_adapter)
 	struct made_world w;
 	load_counter(&w, 1, 0.5f);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		ck_assert_int_eq(lora_of(&w)->set_scale(w.model, cases[i].index, cases[i].scale, NULL, &w.err), INF_E_INVALID);
+		ck_assert_int_eq(inf_session_set_adapter_scale(w.session, cases[i].index, cases[i].scale, NULL, &w.err), INF_E_INVALID);
 		ck_assert_str_eq(w.err.reason, cases[i].reason);
 	}
-	ck_assert_int_eq(lora_of(&w)->set_scale(NULL, 0, 1, NULL, &w.err), INF_E_INVALID);
 	expect_scale(&w, 0.5);
 	made_world_release(&w);
 }
@@ -315,8 +307,8 @@ START_TEST(set_scale_beside_generations_mixes_no_text)
 	}
 	for (int i = 0; i < TURNS; i++) {
 		inf_error err = { .struct_size = sizeof err };
-		const inf_lora *lora = made_world_table(&w, INF_EXT_LORA);
-		ck_assert_msg(lora->set_scale(w.model, 0, i % 2 ? 0 : 1, NULL, &err) == INF_OK, "%s", err.message);
+		inf_status st = inf_session_set_adapter_scale(w.session, 0, i % 2 ? 0 : 1, NULL, &err);
+		ck_assert_msg(st == INF_OK, "%s", err.message);
 	}
 	stop = true;
 	for (int i = 0; i < THREADS; i++) {
@@ -349,7 +341,7 @@ static void *wait_for_it(void *arg)
 	struct inner *inner = arg;
 	const inf_call_params params = { .struct_size = sizeof params, .user = inner, .on_poll = note_poll };
 	inner->err.struct_size = sizeof inner->err;
-	inner->stopped = lora_of(inner->world)->set_scale(inner->world->model, 0, 1, &params, &inner->err);
+	inner->stopped = inf_session_set_adapter_scale(inner->world->session, 0, 1, &params, &inner->err);
 	return NULL;
 }
 
@@ -366,7 +358,7 @@ static int32_t change_from_within(void *user, const inf_token *token)
 	(void)token;
 	if (inner->polls)
 		return INF_CONTINUE;
-	inner->no_wait = lora_of(inner->world)->set_scale(inner->world->model, 0, 1, &params, &inner->err);
+	inner->no_wait = inf_session_set_adapter_scale(inner->world->session, 0, 1, &params, &inner->err);
 	pthread_create(&inner->thread, NULL, wait_for_it, inner);
 	ck_assert(wait_until(is_waiting, inner, 5000));
 	return INF_CONTINUE;
@@ -385,7 +377,7 @@ START_TEST(set_scale_waits_for_a_generation_or_is_busy)
 		.struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS, .set = INF_GEN_SET_TEMPERATURE |
 		INF_GEN_SET_MAX_TOKENS, .max_tokens = 3, .user = &inner, .on_token = change_from_within,
 	};
-	ck_assert_int_eq(w.backend->generate(w.model, "hello", 5, &params, NULL, &w.err), INF_OK);
+	ck_assert_int_eq(inf_session_generate(w.session, "hello", 5, &params, NULL, &w.err), INF_OK);
 	ck_assert_int_eq(inner.no_wait, INF_E_BUSY);
 	pthread_join(inner.thread, NULL);
 	ck_assert_int_eq(inner.stopped, waiting_cases[_i].status);

@@ -50,18 +50,10 @@ static void open_world(struct made_world *w, int32_t slots)
 	load_with(w, slots, &(struct change){ 0 });
 }
 
-static const inf_state *state_of(struct made_world *w)
-{
-	const inf_state *state = made_world_table(w, INF_EXT_STATE);
-	ck_assert_ptr_nonnull(state);
-	ck_assert_uint_eq(state->struct_size, sizeof *state);
-	return state;
-}
-
 static inf_state_info save(struct made_world *w, int32_t slot, const char *name)
 {
 	inf_state_info info = { .struct_size = sizeof info };
-	inf_status st = state_of(w)->save(w->model, slot, name, NULL, &info, &w->err);
+	inf_status st = inf_session_save_state(w->session, slot, name, NULL, &info, &w->err);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
 	return info;
 }
@@ -69,14 +61,14 @@ static inf_state_info save(struct made_world *w, int32_t slot, const char *name)
 static inf_state_info restore(struct made_world *w, int32_t slot, const char *name)
 {
 	inf_state_info info = { .struct_size = sizeof info };
-	inf_status st = state_of(w)->restore(w->model, slot, name, NULL, &info, &w->err);
+	inf_status st = inf_session_restore_state(w->session, slot, name, NULL, &info, &w->err);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
 	return info;
 }
 
 static inf_status try_restore(struct made_world *w, const char *name)
 {
-	return state_of(w)->restore(w->model, 0, name, NULL, NULL, &w->err);
+	return inf_session_restore_state(w->session, 0, name, NULL, NULL, &w->err);
 }
 
 static void expect_refused(struct made_world *w, const char *name, const char *reason, const char *what)
@@ -186,13 +178,13 @@ START_TEST(save_replaces_and_keeps_what_it_cannot_replace)
 	struct made_world w;
 	inf_state_info info = { .struct_size = sizeof info };
 	open_world(&w, 2);
-	ck_assert_int_eq(state_of(&w)->save(w.model, 0, "a", NULL, &info, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_save_state(w.session, 0, "a", NULL, &info, &w.err), INF_E_INVALID);
 	ck_assert_str_eq(w.err.reason, "slot_empty");
 	ck_assert_int_eq(count_files(&w), 0);
 	const struct made_answer answer = made_world_ask(&w, talk, 4);
 	int32_t slot = answer.result.slot;
 	save(&w, slot, "a");
-	ck_assert_int_eq(state_of(&w)->save(w.model, 1 - slot, "a", NULL, &info, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_save_state(w.session, 1 - slot, "a", NULL, &info, &w.err), INF_E_INVALID);
 	restore(&w, slot, "a");
 	made_world_ask(&w, talk, 40);
 	ck_assert_int_gt(save(&w, slot, "a").tokens, answer.result.prompt_tokens + 30);
@@ -201,7 +193,7 @@ START_TEST(save_replaces_and_keeps_what_it_cannot_replace)
 	restore(&w, slot, "link");
 	ck_assert_int_eq(count_files(&w), 2);
 	ck_assert_int_eq(mkdir(path_of(&w, "dir"), 0700), 0);
-	ck_assert_int_eq(state_of(&w)->save(w.model, slot, "dir", NULL, NULL, &w.err), INF_E_IO);
+	ck_assert_int_eq(inf_session_save_state(w.session, slot, "dir", NULL, NULL, &w.err), INF_E_IO);
 	ck_assert_int_eq(count_files(&w), 3);
 	made_world_release(&w);
 }
@@ -229,7 +221,7 @@ START_TEST(fork_puts_it_into_the_other_slot)
 	const struct made_answer answer = made_world_ask(&w, talk, 4);
 	int32_t from = answer.result.slot;
 	ck_assert_int_ge(from, 0);
-	inf_status st = state_of(&w)->fork(w.model, from, 1 - from, NULL, &info, &w.err);
+	inf_status st = inf_session_fork_state(w.session, from, 1 - from, NULL, &info, &w.err);
 	ck_assert_msg(st == INF_OK, "%s", w.err.message);
 	ck_assert_int_ge(info.tokens, answer.result.prompt_tokens);
 	ck_assert_uint_gt(info.bytes, 1000);
@@ -243,7 +235,7 @@ START_TEST(fork_of_nothing_leaves_nothing)
 {
 	struct made_world w;
 	open_world(&w, 2);
-	ck_assert_int_eq(state_of(&w)->fork(w.model, 0, 1, NULL, NULL, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_fork_state(w.session, 0, 1, NULL, NULL, &w.err), INF_E_INVALID);
 	ck_assert_str_eq(w.err.reason, "slot_empty");
 	ck_assert_int_eq(count_files(&w), 0);
 	made_world_release(&w);
@@ -338,12 +330,11 @@ START_TEST(restore_refuses_a_state_of_another_scale)
 	struct made_world w;
 	made_world_init(&w);
 	load_with(&w, 1, &(struct change){ .scale = 0.5f });
-	const inf_lora *lora = made_world_table(&w, INF_EXT_LORA);
 	expect_evaluated(&w, talk);
 	save(&w, 0, "a");
-	ck_assert_int_eq(lora->set_scale(w.model, 0, 0.25f, NULL, &w.err), INF_OK);
+	ck_assert_int_eq(inf_session_set_adapter_scale(w.session, 0, 0.25f, NULL, &w.err), INF_OK);
 	expect_refused(&w, "a", "state_of_other_adapters", "0.25");
-	ck_assert_int_eq(lora->set_scale(w.model, 0, 0.5f, NULL, &w.err), INF_OK);
+	ck_assert_int_eq(inf_session_set_adapter_scale(w.session, 0, 0.5f, NULL, &w.err), INF_OK);
 	restore(&w, 0, "a");
 	expect_cached(&w, talk);
 	made_world_release(&w);
@@ -362,17 +353,15 @@ START_TEST(arguments_out_of_range_are_refused)
 	struct made_world w;
 	open_world(&w, 2);
 	made_world_ask(&w, talk, 4);
-	const inf_state *state = state_of(&w);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		ck_assert_int_eq(state->save(w.model, cases[i].slot, cases[i].name, NULL, NULL, &w.err), INF_E_INVALID);
+		ck_assert_int_eq(inf_session_save_state(w.session, cases[i].slot, cases[i].name, NULL, NULL, &w.err), INF_E_INVALID);
 		ck_assert_str_eq(w.err.reason, cases[i].reason);
-		ck_assert_int_eq(state->restore(w.model, cases[i].slot, cases[i].name, NULL, NULL, &w.err), INF_E_INVALID);
+		ck_assert_int_eq(inf_session_restore_state(w.session, cases[i].slot, cases[i].name, NULL, NULL, &w.err), INF_E_INVALID);
 		ck_assert_str_eq(w.err.reason, cases[i].reason);
 	}
-	ck_assert_int_eq(state->fork(w.model, 0, 2, NULL, NULL, &w.err), INF_E_INVALID);
-	ck_assert_int_eq(state->fork(w.model, -1, 1, NULL, NULL, &w.err), INF_E_INVALID);
-	ck_assert_int_eq(state->fork(w.model, 1, 1, NULL, NULL, &w.err), INF_E_INVALID);
-	ck_assert_int_eq(state->save(NULL, 0, "a", NULL, NULL, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_fork_state(w.session, 0, 2, NULL, NULL, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_fork_state(w.session, -1, 1, NULL, NULL, &w.err), INF_E_INVALID);
+	ck_assert_int_eq(inf_session_fork_state(w.session, 1, 1, NULL, NULL, &w.err), INF_E_INVALID);
 	ck_assert_int_eq(count_files(&w), 0);
 	made_world_release(&w);
 }
@@ -393,7 +382,7 @@ START_TEST(call_that_is_told_to_stop_leaves_the_old_file)
 	made_world_ask(&w, talk, 4);
 	inf_state_info info = save(&w, 0, "a");
 	made_world_ask(&w, talk, 40);
-	ck_assert_int_eq(state_of(&w)->save(w.model, 0, "a", &params, NULL, &w.err), INF_E_CANCELLED);
+	ck_assert_int_eq(inf_session_save_state(w.session, 0, "a", &params, NULL, &w.err), INF_E_CANCELLED);
 	ck_assert_int_gt(polls, 0);
 	ck_assert_int_eq(restore(&w, 0, "a").tokens, info.tokens);
 	ck_assert_int_eq(count_files(&w), 1);
@@ -411,7 +400,7 @@ START_TEST(save_in_which_the_server_dies_leaves_the_old_file)
 	inf_state_info info = save(&w, 0, "a");
 	made_world_ask(&w, other_talk, 4);
 	ck_assert_int_eq(prlimit(harness_server_pid(), RLIMIT_FSIZE, &small, NULL), 0);
-	inf_status st = state_of(&w)->save(w.model, 0, "a", NULL, NULL, &w.err);
+	inf_status st = inf_session_save_state(w.session, 0, "a", NULL, NULL, &w.err);
 	ck_assert_msg(st == INF_E_BACKEND_DIED && w.err.flags == INF_ERR_FLAG_RETRYABLE, "%d %s", st, w.err.message);
 	ck_assert_int_eq(count_files(&w), 1);
 	ck_assert_int_eq(restore(&w, 0, "a").tokens, info.tokens);
@@ -438,7 +427,9 @@ START_TEST(load_refuses_a_directory_that_is_not_the_users_own)
 		ck_assert_ptr_nonnull(strstr(w.err.message, "state-dir"));
 	}
 	made_world_load(&w, (inf_load_params){ .path = made_world_file(&w, "counter") });
-	ck_assert_ptr_null(made_world_table(&w, INF_EXT_STATE));
+	ck_assert_ptr_null(inf_session_get_extension(w.session, INF_EXT_STATE));
+	ck_assert_int_eq(inf_session_save_state(w.session, 0, "a", NULL, NULL, &w.err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(w.err.reason, "no_extension");
 	made_world_release(&w);
 }
 END_TEST

@@ -9,7 +9,6 @@
 
 #include "model_made.h"
 #include "process.h"
-#include "profile.h"
 
 enum { GONE_MS = 5000, CONTEXT = 512 };
 
@@ -17,24 +16,20 @@ void made_world_init(struct made_world *self)
 {
 	memset(self, 0, sizeof *self);
 	scratch_init(&self->scratch);
-	self->server = (inf_kv){ "llama-server.path", harness_server() };
-	self->host = (inf_host){ .struct_size = sizeof self->host, .options = &self->server, .option_count = 1 };
 	self->err.struct_size = sizeof self->err;
-	self->backend = gr_plugin.backends[0];
-	ck_assert_int_eq(gr_plugin.create(&self->host, &self->instance, &self->err), INF_OK);
+	self->registry = harness_registry();
 }
 
 void made_world_close(struct made_world *self)
 {
-	if (self->model)
-		ck_assert_int_eq(self->backend->close(self->model, &self->err), INF_OK);
-	self->model = NULL;
+	ck_assert_int_eq(inf_session_close(self->session, &self->err), INF_OK);
+	self->session = NULL;
 }
 
 void made_world_release(struct made_world *self)
 {
 	made_world_close(self);
-	gr_plugin.destroy(self->instance);
+	inf_registry_close(self->registry);
 	scratch_release(&self->scratch);
 }
 
@@ -53,7 +48,8 @@ inf_status made_world_try(struct made_world *self, inf_load_params params)
 	params.struct_size = sizeof params;
 	if (!params.context_len)
 		params.context_len = CONTEXT;
-	return self->backend->load(self->instance, self->backend, &params, &self->model, &self->err);
+	return inf_session_load(self->registry, harness_backend(self->registry, "llama_cpp"), &params, &self->session,
+				&self->err);
 }
 
 void made_world_load(struct made_world *self, inf_load_params params)
@@ -78,14 +74,10 @@ struct made_answer made_world_ask(struct made_world *self, const char *prompt, i
 		.set = INF_GEN_SET_TEMPERATURE | INF_GEN_SET_MAX_TOKENS, .max_tokens = max_tokens, .user = &answer,
 		.on_token = collect,
 	};
-	inf_status st = self->backend->generate(self->model, prompt, strlen(prompt), &params, &answer.result, &self->err);
-	ck_assert_msg(st == INF_OK, "%s", self->err.message);
+	inf_error err = { .struct_size = sizeof err };
+	inf_status st = inf_session_generate(self->session, prompt, strlen(prompt), &params, &answer.result, &err);
+	ck_assert_msg(st == INF_OK, "%s", err.message);
 	return answer;
-}
-
-const void *made_world_table(struct made_world *self, const char *id)
-{
-	return self->backend->get_extension(self->instance, self->backend, self->model, id);
 }
 
 pid_t made_world_kill_server(void)

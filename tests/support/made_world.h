@@ -6,17 +6,14 @@
 #include "scratch.h"
 
 /*
- * made_world: a model of model_made.h behind the engine's own vtable, for what is asked of a loaded model by its extensions.
+ * made_world: a model of model_made.h in llama_cpp, for what is asked of a loaded model by its extensions.
  *
- * The engine is linked into the test. Everything fails the running test instead of returning an error, unless it says so.
+ * Everything fails the running test instead of returning an error, unless it says so.
  */
 struct made_world {
 	struct scratch scratch;
-	inf_host host;
-	inf_kv server;
-	const inf_backend *backend;
-	inf_instance *instance;
-	inf_model *model;		/* NULL = none */
+	inf_registry *registry;
+	inf_session *session;		/* NULL = none */
 	inf_error err;			/* of what failed last */
 };
 
@@ -39,7 +36,6 @@ struct made_answer {
 
 struct made_answer made_world_ask(struct made_world *self, const char *prompt, int32_t max_tokens);
 
-const void *made_world_table(struct made_world *self, const char *id);
 pid_t made_world_kill_server(void);	/* and waits for its end */
 
 #endif
