@@ -11,6 +11,7 @@
 #include "interrupt.h"
 #include "path.h"
 #include "report.h"
+#include "state.h"
 
 struct chat {
 	const struct options *options;	/* borrowed */
@@ -42,7 +43,7 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
 		return failure_memory(why, "the system message");
 	self->kept = self->history.count;
-	return EXIT_DONE;
+	return state_load(self->options, &self->engine, why);
 }
 
 static enum exit_code ask(struct chat *self, struct answer *answer, const struct text *message, struct failure *why)
@@ -210,6 +211,8 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 	enum exit_code code = engine_require_model(options, why);
 	if (code == EXIT_DONE)
 		code = input_is_person(options) ? talk(&chat, why) : answer_once(&chat, why);
+	if (code == EXIT_DONE)
+		code = state_save(options, &chat.engine, why);
 	if (!console_end_line(console) && code == EXIT_DONE)
 		code = console_check(console, why);
 	engine_close(&chat.engine, console);
