@@ -429,10 +429,10 @@ void gr_models_default_dirs(char *const *env, struct gr_strv *out)
 /* ---- which ------------------------------------------------------------------------------------------------------ */
 struct search {
 	const char *wish;		/* NULL = any text model */
-	enum gr_modelname_match best;	/* of the matches kept */
+	int best;			/* of the matches kept, see rank() */
 	uint32_t match_count;		/* beyond GR_MODELS_MATCHES_MAX only counted */
 	struct gr_strv paths, names;
-	bool is_usable;			/* the matches are text models; else there is one at most, that is not */
+	bool is_usable;			/* the matches can be loaded; else there is one at most, that is not */
 	inf_error error;		/* what is wrong with it */
 };
 
@@ -469,11 +469,17 @@ static void keep_unusable(struct search *s, const struct gr_models_entry *entry)
 			 entry->name->name, gr_gguf_kind_name(entry->kind));
 }
 
+/* The better match first; of two alike a text model before one that embeds or ranks. */
+static int rank(const struct gr_models_entry *entry, enum gr_modelname_match match)
+{
+	return 2 * (int)match + (entry->kind == GR_GGUF_KIND_MODEL);
+}
+
 static int consider(const struct gr_models_entry *entry, void *user)
 {
 	struct search *s = user;
 	const char *quantisation = entry->set ? gr_gguf_quantisation(&entry->set->facts) : "";
-	bool usable = entry->set && entry->kind == GR_GGUF_KIND_MODEL;
+	bool usable = entry->set && (entry->kind == GR_GGUF_KIND_MODEL || entry->kind == GR_GGUF_KIND_EMBEDDING);
 	enum gr_modelname_match match = s->wish ? gr_modelname_match(entry->name, quantisation, s->wish) :
 						  GR_MODELNAME_WHOLE;
 	if (match == GR_MODELNAME_OTHER)
@@ -483,12 +489,12 @@ static int consider(const struct gr_models_entry *entry, void *user)
 			keep_unusable(s, entry);
 		return INF_CONTINUE;
 	}
-	if (!s->is_usable || match > s->best)
+	if (!s->is_usable || rank(entry, match) > s->best)
 		forget(s);
-	if (s->is_usable && match < s->best)
+	if (s->is_usable && rank(entry, match) < s->best)
 		return INF_CONTINUE;
 	s->is_usable = true;
-	s->best = match;
+	s->best = rank(entry, match);
 	keep(s, entry);
 	return s->paths.failed || s->names.failed ? INF_CONTINUE + 1 : INF_CONTINUE;
 }

@@ -187,12 +187,13 @@ inf_status gr_wire_decode_rank(const char *body, size_t len, float *score, int64
 bool gr_wire_is_too_long(const struct gr_wire_error *error, int64_t *tokens)
 {
 	unsigned long said;
+	int whole = 0;
 	*tokens = error->prompt_tokens;
 	if (strcmp(error->type, "exceed_context_size_error") == 0)
 		return true;
 	if (!strstr(error->message, "too large to process"))
 		return false;
-	if (sscanf(error->message, "input (%9lu tokens)", &said) == 1)
+	if (sscanf(error->message, "input (%9lu tokens)%n", &said, &whole) == 1 && whole)
 		*tokens = (int64_t)said;
 	return true;
 }

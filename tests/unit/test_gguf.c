@@ -893,6 +893,9 @@ static const struct {
 	{ "per_layer_token_embd.weight", { .input = 128 }, { 0 }, 0 },
 	{ "output.weight", { .output = 128 }, { 0 }, 0 },
 	{ "output.bias", { .output = 128 }, { 0 }, 0 },
+	{ "cls.weight", { .output = 128 }, { 0 }, 0 },
+	{ "cls.output.weight", { .output = 128 }, { 0 }, 0 },
+	{ "cls.output.bias", { .output = 128 }, { 0 }, 0 },
 	{ "output_norm.weight", { .output = 128 }, { 0 }, 0 },
 	{ "rope_freqs.weight", { .output = 128 }, { 0 }, 0 },
 	{ "", { .output = 128 }, { 0 }, 0 },
@@ -936,6 +939,7 @@ START_TEST(read_tensor_is_counted_where_its_name_says)
 	ck_assert_uint_eq(layers.count, places[_i].layers);
 	ck_assert_mem_eq(&layers.at[1], &places[_i].layer, sizeof layers.at[1]);
 	ck_assert_int_eq(g.has_output_weight, !strcmp(places[_i].name, "output.weight"));
+	ck_assert_int_eq(g.has_rank_head, !strcmp(places[_i].name, "cls.weight") || !strcmp(places[_i].name, "cls.output.weight"));
 	ck_assert_int_eq(g.main_tensor_type, 0);
 	expect_ok(&b, &g);	/* without layers */
 	ck_assert_mem_eq(&g.sizes, &places[_i].sizes, sizeof g.sizes);
@@ -1061,7 +1065,7 @@ static const struct { const char *key; size_t offset; } counts[] = {
 	{ "ssm.inner_size", OF(ssm_inner_size) }, { "ssm.state_size", OF(ssm_state_size) },
 	{ "ssm.group_count", OF(ssm_group_count) }, { "wkv.head_size", OF(wkv_head_size) },
 	{ "token_shift_count", OF(token_shift_count) }, { "shortconv.l_cache", OF(shortconv_cache) },
-	{ "pooling_type", OF(pooling_type) },
+	{ "pooling_type", OF(pooling_type) }, { "embedding_length_out", OF(embedding_length_out) },
 };
 
 START_TEST(read_count_of_the_architecture_is_kept)

@@ -362,6 +362,74 @@ START_TEST(argv_of_a_full_plan_holds_each_option)
 END_TEST
 
 static const struct {
+	int32_t task, pooling;
+	struct gr_gguf model;
+	const char *argument, *value, *batch;	/* what the server is started with */
+} task_cases[] = {
+	{ GR_TASK_GENERATE, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_LAST }, NULL, NULL, "512" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { 0 }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_MEAN }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "cls", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_LAST }, "--embeddings", "last", "512" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_RANK }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_AUTO, { .pooling_type = 77 }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_CLS, { .pooling_type = GR_GGUF_POOLING_LAST }, "--embeddings", "cls", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_MEAN, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "mean", "1026" },
+	{ GR_TASK_EMBED, GR_POOLING_LAST, { .pooling_type = GR_GGUF_POOLING_CLS }, "--embeddings", "last", "512" },
+	{ GR_TASK_EMBED, GR_POOLING_LAST, { .architecture = "bert" }, "--embeddings", "last", "1026" },
+	{ GR_TASK_RERANK, GR_POOLING_AUTO, { .pooling_type = GR_GGUF_POOLING_RANK }, "--reranking", NULL, "1026" },
+};
+
+/* The batch is the context of 1000 tokens as the server rounds it, and a multiple of the three slots. */
+START_TEST(argv_for_a_task_names_it_and_makes_room_for_a_whole_text)
+{
+	const struct gr_load_options options = {
+		.batch_size = 512, .task = task_cases[_i].task, .pooling = task_cases[_i].pooling,
+	};
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	struct gr_strv argv = GR_STRV_INIT;
+	const char *pooling = task_cases[_i].value ? task_cases[_i].value : "(absent)";
+	bool whole = strcmp(task_cases[_i].batch, "512") != 0;
+	params.context_len = 1000;
+	params.parallel_slots = 3;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &task_cases[_i].model, CPUS, ON_CPU, NULL), INF_OK);
+	gr_launch_argv(&argv, &plan, &full_place);
+	ck_assert_uint_eq(position(&argv, "--embeddings") < argv.count, task_cases[_i].task == GR_TASK_EMBED);
+	ck_assert_uint_eq(position(&argv, "--reranking") < argv.count, task_cases[_i].task == GR_TASK_RERANK);
+	ck_assert_str_eq(value_of(&argv, "--pooling"), pooling);
+	ck_assert_str_eq(value_of(&argv, "-b"), task_cases[_i].batch);
+	ck_assert_str_eq(value_of(&argv, "-ub"), whole ? task_cases[_i].batch : "(absent)");
+	ck_assert_uint_eq(gr_launch_memory(&plan).flags, whole ? GR_FIT_WHOLE_BATCH : 0);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+/* The server's own fit would choose a context that the batch does not follow. */
+START_TEST(plan_of_a_whole_batch_always_has_a_context)
+{
+	const struct gr_load_options options = { .batch_size = 512, .task = GR_TASK_EMBED, .fit = GR_FIT_SERVER };
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, NULL), INF_OK);
+	ck_assert_int_eq(plan.context_len, TRAINED);
+}
+END_TEST
+
+START_TEST(plan_refuses_a_pooling_where_no_vectors_are_made)
+{
+	const struct gr_load_options options = {
+		.batch_size = 512, .task = _i ? GR_TASK_RERANK : GR_TASK_GENERATE, .pooling = GR_POOLING_MEAN,
+	};
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_CPU, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "pooling");
+}
+END_TEST
+
+static const struct {
 	const char *device, *split_mode;
 } split_cases[] = {
 	{ "ROCm0", "none" }, { "ROCm0,ROCm1", "(absent)" }, { "none", "(absent)" },
@@ -628,6 +696,10 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
 	tcase_add_test(tc, argv_of_a_full_plan_holds_each_option);
+	tcase_add_loop_test(tc, argv_for_a_task_names_it_and_makes_room_for_a_whole_text, 0,
+			    sizeof task_cases / sizeof task_cases[0]);
+	tcase_add_test(tc, plan_of_a_whole_batch_always_has_a_context);
+	tcase_add_loop_test(tc, plan_refuses_a_pooling_where_no_vectors_are_made, 0, 2);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
 	tcase_add_test(tc, argv_with_adapters_names_each_and_keeps_no_prompts);

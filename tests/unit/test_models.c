@@ -548,6 +548,23 @@ START_TEST(resolve_path_is_that_file)
 }
 END_TEST
 
+START_TEST(resolve_gives_a_model_that_embeds_where_no_text_model_fits_as_well)
+{
+	char wish[PATH_MAX];
+	write_model_of("nomic-embed-F16.gguf", "model", "nomic-bert", 1, 0, 0);
+	write_model_of("both/twin-embed-F16.gguf", "model", "bert", 1, 0, 0);
+	write_model("both/twin-Q4_K_M.gguf");
+	write_model_of("alone/bge-F16.gguf", "model", "bert", 1, 0, 0);
+	expect_path("nomic-embed", "nomic-embed-F16.gguf");
+	expect_path("twin", "both/twin-Q4_K_M.gguf");
+	expect_path("twin-embed", "both/twin-embed-F16.gguf");
+	snprintf(wish, sizeof wish, "%s/both", scratch.path);
+	expect_path(wish, "both/twin-Q4_K_M.gguf");
+	snprintf(wish, sizeof wish, "%s/alone", scratch.path);
+	expect_path(wish, "alone/bge-F16.gguf");
+}
+END_TEST
+
 START_TEST(resolve_directory_gives_its_only_text_model)
 {
 	char wish[PATH_MAX];
@@ -626,6 +643,7 @@ static void add_resolving(TCase *tc)
 	tcase_add_test(tc, resolve_ambiguous_name_lists_some_and_counts_all);
 	tcase_add_test(tc, resolve_path_is_that_file);
 	tcase_add_test(tc, resolve_directory_gives_its_only_text_model);
+	tcase_add_test(tc, resolve_gives_a_model_that_embeds_where_no_text_model_fits_as_well);
 }
 
 int main(void)

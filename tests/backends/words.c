@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * With inf.tokenize/1, inf.embed/1 and inf.rerank/1, as far as a test of the host needs them: a token is a byte, a vector one
+ * number; a text "wait" takes until on_poll says stop, a text "deaf" asks on_poll once and does not listen, "odd" returns what
+ * is no status, and "silent" fails without a word. Of inf.tokenize/1 the table ends before count().
+ */
+#include <time.h>
+
+#include "stub.h"
+
+struct inf_model {
+	int unused;
+};
+
+static inf_status INF_CALL load(inf_instance *self, const inf_backend *backend, const inf_load_params *params, inf_model **out,
+				inf_error *err)
+{
+	(void)self;
+	(void)backend;
+	(void)params;
+	*out = malloc(sizeof **out);
+	return *out ? INF_OK : inf_fail(err, INF_E_NO_MEMORY, "no_memory", "no memory for the model");
+}
+
+static inf_status INF_CALL close_model(inf_model *self, inf_error *err)
+{
+	(void)err;
+	free(self);
+	return INF_OK;
+}
+
+static int is(const inf_text *text, const char *word)
+{
+	return text->len == strlen(word) && !memcmp(text->data, word, text->len);
+}
+
+static inf_status wait_for_stop(const inf_call_params *params, inf_error *err)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	while (params->on_poll(params->user) == INF_CONTINUE)
+		nanosleep(&moment, NULL);
+	return inf_fail(err, INF_E_CANCELLED, "cancelled", "words: told to stop");
+}
+
+/* A backend reads what it knows of the request. */
+static inf_status check(const inf_call_params *params, inf_error *err)
+{
+	inf_call_params p;
+	inf_status st = inf_read_request(&p, sizeof p, params, sizeof p, INF_GEN_FLAG_NO_WAIT, 0);
+	return st == INF_OK ? st : inf_fail(err, st, "call_params", "words: the parameters");
+}
+
+static inf_status INF_CALL tokenize(inf_model *self, const char *text, size_t text_len, uint32_t flags,
+				    const inf_call_params *params, int32_t *ids, size_t cap, size_t *count, inf_error *err)
+{
+	(void)self;
+	(void)flags;
+	for (size_t i = 0; i < text_len && i < cap; i++)
+		ids[i] = text[i];
+	*count = text_len;
+	return check(params, err);
+}
+
+static inf_status INF_CALL dimension(inf_model *self, int32_t *out, inf_error *err)
+{
+	(void)self;
+	(void)err;
+	*out = 1;
+	return INF_OK;
+}
+
+static inf_status INF_CALL embed(inf_model *self, const inf_text *texts, size_t count, uint32_t flags,
+				 const inf_call_params *params, float *vectors, int64_t *token_counts, inf_error *err)
+{
+	(void)self;
+	(void)flags;
+	inf_status st = check(params, err);
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		vectors[i] = (float)texts[i].len;
+		if (token_counts)
+			token_counts[i] = (int64_t)texts[i].len;
+		if (is(&texts[i], "wait"))
+			st = wait_for_stop(params, err);
+		if (is(&texts[i], "deaf"))
+			params->on_poll(params->user);
+		if (is(&texts[i], "odd"))
+			st = 7;
+		if (is(&texts[i], "silent"))
+			return INF_E_IO;
+	}
+	return st;
+}
+
+static const inf_tokenize tokens = { offsetof(inf_tokenize, count), 0, tokenize, NULL, NULL };
+static const inf_embed vectors = { sizeof vectors, 0, dimension, embed };
+static const inf_rerank ranks = { sizeof ranks, 0, NULL };
+
+static const void *INF_CALL get_extension(inf_instance *self, const inf_backend *backend, inf_model *model, const char *id)
+{
+	(void)self;
+	(void)backend;
+	if (!model)
+		return NULL;
+	if (!strcmp(id, INF_EXT_TOKENIZE))
+		return &tokens;
+	if (!strcmp(id, INF_EXT_EMBED))
+		return &vectors;
+	return strcmp(id, INF_EXT_RERANK) ? NULL : &ranks;
+}
+
+static const inf_backend words = {
+	.struct_size = sizeof words,
+	.name = "words",
+	.description = "a stub with extensions",
+	.available = stub_available,
+	.load = load,
+	.info = stub_info,
+	.generate = stub_generate,
+	.chat = stub_chat,
+	.err = stub_err,
+	.close = close_model,
+	.get_extension = get_extension,
+};
+
+static const inf_backend *const backends[] = { &words };
+
+static const inf_plugin plugin = {
+	STUB_PLUGIN(backends),
+	.create = stub_create,
+};
+
+const inf_plugin *INF_CALL inf_plugin_entry_v1(void)
+{
+	return &plugin;
+}

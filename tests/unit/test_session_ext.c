@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "inference/host.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scratch.h"
+
+static struct scratch dir;
+static inf_registry *registry;
+static inf_session *session;
+static inf_error err;
+
+static void reload(const char *backend)
+{
+	const inf_load_params load = { .struct_size = sizeof load, .path = "/dev/null" };
+	inf_session_close(session, NULL);
+	session = NULL;
+	for (size_t i = 0; i < inf_registry_count(registry); i++)
+		if (!strcmp(inf_registry_candidate(registry, i)->backend, backend))
+			ck_assert_int_eq(inf_session_load(registry, inf_registry_candidate(registry, i), &load, &session, &err), INF_OK);
+	ck_assert_ptr_nonnull(session);
+}
+
+static void setup(void)
+{
+	const char *dirs[1];
+	scratch_init(&dir);
+	dirs[0] = dir.path;
+	const inf_registry_params where = {
+		.struct_size = sizeof where, .flags = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS, .plugin_dirs = dirs,
+		.plugin_dir_count = 1,
+	};
+	unsetenv("INF_BACKEND_DISABLE");
+	scratch_copy(&dir, "echo.so", TEST_BACKENDS "/echo.so");
+	scratch_copy(&dir, "words.so", TEST_BACKENDS "/words.so");
+	err = (inf_error){ .struct_size = sizeof err };
+	ck_assert_int_eq(inf_registry_open(&where, &registry, &err), INF_OK);
+	session = NULL;
+	reload("words");
+}
+
+static void teardown(void)
+{
+	inf_session_close(session, NULL);
+	inf_registry_close(registry);
+	scratch_release(&dir);
+}
+
+static inf_status embed(const char *word, const inf_call_params *call)
+{
+	const inf_text text = { word, strlen(word) };
+	float vector;
+	return inf_session_embed(session, &text, 1, 0, call, &vector, NULL, &err);
+}
+
+static void expect(inf_status st, inf_status expected, const char *reason)
+{
+	ck_assert_int_eq(st, expected);
+	ck_assert_int_eq(err.code, expected);
+	ck_assert_str_eq(err.reason, reason);
+	ck_assert_str_ne(err.message, "");
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+START_TEST(call_goes_through_the_table)
+{
+	const inf_text texts[] = { { "one", 3 }, { "three", 5 } };
+	float vectors[2];
+	int64_t counts[2];
+	int32_t ids[2], dimension = 0;
+	size_t count = 0;
+	ck_assert_int_eq(inf_session_embed_dimension(session, &dimension, &err), INF_OK);
+	ck_assert_int_eq(dimension, 1);
+	ck_assert_int_eq(inf_session_embed(session, texts, 2, 0, NULL, vectors, counts, &err), INF_OK);
+	ck_assert_float_eq(vectors[1], 5);
+	ck_assert_int_eq(counts[0], 3);
+	ck_assert_int_eq(inf_session_tokenize(session, "ab", 2, 0, NULL, ids, 2, &count, &err), INF_OK);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_int_eq(ids[1], 'b');
+}
+END_TEST
+
+START_TEST(call_without_a_table_is_unsupported)
+{
+	const inf_text text = { "x", 1 };
+	const inf_input input = { .struct_size = sizeof input, .prompt = "x", .prompt_len = 1 };
+	float number;
+	int32_t id = 0;
+	size_t n;
+	reload("echo");
+	expect(inf_session_tokenize(session, "x", 1, 0, NULL, NULL, 0, &n, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_detokenize(session, &id, 1, 0, NULL, NULL, 0, &n, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_count(session, &input, NULL, &n, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_embed_dimension(session, &id, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(embed("x", NULL), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_rerank(session, &text, &text, 1, NULL, &number, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	ck_assert_ptr_nonnull(strstr(err.message, "echo"));
+	ck_assert_ptr_nonnull(strstr(err.message, "inf.rerank/1"));
+	/* The session is left again: it can be closed. */
+}
+END_TEST
+
+START_TEST(call_that_the_table_lacks_is_unsupported)
+{
+	const inf_text text = { "x", 1 };
+	const inf_input input = { .struct_size = sizeof input, .prompt = "x", .prompt_len = 1 };
+	float number;
+	int32_t id = 0;
+	size_t n;
+	expect(inf_session_count(session, &input, NULL, &n, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_detokenize(session, &id, 1, 0, NULL, NULL, 0, &n, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_rerank(session, &text, &text, 1, NULL, &number, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+}
+END_TEST
+
+/* ---- parameters and errors ---------------------------------------------------------------------------------------- */
+START_TEST(params_of_another_age_reach_the_backend)
+{
+	struct {
+		inf_call_params known;
+		uint64_t newer;
+	} call = { .known.struct_size = sizeof call };
+	const inf_call_params small = { .struct_size = sizeof small - 1 }, huge = { .struct_size = INF_STRUCT_MAX + 1 };
+	ck_assert_int_eq(embed("x", &call.known), INF_OK);
+	call.newer = 1;
+	expect(embed("x", &call.known), INF_E_UNSUPPORTED, "call_params");
+	expect(embed("x", &small), INF_E_INVALID, "call_params");
+	expect(embed("x", &huge), INF_E_INVALID, "call_params");
+}
+END_TEST
+
+START_TEST(status_that_is_none_and_failure_without_a_word_get_one)
+{
+	expect(embed("odd", NULL), INF_E_INTERNAL, "bad_status");
+	err = (inf_error){ .struct_size = sizeof err };
+	expect(embed("silent", NULL), INF_E_IO, "");
+	ck_assert_int_eq(inf_session_embed(session, &(inf_text){ "silent", 6 }, 1, 0, NULL, &(float){ 0 }, NULL, NULL), INF_E_IO);
+}
+END_TEST
+
+/* What err() remembers is of generate and chat. */
+START_TEST(failure_is_not_remembered)
+{
+	embed("silent", NULL);
+	ck_assert_int_eq(inf_session_err(session, &err), INF_OK);
+}
+END_TEST
+
+/* ---- being stopped ------------------------------------------------------------------------------------------------- */
+struct poll {
+	int calls;
+	int32_t answer;
+	bool cancels;
+};
+
+static int32_t INF_CALL on_poll(void *user)
+{
+	struct poll *self = user;
+	self->calls++;
+	if (self->cancels)
+		inf_session_cancel(session);
+	return self->answer;
+}
+
+static const struct {
+	const char *word;
+	int32_t answer;
+	bool cancels;
+} stops[] = { { "wait", 0, false }, { "wait", 2, false }, { "wait", INF_CONTINUE, true }, { "deaf", INF_CONTINUE, true } };
+
+START_TEST(call_that_is_told_to_stop_is_cancelled)
+{
+	struct poll poll = { .answer = stops[_i].answer, .cancels = stops[_i].cancels };
+	const inf_call_params call = { .struct_size = sizeof call, .user = &poll, .on_poll = on_poll };
+	expect(embed(stops[_i].word, &call), INF_E_CANCELLED, "cancelled");
+	ck_assert_int_eq(poll.calls, 1);
+	ck_assert_int_eq(embed("x", NULL), INF_OK);
+}
+END_TEST
+
+struct waiting {
+	pthread_t thread;
+	sem_t started;
+	inf_status status;
+	inf_error err;
+};
+
+static int32_t INF_CALL post_once(void *user)
+{
+	struct waiting *self = user;
+	int value = 0;
+	sem_getvalue(&self->started, &value);
+	if (!value)
+		sem_post(&self->started);
+	return INF_CONTINUE;
+}
+
+static void *wait_for_stop(void *arg)
+{
+	struct waiting *self = arg;
+	const inf_text text = { "wait", 4 };
+	const inf_call_params call = { .struct_size = sizeof call, .user = self, .on_poll = post_once };
+	float vector;
+	self->status = inf_session_embed(session, &text, 1, 0, &call, &vector, NULL, &self->err);
+	return NULL;
+}
+
+START_TEST(call_in_flight_ends_with_cancel_and_with_close)
+{
+	struct waiting waiting = { .err.struct_size = sizeof waiting.err };
+	sem_init(&waiting.started, 0, 0);
+	ck_assert_int_eq(pthread_create(&waiting.thread, NULL, wait_for_stop, &waiting), 0);
+	sem_wait(&waiting.started);
+	if (_i) {
+		ck_assert_int_eq(inf_session_close(session, &err), INF_OK);
+		session = NULL;
+	} else {
+		inf_session_cancel(session);
+	}
+	pthread_join(waiting.thread, NULL);
+	sem_destroy(&waiting.started);
+	ck_assert_int_eq(waiting.status, _i ? INF_E_CLOSED : INF_E_CANCELLED);
+	ck_assert_int_eq(waiting.err.code, waiting.status);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("session_ext");
+	TCase *tcase = tcase_create("session_ext");
+	tcase_set_timeout(tcase, 30);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, call_goes_through_the_table);
+	tcase_add_test(tcase, call_without_a_table_is_unsupported);
+	tcase_add_test(tcase, call_that_the_table_lacks_is_unsupported);
+	tcase_add_test(tcase, params_of_another_age_reach_the_backend);
+	tcase_add_test(tcase, status_that_is_none_and_failure_without_a_word_get_one);
+	tcase_add_test(tcase, failure_is_not_remembered);
+	tcase_add_loop_test(tcase, call_that_is_told_to_stop_is_cancelled, 0, (int)(sizeof stops / sizeof *stops));
+	tcase_add_loop_test(tcase, call_in_flight_ends_with_cancel_and_with_close, 0, 2);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
