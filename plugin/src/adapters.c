@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapters.h"
 
+#include <float.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
 #include "pathtext.h"
-
-enum { SCALE_DIGITS_MAX = 15 };		/* what a double holds exactly */
 
 void gr_adapters_release(struct gr_adapters *self)
 {
@@ -48,24 +48,13 @@ inf_status gr_adapters_add(struct gr_adapters *self, const char *path, inf_error
 	return append(self, path, strlen(path), 1, err);
 }
 
-/* strtof() would go by the host's locale, and take "nan" and "0x1p3". */
 static bool parse_scale(const char *text, size_t len, float *out)
 {
-	double value = 0, unit = 1;
-	size_t digits = 0, i = 0;
-	bool negative = len && text[0] == '-', point = false;
-	for (i = negative; i < len; i++) {
-		if (text[i] == '.' && !point) {
-			point = true;
-			continue;
-		}
-		if (text[i] < '0' || text[i] > '9' || ++digits > SCALE_DIGITS_MAX)
-			return false;
-		value = value * 10 + (text[i] - '0');
-		unit *= point ? 10 : 1;
-	}
-	*out = (float)((negative ? -value : value) / unit);
-	return digits > 0;
+	double scale;
+	if (!gr_number_real(text, len, &scale) || scale < -(double)FLT_MAX || scale > (double)FLT_MAX)
+		return false;
+	*out = (float)scale;
+	return true;
 }
 
 static inf_status append_scaled(struct gr_adapters *self, const char *item, size_t len, inf_error *err)
@@ -77,9 +66,8 @@ static inf_status append_scaled(struct gr_adapters *self, const char *item, size
 			path_len = i;
 	if (path_len < len && !parse_scale(item + path_len + 1, len - path_len - 1, &scale))
 		return inf_fail(err, INF_E_INVALID, "adapter_scale",
-				"option adapters: \"%.*s\" is not a scale like 0.5, of at most %d digits (a path with a colon in it "
-				"needs a scale behind it, as in a:b.gguf:1)", (int)(len - path_len - 1 < 64 ? len - path_len - 1 : 64),
-				item + path_len + 1, SCALE_DIGITS_MAX);
+				"option adapters: \"%.*s\" is not a scale like 0.5 (a path with a colon in it needs a scale behind it, "
+				"as in a:b.gguf:1)", (int)(len - path_len - 1 < 64 ? len - path_len - 1 : 64), item + path_len + 1);
 	return append(self, item, path_len, scale, err);
 }
 

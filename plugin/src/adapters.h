@@ -28,7 +28,7 @@ void gr_adapters_release(struct gr_adapters *self);	/* accepts NULL and a zeroed
 /* Append one with scale 1. */
 inf_status gr_adapters_add(struct gr_adapters *self, const char *path, inf_error *err);
 /* Append those of "PATH[:SCALE],PATH[:SCALE]...", the value of the option adapters. What follows the last colon is the
- * scale: decimal, with '.' as decimal point. */
+ * scale. */
 inf_status gr_adapters_parse(struct gr_adapters *self, const char *text, inf_error *err);
 
 #endif

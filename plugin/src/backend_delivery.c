@@ -124,8 +124,9 @@ int gr_delivery_token(struct gr_delivery *self, const struct gr_wire_event *even
 	count(self, predicted);
 	if (deliver_held(self) != 0)
 		return -1;
+	self->stop.dormant = predicted <= self->params->min_tokens;
 	int32_t stop = stop_token_index(self, token.id);
-	if (stop >= 0)
+	if (stop >= 0 && !self->stop.dormant)
 		return stop_at_token(self, stop);
 	if (token.text_len)
 		return deliver(self, token);
@@ -159,9 +160,13 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 		result->slot = event->slot;
 		result->flags |= INF_RESULT_FLAG_SLOT;
 	}
-	if (event->stop == GR_WIRE_STOP_EOS)
+	int64_t hidden = result->generated_tokens - self->seen;
+	/* It is the one held back, or, after a character that is cut short, the last of those without an event. */
+	if (event->stop == GR_WIRE_STOP_EOS && hidden > 0)
+		hidden--;
+	else if (event->stop == GR_WIRE_STOP_EOS)
 		self->held_valid = false;
-	if (deliver_held(self) != 0 || deliver_rest(self, result->generated_tokens - self->seen) != 0)
+	if (deliver_held(self) != 0 || deliver_rest(self, hidden) != 0)
 		return -1;
 	result->finish = finish_of(self, event);
 	return 0;

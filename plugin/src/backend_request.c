@@ -15,6 +15,7 @@ struct request {
 	struct gr_call call;
 	const struct gr_input *input;
 	inf_gen_params params;
+	struct gr_request_options options;
 	inf_gen_result result;
 	struct gr_delivery delivery;
 	struct gr_sse sse;
@@ -46,6 +47,8 @@ static int on_event(const struct gr_sse_event *event, void *user)
 	case GR_WIRE_ERROR:
 		return gr_delivery_fail(&r->delivery, stream_error(&decoded.error, r->call.err));
 	case GR_WIRE_NOTHING:
+		if (decoded.cached >= 0)
+			r->result.cached_tokens = decoded.cached;
 		break;
 	}
 	return 0;
@@ -87,6 +90,9 @@ static inf_status refused(struct request *r, int code, const struct gr_buf *body
 		return inf_fail(r->call.err, INF_E_INVALID, r->params.grammar ? "grammar" : "json_schema",
 				"llama-server refuses the %s: %s", r->params.grammar ? "grammar" : "json_schema",
 				error.message);
+	if (code == 400 && r->params.min_tokens && strstr(error.message, "grammar"))
+		return inf_fail(r->call.err, INF_E_UNSUPPORTED, "min_tokens", "min_tokens needs a llama-server whose grammars "
+				"know tokens: take a newer one; it says: %s", error.message);
 	return inf_fail(r->call.err, code == 400 ? INF_E_INVALID : INF_E_INTERNAL, "server_refused",
 			"llama-server refuses the request: %s", error.message);
 }
@@ -151,10 +157,16 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&completion, &r->params, &r->call.model->file.sampling, seed);
+	completion.options = &r->options;
 	completion.prompt = prompt->ids;
 	completion.prompt_count = prompt->count;
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
+	if (r->options.slot >= 0) {
+		/* No event but the final one tells, and the call may leave before that. */
+		r->result.slot = r->options.slot;
+		r->result.flags |= INF_RESULT_FLAG_SLOT;
+	}
 	inf_status st = gr_wire_encode_completion(body, &completion, r->call.err);
 	if (st == INF_E_NO_MEMORY || st == INF_E_INTERNAL)
 		inf_fail(r->call.err, st, "no_memory", "out of memory for the request");
@@ -243,6 +255,19 @@ static void finish_result(struct request *r, inf_status st)
 		result->finish = INF_FINISH_ERROR;
 }
 
+static inf_status read_options(struct request *r)
+{
+	const inf_model *model = r->call.model;
+	inf_status st = gr_options_parse_request(&r->options, gr_options_table(gr_profile.name), r->params.options,
+						 r->params.option_count, r->call.err);
+	if (st == INF_OK)
+		st = gr_sampling_check_bias(r->options.logit_bias, model->file.vocab_size, r->call.err);
+	if (st == INF_OK && r->options.slot >= model->info.parallel_slots)
+		st = inf_fail(r->call.err, INF_E_INVALID, "option_value", "option slot: %d, but the model has the slots 0..%d",
+			      r->options.slot, model->info.parallel_slots - 1);
+	return st;
+}
+
 static inf_status call(inf_model *model, const struct gr_input *input, const inf_gen_params *params,
 		       inf_gen_result *result, inf_error *err)
 {
@@ -251,11 +276,10 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 		.input = input, .result = { .struct_size = sizeof r.result },
 	};
 	const struct gr_call_work work = { .run = with_server, .again = again, .user = &r, .computes = true };
-	const inf_options *options = gr_options_table(gr_profile.name);
 	inf_status st = gr_sampling_check(&r.params, params, GR_GEN_FIELDS, gr_input_gen_flags(input),
 					  model->file.vocab_size, err);
 	if (st == INF_OK)
-		st = gr_options_parse_request(options, r.params.options, r.params.option_count, err);
+		st = read_options(&r);
 	if (st == INF_OK) {
 		r.call.on_poll = r.params.on_poll;
 		r.call.user = r.params.user;

@@ -53,6 +53,27 @@ struct gr_load_options {
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 };
 
+/* One of the server's own fields. */
+struct gr_request_number {
+	const inf_option *option;	/* static; its type says which of the two */
+	union {
+		int32_t integer;
+		double real;
+	} value;
+};
+
+enum { GR_REQUEST_NUMBERS_MAX = 24 };
+
+struct gr_request_options {
+	struct gr_request_number numbers[GR_REQUEST_NUMBERS_MAX];	/* those that were given */
+	size_t number_count;
+	/* NULL = not given. Text of the caller's pairs */
+	const char *dry_sequence_breakers;	/* JSON; nobody has looked at it */
+	const char *samplers;			/* names that there are, with ';' between them */
+	const char *logit_bias;			/* for bias.h; nobody has looked at it */
+	int32_t slot;				/* -1 = any */
+};
+
 /* The table of one backend: options with another backend's prefix are not in it. NULL for an unknown backend. */
 const inf_options *gr_options_table(const char *backend);
 
@@ -62,7 +83,7 @@ inf_status gr_options_parse_instance(struct gr_instance_options *out, const inf_
 				     size_t count, inf_error *err);
 inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options *table, const inf_kv *pairs,
 				 size_t count, inf_error *err);
-/* There are no request options yet: every key fails, except those that begin with '?'. */
-inf_status gr_options_parse_request(const inf_options *table, const inf_kv *pairs, size_t count, inf_error *err);
+inf_status gr_options_parse_request(struct gr_request_options *out, const inf_options *table, const inf_kv *pairs,
+				    size_t count, inf_error *err);
 
 #endif

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bias.h"
 #include "wire_json.h"
 
-enum { SCHEMA_DEPTH_MAX = 256 };
+enum {
+	SCHEMA_DEPTH_MAX = 256,
+	GRAMMAR_REPEAT = 1500,		/* the server takes no count above 2000 in a grammar; to the third power all of int32 */
+};
 
 /* What the final event of a stream shall hold; by stop_type we know it. */
 static const char *const final_fields[] = {
@@ -65,6 +70,21 @@ inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_mess
 	return gr_json_append(out, root, ok);
 }
 
+/*
+ * The server has no parameter for it. A grammar does not let the end be sampled before it is through, and one that counts
+ * tokens is the same for any text: t is every token. Its second branch leads nowhere; it is there because the server refuses
+ * a token that ends inside a character unless some branch could take the whole character.
+ */
+static void put_min_tokens(struct json_object *root, int32_t n, bool *ok)
+{
+	char grammar[256];
+	snprintf(grammar, sizeof grammar,
+		 "root ::= m{%d} k{%d} t{%d} t*\nm ::= k{%d}\nk ::= t{%d}\nt ::= !<[%d]> | [^\\x00-\\x7F] <[%d]>\n",
+		 n / GRAMMAR_REPEAT / GRAMMAR_REPEAT, n / GRAMMAR_REPEAT % GRAMMAR_REPEAT, n % GRAMMAR_REPEAT,
+		 GRAMMAR_REPEAT, GRAMMAR_REPEAT, INT32_MAX, INT32_MAX);
+	gr_json_put(root, "grammar", json_object_new_string(grammar), ok);
+}
+
 static void put_sampling(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
 	gr_json_put(root, "n_predict", json_object_new_int(r->max_tokens), ok);
@@ -82,19 +102,81 @@ static void put_sampling(struct json_object *root, const struct gr_wire_completi
 		gr_json_put(root, "n_probs", json_object_new_int(1), ok);
 	if (r->grammar)
 		gr_json_put(root, "grammar", json_object_new_string(r->grammar), ok);
+	if (r->min_tokens)
+		put_min_tokens(root, r->min_tokens, ok);
 }
 
-/* Takes the item over. */
 /* false = never. */
-static void put_suppressed(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
+static bool add_bias(struct json_object *list, const struct gr_bias *bias)
+{
+	struct json_object *pair = json_object_new_array();
+	return gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(bias->id)) &&
+	       gr_json_add(pair, bias->never ? json_object_new_boolean(false) : json_object_new_double(bias->added));
+}
+
+static void put_bias(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
+{
+	const char *at = r->options ? r->options->logit_bias : NULL;
+	if (!r->suppress_token_count && !at)
+		return;
+	struct gr_bias bias;
+	struct json_object *list = json_object_new_array();
+	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++)
+		*ok = add_bias(list, &(struct gr_bias){ .id = r->suppress_tokens[i], .never = true });
+	while (list && *ok && gr_bias_next(&at, &bias) == GR_BIAS_TAKEN)
+		*ok = add_bias(list, &bias);
+	gr_json_put(root, "logit_bias", list, ok);
+}
+
+static void put_samplers(struct json_object *root, const char *names, bool *ok)
 {
 	struct json_object *list = json_object_new_array();
-	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++) {
-		struct json_object *pair = json_object_new_array();
-		*ok = gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(r->suppress_tokens[i])) &&
-		      gr_json_add(pair, json_object_new_boolean(false));
+	for (const char *at = names; list && at && *ok; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL)
+		*ok = gr_json_add(list, gr_json_text(at, strcspn(at, ";")));
+	gr_json_put(root, "samplers", list, ok);
+}
+
+static bool is_list_of_texts(struct json_object *list)
+{
+	size_t count = list ? json_object_array_length(list) : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_string) || !json_object_get_string_len(item) || !gr_json_is_utf8(item))
+			return false;
 	}
-	gr_json_put(root, "logit_bias", list, ok);
+	return count > 0;
+}
+
+static inf_status put_breakers(struct json_object *root, const char *text, bool *ok, inf_error *err)
+{
+	struct json_tokener *tokener = *ok ? gr_json_tokener(GR_JSON_DEPTH) : NULL;
+	if (!tokener) {
+		*ok = false;
+		return INF_OK;
+	}
+	struct json_object *list = gr_json_parse_list(tokener, text, strlen(text));
+	json_tokener_free(tokener);
+	if (is_list_of_texts(list)) {
+		gr_json_put(root, "dry_sequence_breakers", list, ok);
+		return INF_OK;
+	}
+	json_object_put(list);
+	return inf_fail(err, INF_E_INVALID, "option_value", "option dry_sequence_breakers: not a JSON array of texts, such as "
+			"[\"\\n\",\":\"]");
+}
+
+static inf_status put_options(struct json_object *root, const struct gr_request_options *options, bool *ok, inf_error *err)
+{
+	for (size_t i = 0; i < options->number_count; i++) {
+		const struct gr_request_number *number = &options->numbers[i];
+		gr_json_put(root, number->option->key, number->option->type == INF_OPTION_REAL ?
+			    json_object_new_double(number->value.real) : json_object_new_int(number->value.integer), ok);
+	}
+	if (options->samplers)
+		put_samplers(root, options->samplers, ok);
+	if (options->slot >= 0)
+		gr_json_put(root, "id_slot", json_object_new_int(options->slot), ok);
+	return options->dry_sequence_breakers ? put_breakers(root, options->dry_sequence_breakers, ok, err) : INF_OK;
 }
 
 static void put_stream(struct json_object *root, bool *ok)
@@ -117,8 +199,12 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 		return INF_E_NO_MEMORY;
 	put_sampling(root, r, &ok);
 	put_stream(root, &ok);
-	if (r->suppress_token_count)
-		put_suppressed(root, r, &ok);
+	put_bias(root, r, &ok);
+	inf_status st = r->options ? put_options(root, r->options, &ok, err) : INF_OK;
+	if (st != INF_OK) {
+		json_object_put(root);
+		return st;
+	}
 	if (r->json_schema) {
 		struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
 		if (!schema) {
@@ -129,7 +215,7 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 	}
 	/* {"prompt":[..] + ,"n_predict":..}: the ids can be many, so they never become json-c objects. */
 	struct gr_buf rest = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	inf_status st = gr_json_append(&rest, root, ok);
+	st = gr_json_append(&rest, root, ok);
 	if (st == INF_OK)
 		st = append_ids(out, "prompt", r->prompt, r->prompt_count);
 	if (st == INF_OK) {

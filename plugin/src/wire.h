@@ -9,6 +9,7 @@
 #include "inference/plugin.h"
 
 #include "buf.h"
+#include "options.h"
 
 /*
  * wire: the server's JSON, out and in; the only user of json-c.
@@ -40,6 +41,7 @@ struct gr_wire_completion {
 	const int32_t *prompt;
 	size_t prompt_count;
 	int32_t max_tokens;		/* -1 = no limit */
+	int32_t min_tokens;		/* the end is not sampled before so many; 0 = off. Not with schema or grammar */
 	uint32_t seed;
 	float temperature;		/* 0 = greedy */
 	int32_t top_k;			/* 0 = off */
@@ -51,9 +53,10 @@ struct gr_wire_completion {
 	const char *json_schema;	/* NULL = none; JSON text */
 	const char *grammar;		/* NULL = none */
 	bool ignore_eos, cache_prompt, logprobs;
+	const struct gr_request_options *options;	/* their logit_bias has been checked; NULL = none */
 };
 
-/* INF_E_INVALID when json_schema is not JSON. */
+/* INF_E_INVALID when json_schema is not a JSON object, or dry_sequence_breakers no list of strings. */
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *request, inf_error *err);
 
 /* The scales of all adapters, in the order they were loaded. */
@@ -116,9 +119,11 @@ struct gr_wire_event {
 	/* FINAL */
 	enum gr_wire_stop stop;
 	bool truncated;			/* the context was full */
-	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	int32_t slot;			/* -1 = not said */
 	double prefill_ms, decode_ms;	/* negative = not said */
+	/* FINAL, and NOTHING when the prefill begins */
+	int64_t cached;			/* prompt tokens; -1 = not said */
 	/* ERROR */
 	struct gr_wire_error error;
 };

@@ -17,17 +17,27 @@ struct json_tokener *gr_json_tokener(int depth)
 	return tokener;
 }
 
-struct json_object *gr_json_parse_object(struct json_tokener *tokener, const char *body, size_t len)
+static struct json_object *parse_whole(struct json_tokener *tokener, const char *body, size_t len, enum json_type type)
 {
 	if (len > INT_MAX)
 		return NULL;
 	json_tokener_reset(tokener);
 	struct json_object *root = json_tokener_parse_ex(tokener, body, (int)len);
 	if (root && json_tokener_get_error(tokener) == json_tokener_success &&
-	    json_tokener_get_parse_end(tokener) == len && json_object_is_type(root, json_type_object))
+	    json_tokener_get_parse_end(tokener) == len && json_object_is_type(root, type))
 		return root;
 	json_object_put(root);
 	return NULL;
+}
+
+struct json_object *gr_json_parse_object(struct json_tokener *tokener, const char *body, size_t len)
+{
+	return parse_whole(tokener, body, len, json_type_object);
+}
+
+struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char *body, size_t len)
+{
+	return parse_whole(tokener, body, len, json_type_array);
 }
 
 struct json_object *gr_json_parse(const char *body, size_t len, int depth)

@@ -16,6 +16,7 @@ enum { GR_JSON_DEPTH = 32 };	/* of an answer */
 struct json_tokener *gr_json_tokener(int depth);	/* strict; NULL = out of memory */
 /* NULL: not one whole object, too deep, or out of memory. */
 struct json_object *gr_json_parse_object(struct json_tokener *tokener, const char *body, size_t len);
+struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char *body, size_t len);	/* of an array */
 struct json_object *gr_json_parse(const char *body, size_t len, int depth);
 struct json_object *gr_json_parse_body(const char *body, size_t len);
 

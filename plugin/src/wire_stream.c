@@ -82,7 +82,9 @@ static void read_token(struct json_object *root, struct json_object *content, st
 inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
 				 inf_error *err)
 {
-	*out = (struct gr_wire_event){ .id = -1, .text = "", .predicted = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1 };
+	*out = (struct gr_wire_event){
+		.id = -1, .text = "", .predicted = -1, .cached = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1
+	};
 	json_object_put(self->root);
 	self->root = NULL;
 	if (len == 4 && memcmp(data, "null", 4) == 0)
@@ -98,8 +100,9 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		gr_json_read_error(found, &out->error);
 	} else if ((found = gr_json_member(root, "stop_type", json_type_string))) {
 		read_final(root, found, out);
-	} else if (!gr_json_member(root, "prompt_progress", json_type_object) &&
-		   (found = gr_json_member(root, "content", json_type_string))) {
+	} else if ((found = gr_json_member(root, "prompt_progress", json_type_object))) {
+		out->cached = gr_json_count(found, "cache");
+	} else if ((found = gr_json_member(root, "content", json_type_string))) {
 		if (!gr_json_is_utf8(found))
 			return gr_json_bad_answer(err, data, len, "holds text that is not UTF-8");
 		read_token(root, found, out);

@@ -57,7 +57,7 @@ static enum exit_code read_all(int fd, const char *name, struct text *out, struc
 		text_add(out, chunk, (size_t)n);
 		if (out->failed)
 			return failure_set(why, INF_E_NO_MEMORY, "too_long", "%.200s: longer than memory, or than the %d "
-					   "MiB that a prompt may have", name, INPUT_MAX >> 20);
+					   "MiB that it may have", name, (int)(out->max >> 20));
 	}
 }
 
@@ -111,6 +111,49 @@ enum exit_code input_prompt(const struct options *options, struct text *out, str
 		return failure_usage(why, "no_prompt", "no text to continue: give it as an argument, with -f FILE, or on "
 				     "standard input");
 	return read_stream(options, out, why);
+}
+
+/* ---- constraints ---- */
+
+static bool is_dash(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+static enum exit_code read_constraint(const char *path, struct text *out, struct failure *why)
+{
+	const char *name = is_dash(path) ? "standard input" : path;
+	enum exit_code code = is_dash(path) ? read_all(STDIN_FILENO, name, out, why) : read_file(path, out, why);
+	if (code == EXIT_DONE)
+		code = check_utf8(out, name, why);
+	if (code == EXIT_DONE && strlen(text_string(out)) != out->len)
+		return failure_set(why, INF_E_INVALID, "nul", "%.200s: there is a NUL in it", name);
+	return code;
+}
+
+enum exit_code input_constraint(struct options *options, struct failure *why)
+{
+	const char *schema = options->schema_file, *path = schema ? schema : options->grammar_file;
+	struct text text = TEXT_INIT(INPUT_CONSTRAINT_MAX);
+	if (schema && options->grammar_file)
+		return failure_usage(why, "two_constraints", "--json-schema and --grammar: give one of them");
+	if (!path)
+		return EXIT_DONE;
+	if (is_dash(path) && !options->arguments.count && (!options->prompt_file || is_dash(options->prompt_file)))
+		return failure_usage(why, "stdin_twice", "--%s -: standard input is the text already: give that as an argument, "
+				     "or with -f FILE", schema ? "json-schema" : "grammar");
+	enum exit_code code = read_constraint(path, &text, why);
+	if (code == EXIT_DONE && !text.len)
+		code = failure_set(why, INF_E_INVALID, "empty_file", "%.200s: there is no %s in it", path,
+				   schema ? "schema" : "grammar");
+	if (code != EXIT_DONE) {
+		text_release(&text);
+		return code;
+	}
+	options->constraint = text.data;
+	options->gen.json_schema = schema ? text.data : NULL;
+	options->gen.grammar = schema ? NULL : text.data;
+	return EXIT_DONE;
 }
 
 /* ---- lines ---- */

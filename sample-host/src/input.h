@@ -10,6 +10,7 @@
  */
 enum {
 	INPUT_MAX = 64 << 20,		/* bytes of a prompt */
+	INPUT_CONSTRAINT_MAX = 1 << 20,	/* bytes of a schema or grammar */
 	INPUT_LINE_MAX = 1 << 20,	/* bytes of a line that is typed */
 };
 
@@ -21,6 +22,12 @@ bool input_is_person(const struct options *options);
  * EXIT_DONE; EXIT_USAGE when there is none of these; EXIT_FAILED; interrupted.
  */
 enum exit_code input_prompt(const struct options *options, struct text *out, struct failure *why);
+
+/*
+ * Read the file of --json-schema or --grammar, if there is one, and point options->gen to it. EXIT_DONE; EXIT_USAGE for both,
+ * and for standard input where the text comes from there; EXIT_FAILED; interrupted.
+ */
+enum exit_code input_constraint(struct options *options, struct failure *why);
 
 enum input_event { INPUT_LINE, INPUT_END, INPUT_INTERRUPTED, INPUT_FAILED };
 

@@ -96,6 +96,8 @@ static const struct option_spec specs[] = {
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, RUNS,
 	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
+	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, RUNS, AT(gen.min_tokens), .min = 0,
+	  .max = INT32_MAX },
 	{ "temperature", 0, "F", "randomness, 0 = always the likeliest token", OPTION_REAL, RUNS, AT(gen.temperature),
 	  INF_GEN_SET_TEMPERATURE, 0, 100 },
 	{ "top-k", 0, "N", "choose among the N likeliest tokens, 0 = off", OPTION_INTEGER, RUNS, AT(gen.top_k),
@@ -106,10 +108,20 @@ static const struct option_spec specs[] = {
 	  INF_GEN_SET_MIN_P, 0, 1 },
 	{ "repeat-penalty", 0, "F", "above 1: repeat less; 1 = off", OPTION_REAL, RUNS, AT(gen.repeat_penalty),
 	  INF_GEN_SET_REPEAT_PENALTY, 0.01, 100 },
+	{ "frequency-penalty", 0, "F", "above 0: the rarer a token was the likelier; 0 = off", OPTION_REAL, RUNS,
+	  AT(gen.frequency_penalty), INF_GEN_SET_FREQUENCY_PENALTY, -2, 2 },
+	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
+	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
 	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, RUNS, AT(stop_strings) },
 	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(stop_tokens), .min = 0,
 	  .max = INT32_MAX },
+	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
+	  .max = INT32_MAX },
+	{ "ignore-eos", 0, NULL, "go on when the model ends", OPTION_SETS, RUNS, AT(gen.flags), INF_GEN_FLAG_IGNORE_EOS },
+	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT, RUNS,
+	  AT(schema_file) },
+	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, RUNS, AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
 	  1u << COMMAND_GENERATE, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
 	{ "all", 'a', NULL, "also list files that cannot be used, and why", OPTION_SETS, 1u << COMMAND_MODELS, AT(flags),
@@ -201,11 +213,10 @@ static enum exit_code add_word(struct words *words, const struct option_spec *sp
 	return EXIT_DONE;
 }
 
-static enum exit_code add_stop_token(struct options *self, const struct option_spec *spec, const char *value,
-				     struct failure *why)
+static enum exit_code add_token(struct ids *ids, const struct option_spec *spec, const char *value, struct failure *why)
 {
-	enum exit_code code = set_integer(&self->stop_tokens[self->gen.stop_token_count], spec, value, why);
-	self->gen.stop_token_count += code == EXIT_DONE;
+	enum exit_code code = set_integer(&ids->items[ids->count], spec, value, why);
+	ids->count += code == EXIT_DONE;
 	return code;
 }
 
@@ -249,7 +260,7 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 	case OPTION_LAYERS:
 		return set_layers(self, spec, value, why);
 	case OPTION_TOKEN:
-		return add_stop_token(self, spec, value, why);
+		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
 	}
@@ -417,9 +428,10 @@ static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
 				      &self->adapters };
-	self->stop_tokens = calloc(argument_count + 1, sizeof *self->stop_tokens);
+	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
+	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
-	bool ok = self->stop_tokens && self->memories;
+	bool ok = self->stop_tokens.items && self->suppress_tokens.items && self->memories;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		all[i]->items = calloc(argument_count + 1, sizeof *all[i]->items);
 		ok = ok && all[i]->items;
@@ -435,7 +447,9 @@ void options_release(struct options *self)
 	free(self->plugin_dirs.items);
 	free(self->settings.items);
 	free(self->stop_strings.items);
-	free(self->stop_tokens);
+	free(self->stop_tokens.items);
+	free(self->suppress_tokens.items);
+	free(self->constraint);
 	free(self->memories);
 	free(self->adapters.items);
 	free(self->adapter_path);
@@ -480,7 +494,10 @@ static void finish(struct options *self)
 {
 	choose_task(self);
 	self->load.adapter_path = self->adapter_path;
-	self->gen.stop_tokens = self->stop_tokens;
+	self->gen.stop_tokens = self->stop_tokens.items;
+	self->gen.stop_token_count = self->stop_tokens.count;
+	self->gen.suppress_tokens = self->suppress_tokens.items;
+	self->gen.suppress_token_count = self->suppress_tokens.count;
 	self->gen.stop_strings = self->stop_strings.items;
 	self->gen.stop_string_count = self->stop_strings.count;
 }

@@ -57,6 +57,11 @@ struct words {
 	size_t count;
 };
 
+struct ids {
+	int32_t *items;			/* owned */
+	size_t count;
+};
+
 struct options {
 	enum command command;
 	enum command topic;		/* of help; COMMAND_NONE = all */
@@ -71,7 +76,9 @@ struct options {
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */
 	struct words stop_strings;
-	int32_t *stop_tokens;		/* owned */
+	struct ids stop_tokens, suppress_tokens;
+	const char *schema_file, *grammar_file;	/* NULL = none, "-" = standard input */
+	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
 	struct words adapters;		/* of --adapter */
@@ -94,7 +101,7 @@ enum option_kind {
 	OPTION_REAL,		/* float in min..max */
 	OPTION_SEED,		/* gen.seed */
 	OPTION_LAYERS,		/* load.gpu_layers */
-	OPTION_TOKEN,		/* gen.stop_tokens */
+	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
 };
 

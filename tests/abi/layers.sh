@@ -33,7 +33,7 @@ only '#include "(devices|discover|trust|loader|select|routing|registry|session)\
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
 	supervisor_table utf8 chat sampling refusal gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report \
-	machine_report childlog; do
+	machine_report childlog number bias; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue
@@ -51,7 +51,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='wire_embed:wire wire_embed:wire_json wire_json:wire wire_stream:wire wire_stream:wire_json wire:wire_json wire_slot:wire_json statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
+edges='wire:options wire:bias bias:number adapters:number wire_embed:wire wire_embed:wire_json wire_json:wire wire_stream:wire wire_stream:wire_json wire:wire_json wire_slot:wire_json statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support

@@ -199,34 +199,40 @@ START_TEST(save_replaces_and_keeps_what_it_cannot_replace)
 }
 END_TEST
 
-/* The server itself is asked what a slot goes on from. */
-static int cached_in_slot(int32_t slot)
-{
-	char body[256];
-	int cached = -1;
-	snprintf(body, sizeof body, "{\"prompt\":\"%s\",\"n_predict\":1,\"temperature\":0,\"id_slot\":%d}", talk, (int)slot);
-	char *answer = harness_ask_server(harness_server_pid(), "/completion", body);
-	const char *at = strstr(answer, "\"cache_n\":");
-	ck_assert_msg(at != NULL, "%s", answer);
-	cached = atoi(at + strlen("\"cache_n\":"));
-	free(answer);
-	return cached;
-}
-
+/* Both go on from it, each in its own way. */
 START_TEST(fork_puts_it_into_the_other_slot)
 {
 	struct made_world w;
 	inf_state_info info = { .struct_size = sizeof info };
 	open_world(&w, 2);
-	const struct made_answer answer = made_world_ask(&w, talk, 4);
-	int32_t from = answer.result.slot;
-	ck_assert_int_ge(from, 0);
-	inf_status st = inf_session_fork_state(w.session, from, 1 - from, NULL, &info, &w.err);
+	const struct made_answer answer = made_world_ask_slot(&w, talk, 4, 1);
+	ck_assert_int_eq(answer.result.slot, 1);
+	inf_status st = inf_session_fork_state(w.session, 1, 0, NULL, &info, &w.err);
 	ck_assert_msg(st == INF_OK, "%s", w.err.message);
 	ck_assert_int_ge(info.tokens, answer.result.prompt_tokens);
 	ck_assert_uint_gt(info.bytes, 1000);
 	ck_assert_int_eq(count_files(&w), 0);
-	ck_assert_int_eq(cached_in_slot(1 - from), (int)answer.result.prompt_tokens - 1);
+	for (int32_t slot = 0; slot < 2; slot++) {
+		const struct made_answer again = made_world_ask_slot(&w, talk, 4, slot);
+		ck_assert_int_eq(again.result.slot, slot);
+		ck_assert_int_eq(again.result.cached_tokens, again.result.prompt_tokens - 1);
+		ck_assert_str_eq(again.text, answer.text);
+	}
+	made_world_release(&w);
+}
+END_TEST
+
+START_TEST(state_of_one_slot_is_restored_into_another)
+{
+	struct made_world w;
+	open_world(&w, 2);
+	made_world_ask_slot(&w, talk, 4, 0);
+	made_world_ask_slot(&w, other_talk, 4, 1);
+	save(&w, 0, "a");
+	restore(&w, 1, "a");
+	const struct made_answer again = made_world_ask_slot(&w, talk, 4, 1);
+	ck_assert_int_eq(again.result.cached_tokens, again.result.prompt_tokens - 1);
+	ck_assert_int_le(made_world_ask_slot(&w, other_talk, 4, 1).result.cached_tokens, 1);
 	made_world_release(&w);
 }
 END_TEST
@@ -464,6 +470,7 @@ int main(void)
 	tcase_add_test(tc, state_of_an_adapter_comes_back_with_it);
 	tcase_add_test(tc, save_replaces_and_keeps_what_it_cannot_replace);
 	tcase_add_test(tc, fork_puts_it_into_the_other_slot);
+	tcase_add_test(tc, state_of_one_slot_is_restored_into_another);
 	tcase_add_test(tc, fork_of_nothing_leaves_nothing);
 	tcase_add_test(tc, restore_refuses_every_damaged_file_and_the_server_lives);
 	tcase_add_test(tc, restore_refuses_what_is_no_file);

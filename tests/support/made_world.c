@@ -68,11 +68,19 @@ static int32_t collect(void *user, const inf_token *token)
 
 struct made_answer made_world_ask(struct made_world *self, const char *prompt, int32_t max_tokens)
 {
+	return made_world_ask_slot(self, prompt, max_tokens, -1);
+}
+
+struct made_answer made_world_ask_slot(struct made_world *self, const char *prompt, int32_t max_tokens, int32_t slot)
+{
+	char number[16];
+	const inf_kv option = { "slot", number };
+	snprintf(number, sizeof number, "%d", (int)slot);
 	struct made_answer answer = { .result = { .struct_size = sizeof answer.result } };
 	const inf_gen_params params = {
 		.struct_size = sizeof params, .flags = INF_GEN_FLAG_IGNORE_EOS,
 		.set = INF_GEN_SET_TEMPERATURE | INF_GEN_SET_MAX_TOKENS, .max_tokens = max_tokens, .user = &answer,
-		.on_token = collect,
+		.on_token = collect, .options = &option, .option_count = 1,
 	};
 	inf_error err = { .struct_size = sizeof err };
 	inf_status st = inf_session_generate(self->session, prompt, strlen(prompt), &params, &answer.result, &err);

@@ -35,6 +35,8 @@ struct made_answer {
 };
 
 struct made_answer made_world_ask(struct made_world *self, const char *prompt, int32_t max_tokens);
+/* slot: -1 = any */
+struct made_answer made_world_ask_slot(struct made_world *self, const char *prompt, int32_t max_tokens, int32_t slot);
 
 pid_t made_world_kill_server(void);	/* and waits for its end */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <limits.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +17,7 @@ static const struct {
 	{ "/a.gguf:0", 1, "/a.gguf", 0 },
 	{ "/a.gguf:0.5", 1, "/a.gguf", 0.5f },
 	{ "/a.gguf:-0.25", 1, "/a.gguf", -0.25f },
-	{ "/a.gguf:.5", 1, "/a.gguf", 0.5f },
-	{ "/a.gguf:2.", 1, "/a.gguf", 2 },
+	{ "/a.gguf:1e-3", 1, "/a.gguf", 1e-3f },
 	{ "/a.gguf:123456789012345", 1, "/a.gguf", 123456789012345.f },
 	{ "/a,/b", 2, "/b", 1 },
 	{ "/a:0.1,/b:0.2,/c c:0.75", 3, "/c c", 0.75f },
@@ -46,10 +44,10 @@ static const struct {
 	{ ",/a", "adapter_path", "empty" }, { "/a,,/b", "adapter_path", "empty" }, { "a.gguf", "adapter_path", "\"a.gguf\"" },
 	{ ":1", "adapter_path", "\"\"" }, { "/a,b:1", "adapter_path", "\"b\"" }, { "/a:", "adapter_scale", "\"\"" },
 	{ "/a:b.gguf", "adapter_scale", "\"b.gguf\"" }, { "/a:nan", "adapter_scale", "\"nan\"" },
-	{ "/a:inf", "adapter_scale", "\"inf\"" }, { "/a:1e3", "adapter_scale", "\"1e3\"" }, { "/a:0x1", "adapter_scale", "\"0x1\"" },
+	{ "/a:inf", "adapter_scale", "\"inf\"" }, { "/a:1e39", "adapter_scale", "\"1e39\"" }, { "/a:-1e39", "adapter_scale", "\"-1e39\"" }, { "/a:0x1", "adapter_scale", "\"0x1\"" },
 	{ "/a: 1", "adapter_scale", "\" 1\"" }, { "/a:+1", "adapter_scale", "\"+1\"" }, { "/a:-", "adapter_scale", "\"-\"" },
 	{ "/a:.", "adapter_scale", "\".\"" }, { "/a:1.2.3", "adapter_scale", "\"1.2.3\"" }, { "/a:0,5", "adapter_path", "\"5\"" },
-	{ "/a:1234567890123456", "adapter_scale", "15 digits" },
+	{ "/a:2.", "adapter_scale", "\"2.\"" },
 };
 
 START_TEST(parse_refuses_what_is_no_list_and_says_where)
@@ -59,18 +57,6 @@ START_TEST(parse_refuses_what_is_no_list_and_says_where)
 	ck_assert_int_eq(gr_adapters_parse(&adapters, bad_cases[_i].text, &err), INF_E_INVALID);
 	ck_assert_str_eq(err.reason, bad_cases[_i].reason);
 	ck_assert_msg(strstr(err.message, bad_cases[_i].word) != NULL, "%s", err.message);
-	gr_adapters_release(&adapters);
-}
-END_TEST
-
-START_TEST(parse_goes_by_no_locale)
-{
-	struct gr_adapters adapters = { 0 };
-	if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
-		setlocale(LC_NUMERIC, "");	/* where there is none, nothing is shown */
-	ck_assert_int_eq(gr_adapters_parse(&adapters, "/a:0.5", NULL), INF_OK);
-	ck_assert_float_eq(adapters.items[0].scale, 0.5f);
-	setlocale(LC_NUMERIC, "C");
 	gr_adapters_release(&adapters);
 }
 END_TEST
@@ -140,7 +126,6 @@ int main(void)
 	TCase *tc = tcase_create("adapters");
 	tcase_add_loop_test(tc, parse_gives_paths_and_scales, 0, sizeof good_cases / sizeof good_cases[0]);
 	tcase_add_loop_test(tc, parse_refuses_what_is_no_list_and_says_where, 0, sizeof bad_cases / sizeof bad_cases[0]);
-	tcase_add_test(tc, parse_goes_by_no_locale);
 	tcase_add_test(tc, add_takes_colons_and_no_comma);
 	tcase_add_test(tc, list_holds_no_more_than_its_cap);
 	tcase_add_test(tc, path_holds_no_more_than_the_system_takes);

@@ -274,6 +274,94 @@ START_TEST(encode_completion_leaves_out_what_is_not_given)
 }
 END_TEST
 
+START_TEST(encode_completion_counts_min_tokens_by_a_grammar)
+{
+	static const struct { int32_t n; const char *root; } min[] = {
+		{ 1, "root ::= m{0} k{0} t{1} t*" }, { 1499, "root ::= m{0} k{0} t{1499} t*" },
+		{ 1500, "root ::= m{0} k{1} t{0} t*" }, { 2250000, "root ::= m{1} k{0} t{0} t*" },
+		{ INT32_MAX, "root ::= m{954} k{655} t{1147} t*" },
+	};
+	for (size_t i = 0; i < sizeof min / sizeof min[0]; i++) {
+		struct gr_wire_completion request = { .min_tokens = min[i].n };
+		struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+		ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+		struct json_object *root = parse_buf(&buf);
+		const char *grammar = json_object_get_string(get(root, "grammar"));
+		ck_assert_msg(strncmp(grammar, min[i].root, strlen(min[i].root)) == 0, "%s", grammar);
+		ck_assert_ptr_nonnull(strstr(grammar, "\nt ::= !<[2147483647]> | [^\\x00-\\x7F] <[2147483647]>\n"));
+		json_object_put(root);
+		gr_buf_release(&buf);
+	}
+}
+END_TEST
+
+/* Options as options.c makes them. */
+static const struct gr_request_options *full_options(void)
+{
+	static const inf_option real = { .key = "typical_p", .type = INF_OPTION_REAL };
+	static const inf_option integer = { .key = "mirostat", .type = INF_OPTION_INT };
+	static const struct gr_request_options options = {
+		.numbers = { { .option = &real, .value.real = 0.1 }, { .option = &integer, .value.integer = 2 } },
+		.number_count = 2,
+		.dry_sequence_breakers = " [\"\\n\", \"\\\"\"] ", .samplers = "top_k;temperature",
+		.logit_bias = "15:2.5,16:false", .slot = 1,
+	};
+	return &options;
+}
+
+static void check_words(struct json_object *list, const char *first, const char *second)
+{
+	ck_assert_uint_eq(json_object_array_length(list), 2);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 0)), first);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 1)), second);
+}
+
+START_TEST(encode_completion_gives_options_by_their_names)
+{
+	struct gr_wire_completion request = { .options = full_options() };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_double_eq(json_object_get_double(get(root, "typical_p")), 0.1);
+	ck_assert_int_eq(json_object_get_int(get(root, "mirostat")), 2);
+	ck_assert_int_eq(json_object_get_int(get(root, "id_slot")), 1);
+	check_words(get(root, "samplers"), "top_k", "temperature");
+	check_words(get(root, "dry_sequence_breakers"), "\n", "\"");
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN), "[[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_completion_joins_suppressed_tokens_and_biases)
+{
+	struct gr_wire_completion request = { .options = full_options(), .suppress_tokens = suppressed, .suppress_token_count = 2 };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN),
+			 "[[0,false],[7,false],[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+static const char *const bad_breakers[] = { "[]", "{}", "\"x\"", "[1]", "[\"\"]", "[\"a\",null]", "[\"a\"", "[\"a\"]]", "a",
+					    "[\"\xff\"]" };
+
+START_TEST(encode_completion_refuses_breakers_that_are_no_texts)
+{
+	struct gr_request_options options = { .dry_sequence_breakers = bad_breakers[_i], .slot = -1 };
+	struct gr_wire_completion request = { .options = &options };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "option_value");
+	ck_assert_ptr_nonnull(strstr(err.message, "dry_sequence_breakers"));
+	gr_buf_release(&buf);
+}
+END_TEST
+
 START_TEST(encode_completion_bans_suppressed_tokens)
 {
 	struct gr_wire_completion request = full_completion();
@@ -383,7 +471,8 @@ END_TEST
 static inf_status encode_everything(struct gr_buf *out)
 {
 	static const struct gr_wire_message messages[] = { { "user", "hello", 5 }, { "assistant", "a\0b", 3 } };
-	struct gr_wire_completion request = full_completion();
+	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
+	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
 	if (st == INF_OK)
 		st = gr_wire_encode_detokenize(out, suppressed, 3);
@@ -391,6 +480,8 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_template(out, messages, 2);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &least, NULL);
 	if (st == INF_OK)
 		st = gr_wire_encode_adapters(out, scales, 3);
 	if (st == INF_OK)
@@ -770,7 +861,7 @@ END_TEST
 #define LOGPROB_EVENT "{\"index\":0,\"content\":\"x\",\"tokens\":[5],\"tokens_predicted\":3," \
 	"\"completion_probabilities\":[{\"id\":5,\"token\":\"x\",\"bytes\":[120],\"logprob\":-0.25,\"top_logprobs\":[]}]}"
 #define PROGRESS_EVENT "{\"index\":0,\"content\":\"\",\"tokens\":[0],\"stop\":false,\"id_slot\":-1," \
-	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":0," \
+	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":256," \
 	"\"processed\":512,\"time_ms\":77}}"
 #define FINAL_EVENT "{\"stop_type\":\"limit\",\"truncated\":true,\"tokens_predicted\":17,\"tokens_evaluated\":1900," \
 	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7}"
@@ -809,6 +900,7 @@ START_TEST(event_token_gives_text_and_id)
 	ck_assert_int_eq(event.id, 19004);
 	ck_assert_int_eq(event.predicted, 2);
 	ck_assert(!event.has_logprob);
+	ck_assert_int_eq(event.cached, -1);
 }
 END_TEST
 
@@ -825,6 +917,7 @@ START_TEST(event_progress_is_no_token)
 {
 	struct gr_wire_event event = decode(PROGRESS_EVENT);
 	ck_assert_int_eq(event.kind, GR_WIRE_NOTHING);
+	ck_assert_int_eq(event.cached, 256);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_uint_eq(event.text_len, 0);
 }
@@ -1115,6 +1208,11 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, encode_completion_always_asks_for_a_watched_stream);
 	tcase_add_test(tc, encode_completion_leaves_out_what_is_not_given);
 	tcase_add_test(tc, encode_completion_bans_suppressed_tokens);
+	tcase_add_test(tc, encode_completion_counts_min_tokens_by_a_grammar);
+	tcase_add_test(tc, encode_completion_gives_options_by_their_names);
+	tcase_add_test(tc, encode_completion_joins_suppressed_tokens_and_biases);
+	tcase_add_loop_test(tc, encode_completion_refuses_breakers_that_are_no_texts, 0,
+			    (int)(sizeof bad_breakers / sizeof bad_breakers[0]));
 	tcase_add_loop_test(tc, encode_completion_embeds_a_schema_as_it_is, 0, ROWS(good_schemas));
 	tcase_add_loop_test(tc, encode_completion_takes_a_deep_schema, 0, ROWS(schema_depths));
 	tcase_add_loop_test(tc, encode_completion_refuses_a_schema_that_is_no_json_object, 0, ROWS(bad_schemas));

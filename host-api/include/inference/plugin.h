@@ -322,7 +322,8 @@ typedef struct inf_gen_params {       /* request                                
   uint64_t set;                       /* INF_GEN_SET_*                                                              */
   uint64_t seed;                      /* a backend with fewer bits uses the low ones and reports what it used       */
   int32_t  max_tokens;                /* 0 = until the model ends or the context is full; < 0 INVALID               */
-  int32_t  min_tokens;                /* no EOS, stop token or stop string before so many (MinTokensBeforeStop)     */
+  int32_t  min_tokens;                /* before so many EOS is not sampled, and stop tokens and strings are text    */
+                                      /* (MinTokensBeforeStop); a string counts if it ends later. <= max_tokens     */
   float    temperature;               /* >= 0                                                                       */
   int32_t  top_k;                     /* >= 0                                                                       */
   float    top_p, min_p;              /* 0..1                                                                       */
@@ -382,7 +383,8 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   uint64_t peak_memory_bytes;         /* device; 0 = not measured                                                   */
   uint64_t active_memory_bytes;       /* device, at the end; 0 = not measured                                       */
   int32_t  tool_call_count;           /* tool calls delivered                                                       */
-  int32_t  slot;                      /* that held the context, for inf.state/1                                     */
+  int32_t  slot;                      /* that held the context, for inf.state/1; a call that ends before the model  */
+                                      /* does may not know it                                                       */
 } inf_gen_result;
 
 /* ---- the backend vtable -------------------------------------------------------------------------------------
