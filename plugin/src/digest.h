@@ -8,8 +8,7 @@
 /*
  * digest: 64 bits that tell whether bytes are the same. Pure.
  *
- * Finds accidents, not forgeries: whoever may write what it was made of could make another one. It goes by words of
- * eight bytes, several times as fast as a disk.
+ * Finds accidents, not forgeries: whoever may write what it was made of could make another one.
  */
 #define GR_DIGEST_INIT UINT64_C(0x9e3779b97f4a7c15)
 
