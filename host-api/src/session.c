@@ -19,16 +19,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "devices.h"
 #include "session.h"
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "inf_session_cancel() runs in signal handlers");
 
+struct inf_session {
+	struct ih_usable via;		/* the registry's */
+	inf_model *model;
+	pid_t owner;			/* in a forked child the session is dead: its lock may be held for ever */
+	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
+	atomic_bool closing;
+	pthread_mutex_t lock;		/* guards what follows */
+	pthread_cond_t idle;		/* in_flight fell to 0 */
+	size_t in_flight;
+	struct ih_call *calls;		/* those that were listed; each on the stack of its caller */
+	inf_gen_result last_result;
+	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
+};
+
 /* A generate or chat in flight; lives on the stack of its caller. */
 struct call {
-	struct inf_session *session;
-	unsigned long long epoch;	/* the session's, on entry */
-	inf_status stop;		/* INF_OK, or why one of our callbacks said stop */
+	struct ih_call base;
 	void *user;			/* the caller's */
 	int32_t (INF_CALL *on_token)(void *user, const inf_token *token);
 	int32_t (INF_CALL *on_poll)(void *user);
@@ -36,8 +49,7 @@ struct call {
 		inf_gen_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
 	} request;
-	inf_gen_result result;		/* when the caller's cannot hold all we know */
-	inf_error error;		/* the same */
+	inf_gen_result result;		/* when the caller's cannot hold all we know; base.error is the same for errors */
 };
 
 /* ---- entering and leaving ---- */
@@ -49,7 +61,7 @@ static inf_status check_owner(const struct inf_session *self, inf_error *err)
 	return inf_fail(err, INF_E_INVALID, "forked", "the session belongs to the process that was forked");
 }
 
-inf_status ih_session_enter(struct inf_session *self, inf_error *err)
+static inf_status enter(struct inf_session *self, inf_error *err)
 {
 	if (check_owner(self, err) != INF_OK)
 		return INF_E_INVALID;
@@ -61,7 +73,8 @@ inf_status ih_session_enter(struct inf_session *self, inf_error *err)
 	return closing ? inf_fail(err, INF_E_CLOSED, "closing", "the session is closing") : INF_OK;
 }
 
-void ih_session_leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
+/* self may be gone afterwards. result and error are of a call that just ended, or NULL. */
+static void leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
 {
 	pthread_mutex_lock(&self->lock);
 	if (result)
@@ -74,15 +87,74 @@ void ih_session_leave(struct inf_session *self, const inf_gen_result *result, co
 	pthread_mutex_unlock(&self->lock);
 }
 
+/* The epoch is read first: who cancels afterwards means this call too. */
+inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err)
+{
+	*self = (struct ih_call){ .session = session, .epoch = atomic_load(&session->epoch) };
+	self->error.struct_size = sizeof self->error;
+	inf_status st = enter(session, err);
+	if (st == INF_OK) {
+		self->via = session->via;
+		self->model = session->model;
+	}
+	return st;
+}
+
+/* ---- calls that can be found ---- */
+
+void ih_call_list(struct ih_call *self, const char *request_id, const void *user)
+{
+	self->request_id = request_id;
+	self->user = user;
+	pthread_mutex_lock(&self->session->lock);
+	self->next = self->session->calls;
+	self->session->calls = self;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+static void unlist(struct ih_call *self)
+{
+	pthread_mutex_lock(&self->session->lock);
+	struct ih_call **at = &self->session->calls;
+	while (*at && *at != self)
+		at = &(*at)->next;
+	if (*at)
+		*at = self->next;
+	pthread_mutex_unlock(&self->session->lock);
+}
+
+inf_status ih_call_told(inf_session *session, const void *user)
+{
+	pthread_mutex_lock(&session->lock);
+	struct ih_call *call = session->calls;
+	while (call && call->user != user)
+		call = call->next;
+	pthread_mutex_unlock(&session->lock);
+	return !call || ih_call_goes_on(call) ? INF_OK : call->stop;
+}
+
+static bool cancel_listed(struct inf_session *self, const char *request_id)
+{
+	bool found = false;
+	pthread_mutex_lock(&self->lock);
+	for (struct ih_call *call = self->calls; call; call = call->next)
+		if (call->request_id && !strcmp(call->request_id, request_id)) {
+			atomic_store(&call->cancelled, true);
+			found = true;
+		}
+	pthread_mutex_unlock(&self->lock);
+	return found;
+}
+
 /* ---- callbacks ---- */
 
-static bool must_stop(struct call *call)
+bool ih_call_goes_on(struct ih_call *self)
 {
-	if (atomic_load(&call->session->closing))
-		call->stop = INF_E_CLOSED;
-	else if (atomic_load(&call->session->epoch) != call->epoch)
-		call->stop = INF_E_CANCELLED;
-	return call->stop != INF_OK;
+	if (atomic_load(&self->session->closing))
+		self->stop = INF_E_CLOSED;
+	else if (atomic_load(&self->cancelled) || atomic_load(&self->session->epoch) != self->epoch)
+		self->stop = INF_E_CANCELLED;
+	return self->stop == INF_OK;
 }
 
 /* Asked again after the caller's callback: it may be the one who cancelled. */
@@ -90,20 +162,20 @@ static int32_t INF_CALL on_poll(void *user)
 {
 	struct call *call = user;
 	int32_t answer = INF_CONTINUE;
-	if (must_stop(call))
+	if (!ih_call_goes_on(&call->base))
 		return 0;
 	if (call->on_poll)
 		answer = call->on_poll(call->user);
-	return must_stop(call) ? 0 : answer;
+	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
 static int32_t INF_CALL on_token(void *user, const inf_token *token)
 {
 	struct call *call = user;
-	if (must_stop(call))
+	if (!ih_call_goes_on(&call->base))
 		return 0;
 	int32_t answer = call->on_token(call->user, token);
-	return must_stop(call) ? 0 : answer;
+	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
 /* ---- generate and chat ---- */
@@ -136,13 +208,13 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_g
 			inf_gen_result *result, inf_error *err)
 {
 	clear(result);
-	call->session = self;
-	call->epoch = atomic_load(&self->epoch);
-	call->stop = INF_OK;
 	call->result = (inf_gen_result){ .struct_size = sizeof call->result };
-	call->error = (inf_error){ .struct_size = sizeof call->error };
 	inf_status st = take_params(call, params, err);
-	return st == INF_OK ? ih_session_enter(self, err) : st;
+	if (st == INF_OK)
+		st = ih_call_enter(&call->base, self, err);
+	if (st == INF_OK)
+		ih_call_list(&call->base, params->request_id, params->user);
+	return st;
 }
 
 static bool holds(uint32_t struct_size, size_t known)
@@ -158,23 +230,17 @@ static inf_gen_result *result_of(struct call *call, inf_gen_result *theirs)
 
 static inf_error *error_of(struct call *call, inf_error *theirs)
 {
-	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->error;
+	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->base.error;
 }
 
-/* The status that the caller gets for what the plugin returned. */
-static inf_status settle(const struct call *call, inf_status st, inf_gen_result *result, inf_error *error)
+/* The status that the caller gets for what the plugin returned. error is as long as ours. */
+static inf_status settle(const struct ih_call *call, inf_status st, inf_error *error)
 {
-	if (st > 0)
-		st = inf_fail(error, INF_E_INTERNAL, "bad_status", "the backend returned the unknown status %d", st);
-	if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED)) {
-		result->finish = INF_FINISH_CANCELLED;
+	if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED))
 		return call->stop == INF_E_CLOSED ?
 		       inf_fail(error, INF_E_CLOSED, "closing", "the session was closed during the call") :
 		       inf_fail(error, INF_E_CANCELLED, "cancelled", "cancelled by the host");
-	}
-	if (st != INF_OK && error->code != st)
-		return inf_fail(error, st, "", "the backend does not say why");
-	return st;
+	return ic_status_check(st, error);
 }
 
 static inf_status end(struct call *call, inf_status st, inf_gen_result *result, inf_error *err)
@@ -182,12 +248,16 @@ static inf_status end(struct call *call, inf_status st, inf_gen_result *result, 
 	static const inf_error success = { .struct_size = sizeof success };
 	inf_gen_result *filled = result_of(call, result);
 	inf_error *error = error_of(call, err);
-	st = settle(call, st, filled, error);
+	bool stopped = call->base.stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED);
+	st = settle(&call->base, st, error);
+	if (stopped)
+		filled->finish = INF_FINISH_CANCELLED;
 	if (filled == &call->result)
 		inf_write_struct(result, filled, sizeof *filled);
-	if (st != INF_OK && error == &call->error)
+	if (st != INF_OK && error == &call->base.error)
 		inf_write_struct(err, error, sizeof *error);
-	ih_session_leave(call->session, filled, st == INF_OK ? &success : error);
+	unlist(&call->base);
+	leave(call->base.session, filled, st == INF_OK ? &success : error);
 	return st;
 }
 
@@ -215,10 +285,49 @@ inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, s
 	return end(&call, st, result, err);
 }
 
+/* ---- calls of extensions ---- */
+
+const void *ih_call_extension(const struct ih_call *self, const char *id)
+{
+	return self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
+}
+
+inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err)
+{
+	st = settle(self, st, &self->error);
+	if (st != INF_OK)
+		inf_write_struct(err, &self->error, sizeof self->error);
+	unlist(self);
+	leave(self->session, NULL, NULL);
+	return st;
+}
+
 void inf_session_cancel(inf_session *self)
 {
 	if (self)
 		atomic_fetch_add(&self->epoch, 1);
+}
+
+/* The backend's own way is faster, and reaches calls of extensions whose callbacks do not pass through here. */
+static inf_status cancel_in_backend(struct ih_call *self, const char *request_id)
+{
+	const inf_cancel *table = ih_call_extension(self, INF_EXT_CANCEL);
+	if (table && INF_HAS(inf_cancel, table, cancel) && table->cancel)
+		return table->cancel(self->model, request_id, &self->error);
+	return inf_fail(&self->error, INF_E_NOT_FOUND, "request_id", "no call in flight has the request_id \"%s\"", request_id);
+}
+
+inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err)
+{
+	struct ih_call call;
+	if (!request_id)
+		return inf_fail(err, INF_E_INVALID, "argument", "cancel_request: request_id is NULL");
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	bool found = cancel_listed(self, request_id);
+	st = cancel_in_backend(&call, request_id);
+	return ih_call_leave(&call, found ? INF_OK : st, err);
 }
 
 /* ---- lifecycle ---- */
@@ -291,11 +400,11 @@ inf_status inf_session_close(inf_session *self, inf_error *err)
 
 inf_status inf_session_info(inf_session *self, inf_model_info *out, inf_error *err)
 {
-	inf_status st = out ? ih_session_enter(self, err) : inf_fail(err, INF_E_INVALID, "params", "inf_session_info: out is NULL");
+	inf_status st = out ? enter(self, err) : inf_fail(err, INF_E_INVALID, "params", "inf_session_info: out is NULL");
 	if (st != INF_OK)
 		return st;
 	st = self->via.backend->info(self->model, out, err);
-	ih_session_leave(self, NULL, NULL);
+	leave(self, NULL, NULL);
 	return st;
 }
 
@@ -313,10 +422,10 @@ inf_status inf_session_err(inf_session *self, inf_error *out)
 
 const void *inf_session_get_extension(inf_session *self, const char *id)
 {
-	if (!id || ih_session_enter(self, NULL) != INF_OK)
+	if (!id || enter(self, NULL) != INF_OK)
 		return NULL;
 	const void *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model, id);
-	ih_session_leave(self, NULL, NULL);
+	leave(self, NULL, NULL);
 	return table;
 }
 
@@ -326,7 +435,7 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 	struct ih_devices relay = { user, on_device };
 	if (!on_device)
 		return inf_fail(err, INF_E_INVALID, "argument", "list_devices: on_device is NULL");
-	inf_status st = ih_session_enter(self, err);
+	inf_status st = enter(self, err);
 	if (st != INF_OK)
 		return st;
 	const inf_devices *table = self->via.backend->get_extension(self->via.instance, self->via.backend, self->model,
@@ -336,8 +445,22 @@ inf_status inf_session_list_devices(inf_session *self, void *user,
 	else
 		st = inf_fail(err, INF_E_UNSUPPORTED, "no_devices", "%s does not tell the devices of a model",
 			      self->via.backend->name);
-	ih_session_leave(self, NULL, NULL);
+	leave(self, NULL, NULL);
 	return st;
+}
+
+inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err)
+{
+	struct ih_call call;
+	inf_status st = ih_call_enter(&call, self, err);
+	if (st != INF_OK)
+		return st;
+	const inf_metrics *table = ih_call_extension(&call, INF_EXT_METRICS);
+	if (table && INF_HAS(inf_metrics, table, read) && table->read)
+		st = table->read(call.model, out, &call.error);
+	else
+		st = inf_fail(&call.error, INF_E_UNSUPPORTED, "no_extension", "%s has no metrics", call.via.backend->name);
+	return ih_call_leave(&call, st, err);
 }
 
 void inf_session_last_result(inf_session *self, inf_gen_result *out)

@@ -2,32 +2,42 @@
 #ifndef IH_SESSION_H
 #define IH_SESSION_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
-
-#include "inference/host.h"
 
 #include "registry.h"
 
-/* session: what the files that implement a session share. */
-struct inf_session {
-	struct ih_usable via;		/* the registry's */
+/*
+ * session: what the functions of the extensions need of the session they are called on.
+ *
+ * Between ih_call_enter() and ih_call_leave() the model stays. Whatever the plugin calls back asks ih_call_goes_on() before
+ * and after the host's own callback: a cancelled or closing session is noticed there.
+ */
+struct ih_call {
+	struct inf_session *session;
+	struct ih_usable via;
 	inf_model *model;
-	pid_t owner;			/* in a forked child the session is dead: its lock may be held for ever */
-	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
-	atomic_bool closing;
-	pthread_mutex_t lock;		/* guards what follows */
-	pthread_cond_t idle;		/* in_flight fell to 0 */
-	size_t in_flight;
-	inf_gen_result last_result;
-	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
+	unsigned long long epoch;	/* the session's, on entry */
+	inf_status stop;		/* INF_OK, or why one of our callbacks said stop */
+	inf_error error;		/* for the plugin to fill in */
+
+	/* Of ih_call_list(). */
+	struct ih_call *next;
+	const char *request_id;		/* the host's; NULL = none */
+	const void *user;		/* the host's */
+	atomic_bool cancelled;		/* by its id */
 };
 
-/* INF_E_CLOSED when the session is closing, INF_E_INVALID in a forked child. After INF_OK ih_session_leave(). */
-inf_status ih_session_enter(struct inf_session *self, inf_error *err);
-/* self may be gone afterwards. result and error are of a generate or chat that just ended, or NULL. */
-void ih_session_leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error);
+/* INF_E_CLOSED, or INF_E_INVALID in a forked child. */
+inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err);
+/* Returns the status that the host gets for the plugin's. The session may be gone afterwards. */
+inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err);
+bool ih_call_goes_on(struct ih_call *self);
+/* Until it leaves, inf_session_cancel_request() finds the call by its id. */
+void ih_call_list(struct ih_call *self, const char *request_id, const void *user);
+/* For a callback of the listed call with this `user`: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
+inf_status ih_call_told(inf_session *session, const void *user);
+/* A table of the model's, or NULL. INF_HAS() is the caller's. */
+const void *ih_call_extension(const struct ih_call *self, const char *id);
 
 #endif

@@ -11,37 +11,25 @@
 
 /* A call in flight; lives on the stack of its caller. */
 struct call {
-	struct inf_session *session;
-	unsigned long long epoch;	/* the session's, on entry */
-	inf_status stop;		/* INF_OK, or why our callback said stop */
+	struct ih_call base;
 	void *user;			/* the caller's */
 	int32_t (INF_CALL *on_poll)(void *user);
 	union {				/* the caller's, of any age, with our callback */
 		inf_call_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
 	} request;
-	inf_error error;
 };
-
-static bool must_stop(struct call *call)
-{
-	if (atomic_load(&call->session->closing))
-		call->stop = INF_E_CLOSED;
-	else if (atomic_load(&call->session->epoch) != call->epoch)
-		call->stop = INF_E_CANCELLED;
-	return call->stop != INF_OK;
-}
 
 /* Asked again after the caller's callback: it may be the one who cancelled. */
 static int32_t INF_CALL on_poll(void *user)
 {
 	struct call *call = user;
 	int32_t answer = INF_CONTINUE;
-	if (must_stop(call))
+	if (!ih_call_goes_on(&call->base))
 		return 0;
 	if (call->on_poll)
 		answer = call->on_poll(call->user);
-	return must_stop(call) ? 0 : answer;
+	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
 static inf_status take_params(struct call *call, const inf_call_params *params, inf_error *err)
@@ -64,43 +52,21 @@ static inf_status take_params(struct call *call, const inf_call_params *params, 
 static inf_status begin(struct call *call, struct inf_session *self, const inf_call_params *params, const char *id,
 			size_t needed, const void **table, inf_error *err)
 {
-	const inf_backend *backend = self->via.backend;
 	uint32_t size = 0;
-	call->session = self;
-	call->epoch = atomic_load(&self->epoch);
-	call->stop = INF_OK;
-	call->error = (inf_error){ .struct_size = sizeof call->error };
 	inf_status st = take_params(call, params, err);
 	if (st == INF_OK)
-		st = ih_session_enter(self, err);
+		st = ih_call_enter(&call->base, self, err);
 	if (st != INF_OK)
 		return st;
-	*table = backend->get_extension(self->via.instance, backend, self->model, id);
+	ih_call_list(&call->base, call->request.params.request_id, call->user);
+	*table = ih_call_extension(&call->base, id);
 	if (*table)
 		memcpy(&size, *table, sizeof size);
 	if (size >= needed)
 		return INF_OK;
-	ih_session_leave(self, NULL, NULL);
-	return inf_fail(err, INF_E_UNSUPPORTED, "no_extension", "%s does not have %s, or not with this model as it was loaded",
-			backend->name, id);
-}
-
-/* The status that the caller gets for what the plugin returned. */
-static inf_status end(struct call *call, inf_status st, inf_error *err)
-{
-	inf_error *error = &call->error;
-	if (st > 0)
-		st = inf_fail(error, INF_E_INTERNAL, "bad_status", "the backend returned the unknown status %d", st);
-	if (call->stop == INF_E_CLOSED && (st == INF_OK || st == INF_E_CANCELLED))
-		st = inf_fail(error, INF_E_CLOSED, "closing", "the session was closed during the call");
-	else if (call->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED))
-		st = inf_fail(error, INF_E_CANCELLED, "cancelled", "cancelled by the host");
-	if (st != INF_OK && error->code != st)
-		inf_fail(error, st, "", "the backend does not say why");
-	if (st != INF_OK)
-		inf_write_struct(err, error, sizeof *error);
-	ih_session_leave(call->session, NULL, NULL);
-	return st;
+	inf_fail(&call->base.error, INF_E_UNSUPPORTED, "no_extension",
+		 "%s does not have %s, or not with this model as it was loaded", call->base.via.backend->name, id);
+	return ih_call_leave(&call->base, INF_E_UNSUPPORTED, err);
 }
 
 /* A slot that an older table does not have, or that is empty, is as no table. */
@@ -108,7 +74,7 @@ static inf_status end(struct call *call, inf_status st, inf_error *err)
 
 static inf_status no_slot(struct call *call, const char *id)
 {
-	return inf_fail(&call->error, INF_E_UNSUPPORTED, "no_extension", "%s: the backend leaves this function out", id);
+	return inf_fail(&call->base.error, INF_E_UNSUPPORTED, "no_extension", "%s: the backend leaves this function out", id);
 }
 
 /* ---- inf.tokenize/1 ---- */
@@ -122,9 +88,9 @@ inf_status inf_session_tokenize(inf_session *self, const char *text, size_t text
 	if (st != INF_OK)
 		return st;
 	const inf_tokenize *table = found;
-	st = table->tokenize ? table->tokenize(self->model, text, text_len, flags, &call.request.params, ids, cap, count,
-					       &call.error) : no_slot(&call, INF_EXT_TOKENIZE);
-	return end(&call, st, err);
+	st = table->tokenize ? table->tokenize(call.base.model, text, text_len, flags, &call.request.params, ids, cap, count,
+					       &call.base.error) : no_slot(&call, INF_EXT_TOKENIZE);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_detokenize(inf_session *self, const int32_t *ids, size_t id_count, uint32_t flags,
@@ -136,9 +102,9 @@ inf_status inf_session_detokenize(inf_session *self, const int32_t *ids, size_t 
 	if (st != INF_OK)
 		return st;
 	const inf_tokenize *table = found;
-	st = table->detokenize ? table->detokenize(self->model, ids, id_count, flags, &call.request.params, text, cap, len,
-						   &call.error) : no_slot(&call, INF_EXT_TOKENIZE);
-	return end(&call, st, err);
+	st = table->detokenize ? table->detokenize(call.base.model, ids, id_count, flags, &call.request.params, text, cap, len,
+						   &call.base.error) : no_slot(&call, INF_EXT_TOKENIZE);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_count(inf_session *self, const inf_input *input, const inf_call_params *params, size_t *count,
@@ -150,9 +116,9 @@ inf_status inf_session_count(inf_session *self, const inf_input *input, const in
 	if (st != INF_OK)
 		return st;
 	const inf_tokenize *table = found;
-	st = table->count ? table->count(self->model, input, &call.request.params, count, &call.error) :
+	st = table->count ? table->count(call.base.model, input, &call.request.params, count, &call.base.error) :
 			    no_slot(&call, INF_EXT_TOKENIZE);
-	return end(&call, st, err);
+	return ih_call_leave(&call.base, st, err);
 }
 
 /* ---- inf.embed/1, inf.rerank/1 ---- */
@@ -165,8 +131,8 @@ inf_status inf_session_embed_dimension(inf_session *self, int32_t *out, inf_erro
 	if (st != INF_OK)
 		return st;
 	const inf_embed *table = found;
-	st = table->dimension ? table->dimension(self->model, out, &call.error) : no_slot(&call, INF_EXT_EMBED);
-	return end(&call, st, err);
+	st = table->dimension ? table->dimension(call.base.model, out, &call.base.error) : no_slot(&call, INF_EXT_EMBED);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_embed(inf_session *self, const inf_text *texts, size_t count, uint32_t flags,
@@ -178,9 +144,9 @@ inf_status inf_session_embed(inf_session *self, const inf_text *texts, size_t co
 	if (st != INF_OK)
 		return st;
 	const inf_embed *table = found;
-	st = table->run ? table->run(self->model, texts, count, flags, &call.request.params, vectors, token_counts,
-				     &call.error) : no_slot(&call, INF_EXT_EMBED);
-	return end(&call, st, err);
+	st = table->run ? table->run(call.base.model, texts, count, flags, &call.request.params, vectors, token_counts,
+				     &call.base.error) : no_slot(&call, INF_EXT_EMBED);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_rerank(inf_session *self, const inf_text *query, const inf_text *documents, size_t count,
@@ -192,9 +158,9 @@ inf_status inf_session_rerank(inf_session *self, const inf_text *query, const in
 	if (st != INF_OK)
 		return st;
 	const inf_rerank *table = found;
-	st = table->run ? table->run(self->model, query, documents, count, &call.request.params, scores, token_counts,
-				     &call.error) : no_slot(&call, INF_EXT_RERANK);
-	return end(&call, st, err);
+	st = table->run ? table->run(call.base.model, query, documents, count, &call.request.params, scores, token_counts,
+				     &call.base.error) : no_slot(&call, INF_EXT_RERANK);
+	return ih_call_leave(&call.base, st, err);
 }
 
 /* ---- inf.lora/1 ---- */
@@ -208,8 +174,8 @@ inf_status inf_session_list_adapters(inf_session *self, void *user,
 	if (st != INF_OK)
 		return st;
 	const inf_lora *table = found;
-	st = table->list ? table->list(self->model, user, on_adapter, &call.error) : no_slot(&call, INF_EXT_LORA);
-	return end(&call, st, err);
+	st = table->list ? table->list(call.base.model, user, on_adapter, &call.base.error) : no_slot(&call, INF_EXT_LORA);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_set_adapter_scale(inf_session *self, int32_t index, float scale, const inf_call_params *params,
@@ -221,9 +187,9 @@ inf_status inf_session_set_adapter_scale(inf_session *self, int32_t index, float
 	if (st != INF_OK)
 		return st;
 	const inf_lora *table = found;
-	st = table->set_scale ? table->set_scale(self->model, index, scale, &call.request.params, &call.error) :
+	st = table->set_scale ? table->set_scale(call.base.model, index, scale, &call.request.params, &call.base.error) :
 				no_slot(&call, INF_EXT_LORA);
-	return end(&call, st, err);
+	return ih_call_leave(&call.base, st, err);
 }
 
 /* ---- inf.state/1 ---- */
@@ -237,9 +203,9 @@ inf_status inf_session_save_state(inf_session *self, int32_t slot, const char *n
 	if (st != INF_OK)
 		return st;
 	const inf_state *table = found;
-	st = table->save ? table->save(self->model, slot, name, &call.request.params, out, &call.error) :
+	st = table->save ? table->save(call.base.model, slot, name, &call.request.params, out, &call.base.error) :
 			   no_slot(&call, INF_EXT_STATE);
-	return end(&call, st, err);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_restore_state(inf_session *self, int32_t slot, const char *name, const inf_call_params *params,
@@ -251,9 +217,9 @@ inf_status inf_session_restore_state(inf_session *self, int32_t slot, const char
 	if (st != INF_OK)
 		return st;
 	const inf_state *table = found;
-	st = table->restore ? table->restore(self->model, slot, name, &call.request.params, out, &call.error) :
+	st = table->restore ? table->restore(call.base.model, slot, name, &call.request.params, out, &call.base.error) :
 			      no_slot(&call, INF_EXT_STATE);
-	return end(&call, st, err);
+	return ih_call_leave(&call.base, st, err);
 }
 
 inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, const inf_call_params *params,
@@ -265,7 +231,7 @@ inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, c
 	if (st != INF_OK)
 		return st;
 	const inf_state *table = found;
-	st = table->fork ? table->fork(self->model, from, to, &call.request.params, out, &call.error) :
+	st = table->fork ? table->fork(call.base.model, from, to, &call.request.params, out, &call.base.error) :
 			   no_slot(&call, INF_EXT_STATE);
-	return end(&call, st, err);
+	return ih_call_leave(&call.base, st, err);
 }

@@ -475,8 +475,7 @@ inf_status gr_backend_info(inf_model *model, inf_model_info *out, inf_error *err
 	return st;
 }
 
-/* Keep how a call ended, for err(), and leave. */
-static inf_status finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
+inf_status gr_model_finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err)
 {
 	pthread_mutex_lock(&model->lock);
 	model->last_error = *error;
@@ -504,7 +503,7 @@ inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prom
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
+	return gr_model_finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
 }
 
 inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, size_t msg_count,
@@ -514,7 +513,7 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
+	return gr_model_finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
 }
 
 inf_status gr_backend_err(inf_model *model, inf_error *out)
@@ -536,27 +535,38 @@ inf_status gr_backend_close(inf_model *model, inf_error *err)
 	return st == INF_OK ? gr_model_close(model, err) : st;
 }
 
+/* What works without a model, and what only with one. */
+static const void *find_extension(const inf_model *model, const char *id)
+{
+	enum gr_task task = model ? model->start->options.task : GR_TASK_GENERATE;
+	const struct {
+		const char *id;
+		const void *table;	/* NULL = not here */
+	} extensions[] = {
+		{ INF_EXT_OPTIONS, gr_options_table(gr_profile.name) },
+		{ INF_EXT_MODELS, &gr_models_table },
+		{ INF_EXT_DIAGNOSE, &gr_diagnose_table },
+		{ INF_EXT_DEVICES, gr_profile.devices.list ? &gr_devices_table : NULL },
+		{ INF_EXT_TOKENIZE, model ? &gr_tokenize_table : NULL },
+		{ INF_EXT_BATCH, model ? &gr_batch_table : NULL },
+		{ INF_EXT_CLASSIFY, model ? &gr_classify_table : NULL },
+		{ INF_EXT_EMBED, model && task == GR_TASK_EMBED ? &gr_embed_table : NULL },
+		{ INF_EXT_RERANK, model && task == GR_TASK_RERANK ? &gr_rerank_table : NULL },
+		{ INF_EXT_LORA, model && model->start->adapters.count ? &gr_lora_table : NULL },
+		{ INF_EXT_STATE, model && model->start->state_dir ? &gr_state_table : NULL },
+		{ INF_EXT_CANCEL, model ? &gr_cancel_table : NULL },
+		{ INF_EXT_STREAM, model ? &gr_streams_table : NULL },
+		{ INF_EXT_METRICS, model ? &gr_metrics_table : NULL },
+	};
+	for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+		if (strcmp(id, extensions[i].id) == 0)
+			return extensions[i].table;
+	return NULL;
+}
+
 const void *gr_backend_get_extension(inf_instance *instance, const inf_backend *self, inf_model *model, const char *id)
 {
 	(void)instance;
 	(void)self;
-	if (id && strcmp(id, INF_EXT_OPTIONS) == 0)
-		return gr_options_table(gr_profile.name);
-	if (id && strcmp(id, INF_EXT_MODELS) == 0)
-		return &gr_models_table;
-	if (id && strcmp(id, INF_EXT_DIAGNOSE) == 0)
-		return &gr_diagnose_table;
-	if (id && strcmp(id, INF_EXT_TOKENIZE) == 0 && model)
-		return &gr_tokenize_table;
-	if (id && strcmp(id, INF_EXT_EMBED) == 0 && model && model->start->options.task == GR_TASK_EMBED)
-		return &gr_embed_table;
-	if (id && strcmp(id, INF_EXT_RERANK) == 0 && model && model->start->options.task == GR_TASK_RERANK)
-		return &gr_rerank_table;
-	if (id && strcmp(id, INF_EXT_DEVICES) == 0 && gr_profile.devices.list)
-		return &gr_devices_table;
-	if (id && strcmp(id, INF_EXT_LORA) == 0 && model && model->start->adapters.count)
-		return &gr_lora_table;
-	if (id && strcmp(id, INF_EXT_STATE) == 0 && model && model->start->state_dir)
-		return &gr_state_table;
-	return NULL;
+	return id ? find_extension(model, id) : NULL;
 }

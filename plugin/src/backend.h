@@ -34,9 +34,9 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c what it was given, backend_delivery.c what it delivers, backend_files.c the models on disk, backend_diagnose.c what people ask when it does
- * not work, backend_state.c states of slots on disk, and prompt.c the way of a prompt to token ids. backend_tokenize.c, backend_embed.c,
- * backend_rerank.c and backend_lora.c are extensions of the same name.
+ * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
+ * backend_files.c the models on disk, backend_diagnose.c what people ask when it does not work, prompt.c the way of a prompt to
+ * token ids, and backend_state.c states of slots on disk. The rest, from backend_batch.c to backend_tokenize.c, are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -73,9 +73,9 @@ struct gr_start {
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *state_dir;	/* NULL = none */
+	char *devices, *state_dir, *projector_path;	/* NULL = none */
 	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
-	uint64_t adapter_bytes;
+	uint64_t adapter_bytes, projector_bytes;
 	uint64_t model_digest;		/* where there is a state_dir */
 };
 
@@ -88,6 +88,13 @@ struct gr_model_log {
 	int file_error;
 	bool telling;			/* a thread is in the host's callback */
 	bool loss_told;
+};
+
+/* Since the load, as in inf_metrics_report. */
+struct gr_counters {
+	uint64_t requests, failed, cancelled, refused;
+	uint64_t prompt_tokens, cached_tokens, generated_tokens, prefill_ns, decode_ns;
+	int32_t restarts;
 };
 
 struct inf_model {
@@ -104,8 +111,10 @@ struct inf_model {
 	struct gr_rundir rundir;
 	struct gr_supervisor *server;	/* NULL = the last start failed */
 	struct gr_oom before;		/* when it was started */
+	int64_t started_ms;		/* then, too */
 	atomic_bool killed;		/* we did it */
 	struct gr_http *http;
+	char media_marker[64];		/* of this start of the server; "" = it takes no media */
 	inf_model_info info;
 	struct gr_device_choice devices;	/* empty where no device was chosen */
 	const char *device;		/* value of --device, "none" for the CPU; NULL = whatever the server finds */
@@ -117,6 +126,8 @@ struct inf_model {
 	struct gr_restart restart;
 	inf_error death;		/* why there is no server, where that is known; code INF_OK = not so */
 	inf_error last_error;		/* of the call that finished last; code INF_OK = none */
+	struct gr_counters counters;
+	struct gr_call *calls;		/* in flight; each on the stack of its caller */
 };
 
 /* What the server's stream tells about a token. */
@@ -145,10 +156,15 @@ extern const inf_state gr_state_table;
 /* The directory that the load names, and what its states are for. */
 inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
+extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
+extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
+extern const inf_batch gr_batch_table;		/* backend_batch.c */
+extern const inf_classify gr_classify_table;	/* backend_classify.c */
 extern const inf_models gr_models_table;	/* backend_files.c */
 extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
 extern const inf_embed gr_embed_table;		/* backend_embed.c */
 extern const inf_rerank gr_rerank_table;	/* backend_rerank.c */
+extern const inf_streams gr_streams_table;	/* backend_stream.c */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
@@ -190,6 +206,8 @@ inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, co
 inf_status gr_model_check_task(const inf_model *model, enum gr_task task, const char *what, inf_error *err);
 /* After it the model stays until gr_slots_leave(), whatever close() does meanwhile. */
 inf_status gr_model_enter(inf_model *model, inf_error *err);
+/* The same for one that will generate: keeps its error for err(), and leaves. Returns st; *err gets the error. */
+inf_status gr_model_finish(inf_model *model, inf_status st, const inf_error *error, inf_error *err);
 /* Who waits for a start, as in inf_load_params. */
 struct gr_progress {
 	int32_t (*on_progress)(void *user, const inf_progress *progress);	/* may be NULL */
@@ -235,6 +253,16 @@ inf_status gr_server_check_lost(inf_model *self, bool unreachable, inf_error *er
 inf_status gr_server_give_up(inf_model *self, inf_status status, const char *reason, const char *what, inf_error *err);
 /* Sleep of the machine before this is of no concern. */
 void gr_server_remember_clocks(inf_model *self);
+
+/* ---- backend_metrics.c ---- */
+/* A request waited for a slot, and got it or not. */
+void gr_metrics_begin(inf_model *self, inf_status st);
+/* One that had a slot is over. */
+void gr_metrics_end(inf_model *self, inf_status st);
+/* What it took. */
+void gr_metrics_add(inf_model *self, const inf_gen_result *result);
+/* The server was started again. */
+void gr_metrics_restart(inf_model *self);
 
 /* ---- backend_environment.c ---- */
 /* The environment of a server that is started at a place; place->library_path is filled in from the host's. */

@@ -29,6 +29,7 @@ static inf_status read_params(struct gr_call *self, const inf_call_params *param
 	self->on_poll = p.on_poll;
 	self->user = p.user;
 	self->no_wait = p.flags & INF_GEN_FLAG_NO_WAIT;
+	self->request_id = p.request_id;
 	return INF_OK;
 }
 
@@ -36,11 +37,19 @@ inf_status gr_call_enter(struct gr_call *self, inf_model *model, const inf_call_
 {
 	*self = (struct gr_call){ .model = model, .err = err, .entry_ns = gr_now_ns() };
 	inf_status st = read_params(self, params, err);
-	return st == INF_OK ? gr_model_enter(model, err) : st;
+	if (st == INF_OK)
+		st = gr_model_enter(model, err);
+	if (st != INF_OK)
+		return st;
+	st = gr_call_list(self, self->request_id, err);
+	if (st != INF_OK)
+		gr_slots_leave(model->slots);
+	return st;
 }
 
 void gr_call_leave(struct gr_call *self)
 {
+	gr_call_unlist(self);
 	gr_model_tell_log(self->model);
 	gr_slots_leave(self->model->slots);
 }
@@ -65,7 +74,7 @@ int gr_call_poll(void *call)
 	struct gr_call *self = call;
 	if (gr_slots_closed(self->model->slots))
 		self->stopped = INF_E_CLOSED;
-	else if (self->on_poll && self->on_poll(self->user) != INF_CONTINUE)
+	else if (atomic_load(&self->cancelled) || (self->on_poll && self->on_poll(self->user) != INF_CONTINUE))
 		self->stopped = INF_E_CANCELLED;
 	return self->stopped != INF_OK;
 }
@@ -143,22 +152,44 @@ static inf_status on_server(struct gr_call *self, const struct gr_call_work *wor
 	}
 }
 
+/* Whoever gave the call a name wants to find it in the log. */
+static inf_status tell_failure(const struct gr_call *self, inf_status st)
+{
+	char id[GR_REQUEST_ID_MAX + 1];
+	if (!self->request_id || st == INF_OK || st == INF_E_CANCELLED || st == INF_E_CLOSED)
+		return st;
+	snprintf(id, sizeof id, "%s", self->request_id);
+	for (char *at = id; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	bool told = self->err && self->err->struct_size >= sizeof *self->err && self->err->code == st;
+	gr_log(self->model->instance, INF_LOG_INFO, "request \"%s\" failed with status %d: %s", id, st,
+	       told ? self->err->message : "");
+	return st;
+}
+
 inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 {
-	struct gr_slots *slots = self->model->slots;
+	inf_model *model = self->model;
 	inf_status st = INF_OK;
 	if (work->alone)
-		st = gr_slots_acquire_all(slots, self->no_wait, gr_call_poll, self, self->err);
+		st = gr_slots_acquire_all(model->slots, self->no_wait, gr_call_poll, self, self->err);
 	else if (work->computes)
-		st = gr_slots_acquire(slots, self->no_wait, gr_call_poll, self, self->err);
-	if (st == INF_OK) {
+		st = gr_slots_acquire(model->slots, self->no_wait, gr_call_poll, self, self->err);
+	bool begun = st == INF_OK;
+	if (work->computes)
+		gr_metrics_begin(model, st);
+	if (begun)
 		st = on_server(self, work);
-		if (work->alone)
-			gr_slots_release_all(slots);
-		else if (work->computes)
-			gr_slots_release(slots);
+	if (st == INF_E_CANCELLED && self->stopped != INF_OK)
+		st = gr_call_stopped(self);
+	if (begun && work->alone)
+		gr_slots_release_all(model->slots);
+	if (begun && work->computes) {
+		gr_metrics_end(model, st);
+		gr_slots_release(model->slots);
 	}
-	return st == INF_E_CANCELLED && self->stopped != INF_OK ? gr_call_stopped(self) : st;
+	return tell_failure(self, st);
 }
 
 /* ---- one question ---------------------------------------------------------------------------------------------- */

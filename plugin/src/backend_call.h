@@ -28,6 +28,11 @@ struct gr_call {
 	bool no_wait;
 	inf_error *err;
 
+	/* Of backend_cancel.c. */
+	struct gr_call *next;		/* of the model's calls in flight */
+	const char *request_id;		/* the host's; NULL = none */
+	atomic_bool cancelled;		/* by its id, from another thread */
+
 	/* What became of it. */
 	inf_status stopped;		/* INF_OK, or CANCELLED or CLOSED: it was told to stop */
 	bool stuck;			/* the watchdog ended it */
@@ -45,6 +50,15 @@ void gr_call_leave(struct gr_call *self);
 
 /* Are they UTF-8 and not too large? what: what they are called in the message, before the index. */
 inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *what, inf_error *err);
+/* ---- backend_cancel.c ---- */
+enum { GR_REQUEST_ID_MAX = 255 };
+
+/* From now on the call is in flight; after INF_OK gr_call_unlist(). Done by gr_call_enter() and gr_call_leave(). INF_E_INVALID
+ * for an id that is empty, too long or not UTF-8; NULL is none. */
+inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error *err);
+void gr_call_unlist(struct gr_call *self);
+/* What the call in flight with this `user` has been told meanwhile: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
+inf_status gr_call_told(inf_model *model, const void *user);
 
 struct gr_call_work {
 	/* What is asked; it may run twice. */

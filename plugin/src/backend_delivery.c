@@ -152,8 +152,6 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	inf_gen_result *result = self->result;
 	self->final = true;
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
-	if (event->evaluated >= 0)
-		result->prompt_tokens = event->evaluated;
 	if (event->cached >= 0)
 		result->cached_tokens = event->cached;
 	if (event->slot >= 0) {

@@ -14,6 +14,7 @@ enum {
 	MEMORY_LOOK_MS = 50,
 	MEMORY_SETTLED_MS = 300,	/* free memory that has not grown for so long will not */
 	MEMORY_WAIT_MS = 10000,
+	PROJECTOR_SHARE = 2,		/* times its weights: as much again to compute with, which was assumed and not measured */
 };
 
 static const uint64_t server_fit_margin = UINT64_C(1) << 30;	/* llama-server's own default for a device */
@@ -41,7 +42,7 @@ static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t nee
 	gr_devices_release(self);
 	gr_profile.devices.choose(&query, &self->devices);
 	if (self->devices.memory_count)
-		self->devices.memory[0].reserve_bytes += start->adapter_bytes;
+		self->devices.memory[0].reserve_bytes += start->adapter_bytes + PROJECTOR_SHARE * start->projector_bytes;
 }
 
 static uint64_t free_bytes(const struct gr_device_choice *choice)

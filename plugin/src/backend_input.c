@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "chat.h"
+#include "sampling.h"
 #include "utf8.h"
 
 void gr_input_release(struct gr_input *self)
 {
-	if (self)
-		free(self->messages);
+	if (!self)
+		return;
+	free(self->messages);
+	gr_media_list_release(&self->media);
 }
 
 inf_status gr_input_from_prompt(struct gr_input *out, const char *prompt, size_t prompt_len, inf_error *err)
@@ -33,15 +36,13 @@ static bool is_role(const char *role)
 	       strspn(role, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len;
 }
 
-static inf_status read_message(struct gr_wire_message *out, const inf_message *in, size_t index, inf_error *err)
+static inf_status read_message(struct gr_wire_message *out, struct gr_media_list *media, const inf_model *model,
+			       const inf_message *in, size_t index, inf_error *err)
 {
 	inf_message message;
 	inf_status st = inf_read_request(&message, sizeof message, in, inf_message_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "message", "message %zu is NULL, malformed, or has a field that is not known here",
-				index);
-	if (message.media_count)
-		return inf_fail(err, INF_E_UNSUPPORTED, "media", "message %zu: images, audio and video are not supported",
 				index);
 	if (message.tool_calls || message.tool_call_id)
 		return inf_fail(err, INF_E_UNSUPPORTED, "tools", "message %zu: tool calls are not supported", index);
@@ -50,15 +51,18 @@ static inf_status read_message(struct gr_wire_message *out, const inf_message *i
 				index, GR_INPUT_ROLE_MAX);
 	if ((!message.content && message.content_len) || !gr_utf8_valid(message.content, message.content_len))
 		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: the content is not valid UTF-8", index);
-	*out = (struct gr_wire_message){ message.role, message.content ? message.content : "", message.content_len };
-	return INF_OK;
+	*out = (struct gr_wire_message){
+		message.role, message.content ? message.content : "", message.content_len, message.media_count,
+	};
+	return gr_media_list_add(media, model, &message, index, err);
 }
 
-static inf_status read_messages(struct gr_wire_message *out, const inf_message *const *msgs, size_t count, inf_error *err)
+static inf_status read_messages(struct gr_wire_message *out, struct gr_media_list *media, const inf_model *model,
+				const inf_message *const *msgs, size_t count, inf_error *err)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < count; i++) {
-		inf_status st = read_message(&out[i], msgs[i], i, err);
+		inf_status st = read_message(&out[i], media, model, msgs[i], i, err);
 		if (st != INF_OK)
 			return st;
 		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total)
@@ -80,11 +84,12 @@ inf_status gr_input_from_messages(struct gr_input *out, const inf_model *model, 
 	struct gr_wire_message *messages = calloc(msg_count, sizeof *messages);
 	if (!messages)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for %zu messages", msg_count);
-	inf_status st = read_messages(messages, msgs, msg_count, err);
+	struct gr_input input = { .messages = messages, .message_count = msg_count, .media = GR_MEDIA_LIST_INIT };
+	inf_status st = read_messages(messages, &input.media, model, msgs, msg_count, err);
 	if (st == INF_OK)
-		*out = (struct gr_input){ .messages = messages, .message_count = msg_count };
+		*out = input;
 	else
-		free(messages);
+		gr_input_release(&input);
 	return st;
 }
 
@@ -111,7 +116,29 @@ uint32_t gr_input_gen_flags(const struct gr_input *self)
 
 inf_status gr_input_prompt(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags, struct gr_prompt *out)
 {
+	if (self->media.count)
+		return inf_fail(call->err, INF_E_UNSUPPORTED, "media", "images, sound and video have no token ids: only chat() takes "
+				"them");
+	return gr_input_prompt_or_text(self, call, gen_flags, out);
+}
+
+inf_status gr_input_prompt_or_text(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags,
+				   struct gr_prompt *out)
+{
 	if (self->messages)
-		return gr_prompt_from_messages(out, call, self->messages, self->message_count);
+		return gr_prompt_from_messages(out, call, self->messages, self->message_count, self->media.items);
 	return gr_prompt_from_text(out, call, self->text, self->text_len, gen_flags);
+}
+
+inf_status gr_input_options(struct gr_request_options *out, const inf_model *model, const inf_gen_params *params,
+			    inf_error *err)
+{
+	inf_status st = gr_options_parse_request(out, gr_options_table(gr_profile.name), params->options,
+						 params->option_count, err);
+	if (st == INF_OK)
+		st = gr_sampling_check_bias(out->logit_bias, model->file.vocab_size, err);
+	if (st == INF_OK && out->slot >= model->info.parallel_slots)
+		st = inf_fail(err, INF_E_INVALID, "option_value", "option slot: %d, but the model has the slots 0..%d",
+			      out->slot, model->info.parallel_slots - 1);
+	return st;
 }

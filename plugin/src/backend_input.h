@@ -3,6 +3,7 @@
 #define GR_BACKEND_INPUT_H
 
 #include "backend_call.h"
+#include "backend_media.h"
 #include "prompt.h"
 
 /* backend_input: what a host wants continued, a prompt or a conversation, checked and of one shape. */
@@ -13,6 +14,7 @@ struct gr_input {
 	size_t text_len;
 	struct gr_wire_message *messages;	/* owned; what they point to is the host's. NULL = a prompt */
 	size_t message_count;
+	struct gr_media_list media;		/* of all messages */
 };
 
 #define GR_INPUT_INIT { 0 }
@@ -25,9 +27,15 @@ inf_status gr_input_read(struct gr_input *out, const inf_model *model, const inf
 			 const inf_gen_params **params, inf_error *err);
 void gr_input_release(struct gr_input *self);	/* accepts NULL */
 
+/* The options of a request; their text is the host's. */
+inf_status gr_input_options(struct gr_request_options *out, const inf_model *model, const inf_gen_params *params,
+			    inf_error *err);
 /* INF_GEN_FLAG_* that mean something for such an input. */
 uint32_t gr_input_gen_flags(const struct gr_input *self);
-/* The ids of its tokens. */
+/* The ids of its tokens; INF_E_UNSUPPORTED ("media") where there are media, for callers that need ids. */
 inf_status gr_input_prompt(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags, struct gr_prompt *out);
+/* The ids, or with media a text. */
+inf_status gr_input_prompt_or_text(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags,
+				   struct gr_prompt *out);
 
 #endif

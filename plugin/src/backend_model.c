@@ -94,6 +94,18 @@ static inf_status find_model(struct gr_modelset *set, const char *path, inf_erro
 	return st;
 }
 
+static inf_status read_projector(struct gr_start *start, inf_error *err)
+{
+	struct gr_gguf projector;
+	inf_status st = gr_modelfile_read(start->projector_path, &projector, err);
+	if (st == INF_OK && gr_gguf_kind(&projector) != GR_GGUF_KIND_PROJECTOR)
+		st = inf_fail(err, INF_E_BAD_MODEL, "not_a_projector", "the file is of the kind \"%s\", not a projector: %s",
+			      gr_gguf_kind_name(gr_gguf_kind(&projector)), start->projector_path);
+	if (st == INF_OK)
+		start->projector_bytes = projector.tensor_bytes;
+	return st;
+}
+
 /* ---- what was loaded ------------------------------------------------------------------------------------------- */
 /* Bits of a weight, by LLAMA_FTYPE_*: what most tensors of such a file have. */
 static int32_t quant_bits(int32_t file_type)
@@ -104,6 +116,12 @@ static int32_t quant_bits(int32_t file_type)
 	return file_type >= 0 && (size_t)file_type < sizeof bits ? bits[file_type] : 0;
 }
 
+static uint32_t media_flags(const struct gr_wire_props *props)
+{
+	return (props->vision ? INF_INFO_FLAG_IMAGES : 0) | (props->audio ? INF_INFO_FLAG_AUDIO : 0) |
+	       (props->vision && props->video ? INF_INFO_FLAG_VIDEO : 0);
+}
+
 static void fill_info(inf_model *self, const struct gr_wire_props *props)
 {
 	const struct gr_launch_plan *plan = &self->start->plan;
@@ -112,7 +130,7 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	inf_model_info info = {
 		.struct_size = sizeof info,
 		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
-			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0),
+			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
 		.gen_fields = generates ? GR_GEN_FIELDS : 0,
 		.gen_flags = generates ? GR_GEN_FLAGS : 0,
 		.context_len = props->context_len,
@@ -148,6 +166,7 @@ static void free_start(struct gr_start *start)
 	free(start->devices);
 	free(start->state_dir);
 	gr_adapters_release(&start->adapters);
+	free(start->projector_path);
 	free(start);
 }
 
@@ -173,6 +192,12 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	if (st == INF_OK && options->adapters)
 		st = gr_adapters_parse(&start->adapters, options->adapters, err);
 	options->state_dir = options->adapters = NULL;		/* text of the caller's */
+	const char *mmproj = options->mmproj;
+	if (st == INF_OK && mmproj && mmproj[0] != '/')
+		return inf_fail(err, INF_E_INVALID, "option_value", "option mmproj: the path is not absolute: %s", mmproj);
+	if (st == INF_OK && !copy_text(mmproj, &start->projector_path))
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	options->mmproj = start->projector_path;
 	return st;
 }
 
@@ -183,6 +208,8 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 		st = gr_model_check_kind(&start->set.facts, start->set.path, &start->options, err);
 	if (st == INF_OK)
 		st = gr_lora_read(start, err);
+	if (st == INF_OK && start->projector_path)
+		st = read_projector(start, err);
 	return st == INF_OK && start->state_dir ? gr_state_open(start, err) : st;
 }
 

@@ -39,6 +39,8 @@ static int on_event(const struct gr_sse_event *event, void *user)
 	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &decoded, r->call.err);
 	if (st != INF_OK)
 		return gr_delivery_fail(&r->delivery, st);
+	if (decoded.evaluated > 0)
+		r->result.prompt_tokens = decoded.evaluated;
 	switch (decoded.kind) {
 	case GR_WIRE_TOKEN:
 		return gr_delivery_token(&r->delivery, &decoded);
@@ -73,9 +75,7 @@ static int on_poll(void *user)
 static inf_status context_full(struct request *r, int64_t prompt_tokens)
 {
 	r->result.prompt_tokens = prompt_tokens;
-	return inf_fail(r->call.err, INF_E_CONTEXT_FULL, "context_full",
-			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
-			"load the model with a larger context", (long long)prompt_tokens, r->call.model->info.context_len);
+	return gr_prompt_too_long(&r->call, prompt_tokens);
 }
 
 static inf_status refused(struct request *r, int code, const struct gr_buf *body)
@@ -86,6 +86,9 @@ static inf_status refused(struct request *r, int code, const struct gr_buf *body
 				"llama-server answers a completion with HTTP status %d", code);
 	if (strcmp(error.type, "exceed_context_size_error") == 0)
 		return context_full(r, error.prompt_tokens);
+	if (code == 400 && r->input->media.count)
+		return inf_fail(r->call.err, INF_E_INVALID, "media_refused", "llama-server does not take the images or sounds of the "
+				"messages: %s", error.message);
 	if (code == 400 && (r->params.grammar || r->params.json_schema))
 		return inf_fail(r->call.err, INF_E_INVALID, r->params.grammar ? "grammar" : "json_schema",
 				"llama-server refuses the %s: %s", r->params.grammar ? "grammar" : "json_schema",
@@ -157,9 +160,8 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&completion, &r->params, &r->call.model->file.sampling, seed);
+	gr_prompt_put(prompt, &completion);
 	completion.options = &r->options;
-	completion.prompt = prompt->ids;
-	completion.prompt_count = prompt->count;
 	r->result.seed = completion.seed;
 	r->result.flags |= INF_RESULT_FLAG_SEED;
 	if (r->options.slot >= 0) {
@@ -192,14 +194,13 @@ static inf_status check_stop_tokens(struct request *r)
 static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	r->result.prompt_tokens = (int64_t)prompt->count;
-	if (!prompt->count)
-		return inf_fail(r->call.err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
-	if (prompt->count >= (size_t)r->call.model->info.context_len)
-		return context_full(r, (int64_t)prompt->count);
+	r->result.prompt_tokens = (int64_t)prompt->count;	/* with media only the server counts them */
+	inf_status st = gr_prompt_check(prompt, &r->call);
+	if (st != INF_OK)
+		return st;
 	gr_sse_init(&r->sse, on_event, r);
 	r->wire = gr_wire_stream_new();
-	inf_status st = r->wire ? encode(r, prompt, &body) :
+	st = r->wire ? encode(r, prompt, &body) :
 				  inf_fail(r->call.err, INF_E_NO_MEMORY, "no_memory", "out of memory for the stream");
 	if (st == INF_OK)
 		st = exchange(r, &body);
@@ -219,7 +220,7 @@ static inf_status with_server(struct gr_call *call, void *user)
 	if (st == INF_OK)
 		st = check_stop_tokens(r);
 	if (st == INF_OK)
-		st = gr_input_prompt(r->input, call, r->params.flags, &prompt);
+		st = gr_input_prompt_or_text(r->input, call, r->params.flags, &prompt);
 	if (st == INF_OK)
 		st = stream(r, &prompt);
 	gr_prompt_release(&prompt);
@@ -255,19 +256,6 @@ static void finish_result(struct request *r, inf_status st)
 		result->finish = INF_FINISH_ERROR;
 }
 
-static inf_status read_options(struct request *r)
-{
-	const inf_model *model = r->call.model;
-	inf_status st = gr_options_parse_request(&r->options, gr_options_table(gr_profile.name), r->params.options,
-						 r->params.option_count, r->call.err);
-	if (st == INF_OK)
-		st = gr_sampling_check_bias(r->options.logit_bias, model->file.vocab_size, r->call.err);
-	if (st == INF_OK && r->options.slot >= model->info.parallel_slots)
-		st = inf_fail(r->call.err, INF_E_INVALID, "option_value", "option slot: %d, but the model has the slots 0..%d",
-			      r->options.slot, model->info.parallel_slots - 1);
-	return st;
-}
-
 static inf_status call(inf_model *model, const struct gr_input *input, const inf_gen_params *params,
 		       inf_gen_result *result, inf_error *err)
 {
@@ -279,14 +267,18 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 	inf_status st = gr_sampling_check(&r.params, params, GR_GEN_FIELDS, gr_input_gen_flags(input),
 					  model->file.vocab_size, err);
 	if (st == INF_OK)
-		st = read_options(&r);
+		st = gr_input_options(&r.options, model, &r.params, err);
+	r.call.on_poll = r.params.on_poll;
+	r.call.user = r.params.user;
+	r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
+	if (st == INF_OK)
+		st = gr_call_list(&r.call, r.params.request_id, err);
 	if (st == INF_OK) {
-		r.call.on_poll = r.params.on_poll;
-		r.call.user = r.params.user;
-		r.call.no_wait = r.params.flags & INF_GEN_FLAG_NO_WAIT;
 		st = gr_call_run(&r.call, &work);
+		gr_call_unlist(&r.call);
 	}
 	finish_result(&r, st);
+	gr_metrics_add(model, &r.result);
 	gr_delivery_release(&r.delivery);
 	inf_write_struct(result, &r.result, sizeof r.result);
 	return st;

@@ -222,6 +222,7 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 		st = gr_devices_prove(self, err);
 	if (st == INF_OK) {
 		write_death(self, &(inf_error){ .struct_size = sizeof(inf_error) });
+		gr_metrics_restart(self);
 		return INF_OK;
 	}
 	gr_server_drop(self, NULL);

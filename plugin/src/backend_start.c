@@ -19,7 +19,7 @@ enum {
 	/* How often a loading server is asked: at first it is nearly ready each time, later a few per cent of the time
 	 * passed are precise enough. */
 	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
-	REPORT_MS = 100,		/* between two progress reports; the contract asks for 250 at most */
+	REPORT_MS = 60,			/* between two progress reports; who waits for a restart is to be asked every 100 */
 	DEVICE_LOOK_MS = 1000,		/* without another sign of life, before the devices are asked */
 	DEVICE_GROWTH = 16 << 20,	/* bytes: a desktop on the same card moves less, and to and fro */
 	REMOTE_PATIENCE = 5,		/* times the stall limit, for models on a network file system */
@@ -88,6 +88,7 @@ static inf_status spawn_server(inf_model *self, inf_error *err)
 	};
 	gr_instance_tell_env(self->instance, &place);
 	gr_server_watch_memory(self);
+	self->started_ms = gr_now_ms();
 	st = gr_supervisor_start(&self->server, &spec, err);
 	if (st == INF_OK)
 		gr_rundir_record(&self->rundir, gr_supervisor_pid(self->server));
@@ -321,6 +322,7 @@ static inf_status wait_ready(inf_model *self, const struct gr_progress *progress
 	inf_status st = read_props(&l, props, err);
 	if (st != INF_OK)
 		return st;
+	memcpy(self->media_marker, props->media_marker, sizeof self->media_marker);
 	gr_supervisor_set_ready(self->server);
 	l.stage = INF_STAGE_READY;
 	l.fraction = 1;

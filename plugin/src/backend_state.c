@@ -13,21 +13,28 @@
 enum { BODY_MAX = 64 << 10, PATH_MAX_SLOT = 64 };
 
 /* ---- what a state is for --------------------------------------------------------------------------------------- */
+static inf_status add_file(const char *path, uint64_t *digest, inf_error *err)
+{
+	uint64_t file;
+	inf_status st = gr_statefile_sample(path, &file, err);
+	if (st == INF_OK)
+		*digest = gr_digest(*digest, &file, sizeof file);
+	return st;
+}
+
 static inf_status sample_model(const struct gr_modelset *set, uint64_t *out, inf_error *err)
 {
 	struct gr_split split;
 	char path[PATH_MAX];
-	uint64_t part;
 	snprintf(path, sizeof path, "%s", set->path);
 	bool parts = set->part_count > 1 && gr_split_parse(path, &split);
 	*out = GR_DIGEST_INIT;
 	for (uint32_t no = 1; no <= set->part_count; no++) {
 		if (parts)
 			gr_split_rename(path, &split, no);
-		inf_status st = gr_statefile_sample(path, &part, err);
+		inf_status st = add_file(path, out, err);
 		if (st != INF_OK)
 			return st;
-		*out = gr_digest(*out, &part, sizeof part);
 	}
 	return INF_OK;
 }
@@ -40,7 +47,9 @@ inf_status gr_state_open(struct gr_start *start, inf_error *err)
 	gr_statefile_sweep(start->state_dir);
 	for (size_t i = 0; i < start->adapters.count && st == INF_OK; i++)
 		st = gr_statefile_sample(start->adapters.items[i].path, &start->adapters.items[i].digest, err);
-	return st == INF_OK ? sample_model(&start->set, &start->model_digest, err) : st;
+	if (st == INF_OK)
+		st = sample_model(&start->set, &start->model_digest, err);
+	return st == INF_OK && start->projector_path ? add_file(start->projector_path, &start->model_digest, err) : st;
 }
 
 /* An adapter that counts nothing is none. */

@@ -219,15 +219,14 @@ static inf_status ask_for_prompt(struct gr_call *call, void *user)
 static inf_status read_input(struct counting *self, const inf_model *model, const inf_input *input, inf_error *err)
 {
 	const inf_gen_params *given = NULL;
-	struct gr_request_options options;
 	inf_gen_params params;
+	struct gr_request_options options;
 	inf_status st = gr_input_read(&self->input, model, input, &given, err);
 	if (st != INF_OK || !given)
 		return st;
 	st = gr_sampling_check(&params, given, GR_GEN_FIELDS, gr_input_gen_flags(&self->input), model->file.vocab_size, err);
 	if (st == INF_OK)
-		st = gr_options_parse_request(&options, gr_options_table(gr_profile.name), params.options,
-					      params.option_count, err);
+		st = gr_input_options(&options, model, &params, err);
 	self->gen_flags = params.flags;
 	return st;
 }

@@ -83,3 +83,55 @@ size_t gr_chat_missing(const char *rendered, size_t len, const char *nonce, cons
 	}
 	return count;
 }
+
+/* ---- media ----------------------------------------------------------------------------------------------------- */
+/* "p", the nonce, the number, "z"; that of a content begins with another letter. */
+inf_status gr_chat_mark_media(struct gr_buf *out, const char *nonce, size_t first, size_t count)
+{
+	inf_status st = INF_OK;
+	for (size_t i = 0; i < count && st == INF_OK; i++)
+		st = gr_buf_printf(out, "p%.*sx%zuz", GR_CHAT_NONCE, nonce, first + i);
+	return st;
+}
+
+/* The number in a marker that begins at at; its end is written to *end. count: it is none of ours. */
+static size_t media_number(const char *at, const char *limit, size_t count, const char **end)
+{
+	size_t number = 0;
+	const char *digit = at + 1 + GR_CHAT_NONCE + 1;
+	if (digit >= limit || digit[-1] != 'x')
+		return count;
+	for (*end = digit; *end < limit && **end >= '0' && **end <= '9' && number < count; ++*end)
+		number = number * 10 + (size_t)(**end - '0');
+	if (*end == digit || *end == limit || **end != 'z' || number >= count)
+		return count;
+	++*end;
+	return number;
+}
+
+inf_status gr_chat_place_media(struct gr_buf *out, const char *rendered, size_t len, const char *nonce,
+			       const char *marker, size_t *order, size_t count)
+{
+	const char *at = rendered, *limit = rendered + len;
+	char begin[GR_CHAT_NONCE + 1] = "p";
+	size_t placed = 0;
+	inf_status st = INF_OK;
+	memcpy(begin + 1, nonce, GR_CHAT_NONCE);
+	for (const char *found; st == INF_OK && (found = memmem(at, (size_t)(limit - at), begin, sizeof begin)); placed++) {
+		const char *end = found;
+		size_t number = media_number(found, limit, count, &end);
+		if (number == count || placed == count)
+			return INF_E_UNSUPPORTED;
+		for (size_t i = 0; i < placed; i++)
+			if (order[i] == number)
+				return INF_E_UNSUPPORTED;
+		order[placed] = number;
+		st = gr_buf_append(out, at, (size_t)(found - at));
+		if (st == INF_OK)
+			st = gr_buf_puts(out, marker);
+		at = end;
+	}
+	if (st == INF_OK && placed < count)
+		return INF_E_UNSUPPORTED;
+	return st == INF_OK ? gr_buf_append(out, at, (size_t)(limit - at)) : st;
+}

@@ -44,4 +44,19 @@ bool gr_chat_split(const char *rendered, size_t len, const char *nonce, const st
 size_t gr_chat_missing(const char *rendered, size_t len, const char *nonce, const struct gr_wire_message *messages,
 		       size_t count);
 
+/*
+ * Media. Each is a marker of its own before the text of its message, and the rendered template tells where they have
+ * gone: the server takes one marker for all, and the files in the order of the text.
+ *
+ * Append to out the markers of count media, of which the first is number first in the call.
+ */
+inf_status gr_chat_mark_media(struct gr_buf *out, const char *nonce, size_t first, size_t count);
+/*
+ * Write the rendered template to out with the server's marker in place of each, and into order[] the numbers of the media
+ * as they follow each other. INF_E_UNSUPPORTED when the template left one out or repeated it; INF_E_NO_MEMORY,
+ * INF_E_INTERNAL as gr_buf_append().
+ */
+inf_status gr_chat_place_media(struct gr_buf *out, const char *rendered, size_t len, const char *nonce,
+			       const char *marker, size_t *order, size_t count);
+
 #endif

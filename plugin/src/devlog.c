@@ -365,6 +365,12 @@ static bool take_function(const char **at)
 	return true;
 }
 
+/* What a projector computes in would else replace what the model does. Older and newer name. */
+static bool is_projectors(const char *at)
+{
+	return take_word(&at, "reserve_compute_meta: ") || take_word(&at, "alloc_compute_meta: ");
+}
+
 /* "Available devices:"; of two writers to one pipe the other may just have begun a line. */
 static bool begins_list(const struct gr_devlog *self, const char *line, const char *at)
 {
@@ -401,7 +407,7 @@ static void take_line(struct gr_devlog *self, const char *line)
 		say_found_device(self, at);
 	else if (*at == ' ' && self->listed && strncmp(at, "  ", 2) == 0)
 		say_listed(self, at + 2);
-	else if (!take_function(&at))
+	else if (is_projectors(at) || !take_function(&at))
 		return;
 	else if (strncmp(at, "  - ", 4) == 0)
 		self->listed = say_listed(self, at + 4) || self->listed;

@@ -28,6 +28,8 @@ struct pattern {
 #define ARGUMENT { INF_E_UNAVAILABLE, "server_argument", "it does not take an argument it was given", \
 		   "this llama-server is too old or too new for this plugin" }
 #define ADAPTER { INF_E_BAD_MODEL, "adapter", "the adapter does not fit this model", "use the model it was made for" }
+#define PROJECTOR { INF_E_BAD_MODEL, "projector_rejected", "it does not take the projector", \
+		    "use the mmproj file that belongs to the model" }
 #define REJECTED { INF_E_BAD_MODEL, "model_rejected", "it does not take the model", "" }
 #define CORRUPTED { INF_E_BACKEND_DIED, "server_crashed", "its memory was corrupted: a fault of llama-server", \
 		    "use another version of it" }
@@ -89,6 +91,8 @@ static const struct pattern patterns[] = {
 	  { INF_E_IO, "model_read", "the model file cannot be read", "the disk or the network share failed" } },
 	{ "failed to apply lora adapter", LOADING, ADAPTER },
 	{ "llama_adapter_lora_init: failed", LOADING, ADAPTER },
+	{ "mismatch between text model", LOADING, PROJECTOR },
+	{ "failed to load multimodal model", LOADING, PROJECTOR },
 	{ "failed to allocate buffer for kv cache", LOADING,
 	  { INF_E_NO_MEMORY, "memory", "the memory is not enough for the context", "use a smaller context" } },
 	{ "insufficient memory", LOADING, MEMORY },

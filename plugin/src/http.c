@@ -176,13 +176,14 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct transfer *t = arg;
 	size_t len = size * count;
-	t->heard_ms = now_ms();
 	if (!t->code)
 		curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &t->code);
 	if (t->code == 200) {
 		t->stopped = t->request->on_body && t->request->on_body(t->request->user, bytes, len) != 0;
+		t->heard_ms = now_ms();		/* the time that on_body took is no silence */
 		return t->stopped ? 0 : len;
 	}
+	t->heard_ms = now_ms();
 	struct gr_buf *body = t->request->error_body;
 	size_t room = body ? GR_HTTP_ERROR_BODY - body->len : 0;
 	if (room && gr_buf_append(body, bytes, len < room ? len : room) == INF_E_NO_MEMORY)

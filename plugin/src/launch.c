@@ -21,6 +21,8 @@ static const struct {
 	{ GR_FEATURE_VERBOSITY, "-lv," },
 	{ GR_FEATURE_FIT_TARGET, "--fit-target" },
 	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
+	{ GR_FEATURE_MMPROJ, "--mmproj FILE" },
+	{ GR_FEATURE_MMPROJ_OFFLOAD, "--no-mmproj-offload" },
 	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
 	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
 };
@@ -125,6 +127,7 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 {
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
+		.projector_path = options->mmproj,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
 		.batch_size = options->batch_size,
 		.threads = options->threads,
@@ -159,6 +162,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->state_dir && !(features & GR_FEATURE_SLOT_SAVE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "state_unsupported",
 				"%s has no --slot-save-path: leave state-dir out, or use a newer llama-server", server);
+	if (plan->projector_path && !(features & GR_FEATURE_MMPROJ))
+		return inf_fail(err, INF_E_UNSUPPORTED, "mmproj_unsupported",
+				"%s has no --mmproj: leave the option out, or use a newer llama-server", server);
 	return INF_OK;
 }
 
@@ -220,6 +226,16 @@ static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *p
 	bool adapters = plan->adapters && plan->adapters->count;
 	if (plan->state_dir || (adapters && place->features & GR_FEATURE_SLOT_SAVE))
 		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
+}
+
+/* A projector goes where the model goes; where no layer goes to a GPU, it would still take one if it found it. */
+static void add_projector(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->projector_path)
+		return;
+	add_pair(out, "--mmproj", plan->projector_path);
+	if (!plan->gpu_layers && features & GR_FEATURE_MMPROJ_OFFLOAD)
+		gr_strv_add(out, "--no-mmproj-offload");
 }
 
 static int32_t round_up(int32_t n, int32_t step)
@@ -303,6 +319,7 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 	add_model(out, plan, place->device);
 	add_adapters(out, plan, place->features);
 	add_slot_actions(out, plan, place);
+	add_projector(out, plan, place->features);
 	add_task(out, plan);
 	add_service(out, plan, place);
 }

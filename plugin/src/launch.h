@@ -39,8 +39,10 @@ enum {
 	GR_FEATURE_VERBOSITY = 1u << 8,
 	GR_FEATURE_FIT_TARGET = 1u << 9,
 	GR_FEATURE_SLEEP_IDLE = 1u << 10,
-	GR_FEATURE_CACHE_RAM = 1u << 11,
-	GR_FEATURE_SLOT_SAVE = 1u << 12,
+	GR_FEATURE_MMPROJ = 1u << 11,
+	GR_FEATURE_MMPROJ_OFFLOAD = 1u << 12,	/* and --no-mmproj-offload */
+	GR_FEATURE_CACHE_RAM = 1u << 13,
+	GR_FEATURE_SLOT_SAVE = 1u << 14,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -50,6 +52,7 @@ struct gr_launch_plan {
 	const char *model_path;
 	const struct gr_adapters *adapters;	/* NULL = none. All are loaded with scale 1 */
 	const char *state_dir;		/* NULL = none */
+	const char *projector_path;	/* NULL = none */
 	const char *cache_type;		/* of K and V; NULL = the server's default */
 	int32_t context_len;		/* per slot; 0 = the server's choice */
 	int32_t slots;
@@ -75,8 +78,8 @@ struct gr_launch_plan {
 inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *params, const struct gr_load_options *options,
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
-/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported", "state_unsupported");
- * server: what it is called in the message. */
+/* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported",
+ * "sleep_unsupported", "mmproj_unsupported", "state_unsupported"); server: what it is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

@@ -38,6 +38,8 @@ OPTION(stall_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "stall-timeout-ms",
 OPTION(log_file, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "log-file", "", "",
        "absolute path of a file that every line of the server is appended to");
 
+OPTION(mmproj, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "mmproj", "", "",
+       "absolute path of the model's projector, a GGUF file, with which it takes images or sound");
 OPTION(queue_depth, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-depth", "0..1024", "1024",
        "calls that may wait for a slot; more are refused as busy");
 OPTION(queue_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-timeout-ms", "1..86400000", "600000",
@@ -116,7 +118,8 @@ OPTION(slot, INF_OPTION_AT_REQUEST, INF_OPTION_INT, "slot", "-1..255", "-1",
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file, &task, &pooling
+	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file, &mmproj, \
+	&task, &pooling
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS, REQUEST_ITEMS
@@ -388,6 +391,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &adapters, &out->adapters, NULL },
 		{ &state_dir, &out->state_dir, NULL },
 		{ &log_file, &out->log_file, NULL },
+		{ &mmproj, &out->mmproj, NULL },
 	};
 	const size_t slot_count = sizeof slots / sizeof slots[0];
 	*out = (struct gr_load_options){ 0 };

@@ -51,6 +51,7 @@ struct gr_load_options {
 	const char *adapters;		/* "PATH[:SCALE],..."; NULL = none. Text of the caller's pairs */
 	const char *state_dir;		/* where states of slots are kept; NULL = nowhere. The same */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
+	const char *mmproj;		/* path of the projector; NULL = none. Text of the caller's pairs */
 };
 
 /* One of the server's own fields. */

@@ -14,6 +14,8 @@ enum { IDS_MAX_BYTES = 64 << 20 };
 void gr_prompt_release(struct gr_prompt *self)
 {
 	free(self->ids);
+	free(self->text);
+	free(self->media);
 	*self = (struct gr_prompt)GR_PROMPT_INIT;
 }
 
@@ -46,6 +48,32 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 {
 	return tokenize(call, text, len, !(gen_flags & INF_GEN_FLAG_NO_BOS), gen_flags & INF_GEN_FLAG_PARSE_SPECIAL,
 			out);
+}
+
+inf_status gr_prompt_too_long(const struct gr_call *call, int64_t tokens)
+{
+	return inf_fail(call->err, INF_E_CONTEXT_FULL, "context_full",
+			"the prompt has %lld tokens, but the context holds %d and one must be left to generate: shorten it or "
+			"load the model with a larger context", (long long)tokens, call->model->info.context_len);
+}
+
+void gr_prompt_put(const struct gr_prompt *self, struct gr_wire_completion *out)
+{
+	out->prompt = self->ids;
+	out->prompt_count = self->count;
+	out->prompt_text = self->text;
+	out->prompt_text_len = self->text_len;
+	out->media = self->media;
+	out->media_count = self->media_count;
+}
+
+inf_status gr_prompt_check(const struct gr_prompt *self, const struct gr_call *call)
+{
+	if (!self->count && !self->text)
+		return inf_fail(call->err, INF_E_INVALID, "prompt_empty", "the prompt has no tokens");
+	if (self->count >= (size_t)call->model->info.context_len)
+		return gr_prompt_too_long(call, (int64_t)self->count);
+	return INF_OK;
 }
 
 inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_kind *out)
@@ -133,21 +161,33 @@ static inf_status make_nonce(char out[GR_CHAT_NONCE + 1], inf_error *err)
 	return INF_OK;
 }
 
-/* Render the template with markers for contents. marked: the contents that were sent. */
-static inf_status render_marked(struct gr_call *call, const char *nonce,
+enum marks { MARK_CONTENTS, MARK_MEDIA };
+
+/* What the template gets to see of a message: a marker for its content, or the content and before it markers for media.
+ * Where a template has no place of its own for them, before the text is where models are trained to find them. */
+static inf_status mark(struct gr_buf *text, const char *nonce, enum marks marks, size_t index, size_t media_before,
+		       const struct gr_wire_message *message)
+{
+	if (marks == MARK_CONTENTS)
+		return gr_chat_mark(text, nonce, index, message);
+	inf_status st = gr_chat_mark_media(text, nonce, media_before, message->media_count);
+	return st == INF_OK ? gr_buf_append(text, message->content, message->content_len) : st;
+}
+
+static inf_status render_marked(struct gr_call *call, const char *nonce, enum marks marks,
 				const struct gr_wire_message *messages, size_t count, struct gr_buf *out)
 {
-	struct gr_buf text = GR_BUF_INIT(GR_PROMPT_TEXT_MAX);
+	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	struct gr_wire_message *marked = malloc(count * sizeof *marked);
-	size_t *ends = malloc(count * sizeof *ends);
+	size_t *ends = malloc(count * sizeof *ends), media = 0;
 	inf_status st = marked && ends ? INF_OK : INF_E_NO_MEMORY;
-	for (size_t i = 0; i < count && st == INF_OK; i++) {
-		st = gr_chat_mark(&text, nonce, i, &messages[i]);
+	for (size_t i = 0; i < count && st == INF_OK; media += messages[i++].media_count) {
+		st = mark(&text, nonce, marks, i, media, &messages[i]);
 		ends[i] = text.len;
 	}
 	for (size_t i = 0; i < count && st == INF_OK; i++) {
 		size_t begin = i ? ends[i - 1] : 0;
-		marked[i] = (struct gr_wire_message){ messages[i].role, gr_buf_text(&text) + begin, ends[i] - begin };
+		marked[i] = (struct gr_wire_message){ messages[i].role, gr_buf_text(&text) + begin, ends[i] - begin, 0 };
 	}
 	if (st != INF_OK)
 		gr_call_encode_failed(st, call->err);
@@ -223,23 +263,92 @@ static inf_status check_roles(const char *nonce, const struct gr_buf *rendered, 
 	return INF_OK;
 }
 
+/* ---- media ----------------------------------------------------------------------------------------------------- */
+struct media_list {
+	const struct gr_wire_media *items;
+	size_t count;
+};
+
+static inf_status place_media(struct gr_prompt *out, const struct gr_buf *rendered, const char *nonce, const char *marker,
+			      const struct media_list *media, inf_error *err)
+{
+	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	size_t *order = malloc(media->count * sizeof *order);
+	struct gr_wire_media *placed = malloc(media->count * sizeof *placed);
+	inf_status st = INF_E_NO_MEMORY;
+	if (order && placed)
+		st = gr_chat_place_media(&text, gr_buf_text(rendered), rendered->len, nonce, marker, order, media->count);
+	if (st == INF_E_UNSUPPORTED)
+		inf_fail(err, st, "media_place", "the model's chat template leaves out, or changes, a message with media: send "
+			 "media in a message of the role \"user\"");
+	else if (st != INF_OK)
+		gr_call_encode_failed(st, err);
+	if (st == INF_OK) {
+		for (size_t i = 0; i < media->count; i++)
+			placed[i] = media->items[order[i]];
+		*out = (struct gr_prompt){
+			.text = text.data, .text_len = text.len, .media = placed, .media_count = media->count,
+		};
+		text.data = NULL;
+		placed = NULL;
+	}
+	free(order);
+	free(placed);
+	gr_buf_release(&text);
+	return st;
+}
+
+/* special: the tokeniser found some in the messages. */
+static inf_status check_text_beside_media(const struct gr_wire_message *messages, size_t count, const char *marker,
+					  bool special, inf_error *err)
+{
+	for (size_t i = 0; i < count && !special; i++)
+		special = messages[i].content_len && memmem(messages[i].content, messages[i].content_len, marker, strlen(marker));
+	if (!special)
+		return INF_OK;
+	return inf_fail(err, INF_E_UNSUPPORTED, "chat_special_text",
+			"a message holds the text of a special token, and beside images or sound llama-server cannot be told that it "
+			"is text: remove that text");
+}
+
+static inf_status make_media_prompt(struct gr_prompt *out, struct gr_call *call,
+				    const struct gr_wire_message *messages, size_t count, const struct media_list *media)
+{
+	char nonce[GR_CHAT_NONCE + 1];
+	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = make_nonce(nonce, call->err);
+	if (st == INF_OK)
+		st = render_marked(call, nonce, MARK_MEDIA, messages, count, &rendered);
+	if (st == INF_OK)
+		st = place_media(out, &rendered, nonce, call->model->media_marker, media, call->err);
+	gr_buf_release(&rendered);
+	return st;
+}
+
 inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call,
-				   const struct gr_wire_message *messages, size_t count)
+				   const struct gr_wire_message *messages, size_t count, const struct gr_wire_media *media)
 {
 	char nonce[GR_CHAT_NONCE + 1];
 	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	bool special = false, standard = true;
-	for (size_t i = 0; i < count; i++)
+	struct media_list list = { media, 0 };
+	for (size_t i = 0; i < count; i++) {
 		standard = standard && is_standard_role(messages[i].role);
+		list.count += messages[i].media_count;
+	}
 	inf_status st = hold_special_text(call, messages, count, &special);
 	if (st == INF_OK && (special || !standard)) {
 		st = make_nonce(nonce, call->err);
 		if (st == INF_OK)
-			st = render_marked(call, nonce, messages, count, &rendered);
+			st = render_marked(call, nonce, MARK_CONTENTS, messages, count, &rendered);
 		if (st == INF_OK)
 			st = check_roles(nonce, &rendered, messages, count, call->err);
 	}
-	if (st == INF_OK && special) {
+	if (st == INF_OK && list.count) {
+		st = check_text_beside_media(messages, count, call->model->media_marker, special, call->err);
+		if (st == INF_OK)
+			st = make_media_prompt(out, call, messages, count, &list);
+	} else if (st == INF_OK && special) {
 		st = tokenize_apart(out, call, nonce, &rendered, messages, count);
 	} else if (st == INF_OK) {
 		gr_buf_reset(&rendered);

@@ -18,8 +18,8 @@ struct waiter {
 struct gr_slots {
 	pthread_mutex_t lock;
 	pthread_cond_t left;		/* a caller went out */
-	int count, depth, timeout_ms;	/* of slots, and of the queue; never change */
-	int free;
+	int depth, timeout_ms;		/* of the queue; never change */
+	int count, free;
 	int inside;			/* callers between enter and leave */
 	int waiting;
 	struct waiter *first, **last;
@@ -215,6 +215,14 @@ void gr_slots_leave(struct gr_slots *self)
 bool gr_slots_closed(struct gr_slots *self)
 {
 	return atomic_load(&self->closed);
+}
+
+void gr_slots_count(struct gr_slots *self, int *busy, int *waiting)
+{
+	pthread_mutex_lock(&self->lock);
+	*busy = self->count - self->free;
+	*waiting = self->waiting;
+	pthread_mutex_unlock(&self->lock);
 }
 
 void gr_slots_close(struct gr_slots *self)

@@ -42,6 +42,8 @@ inf_status gr_slots_acquire_all(struct gr_slots *self, bool no_wait, int (*on_po
 				inf_error *err);
 void gr_slots_release_all(struct gr_slots *self);
 bool gr_slots_closed(struct gr_slots *self);
+/* How many slots are held and how many callers wait for one, now. */
+void gr_slots_count(struct gr_slots *self, int *busy, int *waiting);
 /* Turn new and waiting callers away, and wait until nobody is inside. */
 void gr_slots_close(struct gr_slots *self);
 

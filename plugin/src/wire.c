@@ -70,6 +70,47 @@ inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_mess
 	return gr_json_append(out, root, ok);
 }
 
+static inf_status append_base64(struct gr_buf *out, const unsigned char *bytes, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char piece[4 * 256];
+	inf_status st = INF_OK;
+	while (len && st == INF_OK) {
+		size_t n = 0;
+		while (len && n < sizeof piece) {
+			size_t have = len < 3 ? len : 3;
+			uint32_t bits = (uint32_t)bytes[0] << 16 | (have > 1 ? (uint32_t)bytes[1] << 8 : 0) |
+					(have > 2 ? bytes[2] : 0);
+			piece[n++] = digits[bits >> 18];
+			piece[n++] = digits[bits >> 12 & 63];
+			piece[n++] = have > 1 ? digits[bits >> 6 & 63] : '=';
+			piece[n++] = have > 2 ? digits[bits & 63] : '=';
+			bytes += have;
+			len -= have;
+		}
+		st = gr_buf_append(out, piece, n);
+	}
+	return st;
+}
+
+/* {"prompt":{"prompt_string":"..","multimodal_data":["..",".."]} without the brace that closes the whole. */
+static inf_status append_media_prompt(struct gr_buf *out, const struct gr_wire_completion *r)
+{
+	inf_status st = gr_buf_puts(out, "{\"prompt\":{\"prompt_string\":");
+	if (st == INF_OK)
+		st = gr_json_append(out, gr_json_text(r->prompt_text, r->prompt_text_len), true);
+	if (st == INF_OK)
+		st = gr_buf_puts(out, ",\"multimodal_data\":[");
+	for (size_t i = 0; i < r->media_count && st == INF_OK; i++) {
+		st = gr_buf_puts(out, i ? ",\"" : "\"");
+		if (st == INF_OK)
+			st = append_base64(out, r->media[i].data, r->media[i].size);
+		if (st == INF_OK)
+			st = gr_buf_puts(out, "\"");
+	}
+	return st == INF_OK ? gr_buf_puts(out, "]}") : st;
+}
+
 /*
  * The server has no parameter for it. A grammar does not let the end be sampled before it is through, and one that counts
  * tokens is the same for any text: t is every token. Its second branch leads nowhere; it is there because the server refuses
@@ -106,25 +147,32 @@ static void put_sampling(struct json_object *root, const struct gr_wire_completi
 		put_min_tokens(root, r->min_tokens, ok);
 }
 
-/* false = never. */
-static bool add_bias(struct json_object *list, const struct gr_bias *bias)
+/* Takes the item over. */
+static bool add_bias(struct json_object *list, int32_t id, struct json_object *bias)
 {
 	struct json_object *pair = json_object_new_array();
-	return gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(bias->id)) &&
-	       gr_json_add(pair, bias->never ? json_object_new_boolean(false) : json_object_new_double(bias->added));
+	if (gr_json_add(list, pair) && gr_json_add(pair, json_object_new_int(id)))
+		return gr_json_add(pair, bias);
+	json_object_put(bias);
+	return false;
 }
 
+/* false = never. */
 static void put_bias(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
+	const struct gr_wire_probe *probe = r->probe;
 	const char *at = r->options ? r->options->logit_bias : NULL;
-	if (!r->suppress_token_count && !at)
+	size_t favoured_count = probe ? probe->favoured_count : 0;
+	if (!r->suppress_token_count && !favoured_count && !at)
 		return;
 	struct gr_bias bias;
 	struct json_object *list = json_object_new_array();
 	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++)
-		*ok = add_bias(list, &(struct gr_bias){ .id = r->suppress_tokens[i], .never = true });
+		*ok = add_bias(list, r->suppress_tokens[i], json_object_new_boolean(false));
 	while (list && *ok && gr_bias_next(&at, &bias) == GR_BIAS_TAKEN)
-		*ok = add_bias(list, &bias);
+		*ok = add_bias(list, bias.id, bias.never ? json_object_new_boolean(false) : json_object_new_double(bias.added));
+	for (size_t i = 0; list && i < favoured_count && *ok; i++)
+		*ok = add_bias(list, probe->favoured[i], json_object_new_double(probe->raise));
 	gr_json_put(root, "logit_bias", list, ok);
 }
 
@@ -198,7 +246,10 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 	if (!root)
 		return INF_E_NO_MEMORY;
 	put_sampling(root, r, &ok);
-	put_stream(root, &ok);
+	if (r->probe)
+		gr_json_put_probe(root, r->probe, &ok);
+	else
+		put_stream(root, &ok);
 	put_bias(root, r, &ok);
 	inf_status st = r->options ? put_options(root, r->options, &ok, err) : INF_OK;
 	if (st != INF_OK) {
@@ -213,11 +264,11 @@ inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_co
 		}
 		gr_json_put(root, "json_schema", schema, &ok);
 	}
-	/* {"prompt":[..] + ,"n_predict":..}: the ids can be many, so they never become json-c objects. */
+	/* {"prompt":[..] + ,"n_predict":..}: ids can be many and media large, so they never become json-c objects. */
 	struct gr_buf rest = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	st = gr_json_append(&rest, root, ok);
 	if (st == INF_OK)
-		st = append_ids(out, "prompt", r->prompt, r->prompt_count);
+		st = r->prompt_text ? append_media_prompt(out, r) : append_ids(out, "prompt", r->prompt, r->prompt_count);
 	if (st == INF_OK) {
 		rest.data[0] = ',';
 		st = gr_buf_append(out, rest.data, rest.len);
@@ -291,6 +342,15 @@ inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_pro
 	gr_json_copy(root, "role", role, sizeof role);
 	props.router = strcmp(role, "router") == 0;
 	gr_json_copy(root, "build_info", props.build, sizeof props.build);
+	struct json_object *modalities = gr_json_member(root, "modalities", json_type_object);
+	if (modalities) {
+		props.vision = gr_json_true(modalities, "vision");
+		props.audio = gr_json_true(modalities, "audio");
+		props.video = gr_json_true(modalities, "video");
+	}
+	gr_json_copy(root, "media_marker", props.media_marker, sizeof props.media_marker);
+	if (!props.media_marker[0] && (props.vision || props.audio))
+		strcpy(props.media_marker, "<__media__>");	/* of servers that do not tell */
 	json_object_put(root);
 	*out = props;
 	return INF_OK;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
 #include "buf.h"
 #include "options.h"
@@ -20,6 +20,7 @@
  */
 enum {
 	GR_WIRE_BODY_MAX = 256 << 20,	/* bytes of a request or of an answer that is not a stream */
+	GR_WIRE_PIECE_MAX = 1 << 20,	/* bytes of the text of one token */
 	GR_WIRE_TOKENS_MAX = 1 << 24,	/* token ids in one answer, and what counts of tokens are believed */
 };
 
@@ -32,14 +33,25 @@ struct gr_wire_message {
 	const char *role;
 	const char *content;		/* not NUL-terminated */
 	size_t content_len;
+	size_t media_count;		/* of its own; what they are is none of the template's business */
 };
 
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count);
+
+/* A file of an image or sound. */
+struct gr_wire_media {
+	const void *data;
+	size_t size;
+};
 
 /* Everything the server samples by: the caller has put defaults where the request had none. */
 struct gr_wire_completion {
 	const int32_t *prompt;
 	size_t prompt_count;
+	const char *prompt_text;	/* instead of ids, where there are media: with one marker for each of them */
+	size_t prompt_text_len;
+	const struct gr_wire_media *media;
+	size_t media_count;
 	int32_t max_tokens;		/* -1 = no limit */
 	int32_t min_tokens;		/* the end is not sampled before so many; 0 = off. Not with schema or grammar */
 	uint32_t seed;
@@ -54,6 +66,17 @@ struct gr_wire_completion {
 	const char *grammar;		/* NULL = none */
 	bool ignore_eos, cache_prompt, logprobs;
 	const struct gr_request_options *options;	/* their logit_bias has been checked; NULL = none */
+	const struct gr_wire_probe *probe;	/* NULL = a stream */
+};
+
+/* An answer of one token, and what it was chosen from. */
+struct gr_wire_probe {
+	size_t wanted;			/* scores of the likeliest so many; 0 = none */
+	const int32_t *favoured;	/* whose logits are raised */
+	size_t favoured_count;
+	float raise;
+	bool among_favoured;		/* the scores are those after the raise, instead of the model's own, and no sampler but
+					   temperature has a say */
 };
 
 /* INF_E_INVALID when json_schema is not a JSON object, or dry_sequence_breakers no list of strings. */
@@ -74,6 +97,8 @@ struct gr_wire_props {
 	int32_t context_len;		/* of one slot */
 	int32_t slots;
 	bool router;			/* no model: the process is a router */
+	bool vision, audio, video;	/* what its projector takes */
+	char media_marker[64];		/* stands for a medium in a prompt */
 	char build[64];
 };
 
@@ -96,6 +121,26 @@ struct gr_wire_error {
 /* False when the body holds no error object. */
 bool gr_wire_decode_error(const char *body, size_t len, struct gr_wire_error *out);
 
+/* What a probe gave. */
+struct gr_wire_choice {
+	int32_t id;
+	struct gr_buf text;		/* of it; not whole characters are U+FFFD, a control token has none */
+	bool eos;			/* it ends a sequence */
+	int64_t evaluated, cached;	/* prompt tokens; -1 = not said */
+	int32_t slot;			/* -1 = not said */
+	/* Probabilities; the server shows none (score_count 0) when the token ends inside a character. */
+	float logprob;			/* of the token */
+	inf_token_score *scores;	/* owned; the likeliest first; -INFINITY where float has no such number */
+	size_t score_count;
+	struct gr_buf likeliest_text;	/* of scores[0] */
+};
+
+#define GR_WIRE_CHOICE_INIT { .text = GR_BUF_INIT(GR_WIRE_PIECE_MAX), .likeliest_text = GR_BUF_INIT(GR_WIRE_PIECE_MAX) }
+
+/* *out is empty. */
+inf_status gr_wire_decode_choice(const char *body, size_t len, size_t wanted, struct gr_wire_choice *out, inf_error *err);
+void gr_wire_choice_release(struct gr_wire_choice *self);	/* usable again afterwards */
+
 /* ---- the stream ------------------------------------------------------------------------------------------------ */
 enum gr_wire_kind {
 	GR_WIRE_NOTHING,		/* progress and marks without meaning for the text */
@@ -116,10 +161,11 @@ struct gr_wire_event {
 	float logprob;
 	/* TOKEN and FINAL */
 	int64_t predicted;		/* tokens sampled so far; -1 = not said */
+	/* any of them */
+	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	/* FINAL */
 	enum gr_wire_stop stop;
 	bool truncated;			/* the context was full */
-	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	int32_t slot;			/* -1 = not said */
 	double prefill_ms, decode_ms;	/* negative = not said */
 	/* FINAL, and NOTHING when the prefill begins */

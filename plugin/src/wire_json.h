@@ -38,6 +38,8 @@ bool gr_json_is_utf8(struct json_object *text);		/* the parser does not look */
 /* Cut at a code point; "" for what is not UTF-8. */
 void gr_json_copy(struct json_object *root, const char *key, char *out, size_t cap);
 int32_t gr_json_clamp32(int64_t n);
+/* What a probe asks for, but for the logits that it raises; wire_classify.c. */
+void gr_json_put_probe(struct json_object *root, const struct gr_wire_probe *probe, bool *ok);
 void gr_json_read_error(struct json_object *object, struct gr_wire_error *out);
 
 #endif

@@ -47,7 +47,6 @@ static void read_final(struct json_object *root, struct json_object *stop_type, 
 	out->kind = GR_WIRE_FINAL;
 	out->stop = stop_of(stop_type);
 	out->truncated = gr_json_true(root, "truncated");
-	out->evaluated = gr_json_count(root, "tokens_evaluated");
 	out->cached = gr_json_count(root, "timings/cache_n");
 	out->slot = gr_json_clamp32(gr_json_count(root, "id_slot"));
 	out->prefill_ms = gr_json_number(root, "timings/prompt_ms", -1);
@@ -83,7 +82,8 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 				 inf_error *err)
 {
 	*out = (struct gr_wire_event){
-		.id = -1, .text = "", .predicted = -1, .cached = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1
+		.id = -1, .text = "", .predicted = -1, .evaluated = -1, .cached = -1, .slot = -1, .prefill_ms = -1,
+		.decode_ms = -1,
 	};
 	json_object_put(self->root);
 	self->root = NULL;
@@ -95,6 +95,7 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 
 	struct json_object *root = self->root, *found;
 	out->predicted = gr_json_count(root, "tokens_predicted");
+	out->evaluated = gr_json_count(root, "tokens_evaluated");
 	if ((found = gr_json_member(root, "error", json_type_object))) {
 		out->kind = GR_WIRE_ERROR;
 		gr_json_read_error(found, &out->error);

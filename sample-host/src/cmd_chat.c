@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "attachments.h"
 #include "engine.h"
 #include "history.h"
 #include "input.h"
@@ -19,6 +20,8 @@ struct chat {
 	struct engine engine;
 	struct history history;
 	size_t kept;			/* messages that /reset leaves: the system message */
+	struct attachments attachments;
+	bool shown;			/* a message that was answered has them */
 };
 
 static enum exit_code add_message(struct chat *self, const char *role, const struct text *text, struct failure *why)
@@ -49,6 +52,8 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 static enum exit_code ask(struct chat *self, struct answer *answer, const struct text *message, struct failure *why)
 {
 	enum exit_code code = add_message(self, "user", message, why);
+	if (code == EXIT_DONE && !self->shown)
+		history_attach(&self->history, self->attachments.list, self->attachments.count);
 	const struct question question = {
 		.messages = (const inf_message *const *)self->history.messages,
 		.message_count = self->history.count,
@@ -86,8 +91,10 @@ static bool is_interrupted(enum exit_code code)
 static enum exit_code remember(struct chat *self, const struct answer *answer, enum exit_code code, size_t before,
 			       struct failure *why)
 {
-	if (code == EXIT_DONE || (is_interrupted(code) && answer->reply.len))
+	if (code == EXIT_DONE || (is_interrupted(code) && answer->reply.len)) {
+		self->shown = true;
 		return add_message(self, "assistant", &answer->reply, why) == EXIT_DONE ? code : why->code;
+	}
 	history_cut(&self->history, before);
 	return code;
 }
@@ -207,8 +214,11 @@ static enum exit_code talk(struct chat *self, struct failure *why)
 
 enum exit_code cmd_chat(const struct options *options, struct console *console, struct failure *why)
 {
-	struct chat chat = { .options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT };
+	struct chat chat = { .options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
+			     .attachments = ATTACHMENTS_INIT };
 	enum exit_code code = engine_require_model(options, why);
+	if (code == EXIT_DONE)
+		code = attachments_read(&chat.attachments, options, why);
 	if (code == EXIT_DONE)
 		code = input_is_person(options) ? talk(&chat, why) : answer_once(&chat, why);
 	if (code == EXIT_DONE)
@@ -217,5 +227,6 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 		code = console_check(console, why);
 	engine_close(&chat.engine, console);
 	history_release(&chat.history);
+	attachments_release(&chat.attachments);
 	return code;
 }

@@ -46,3 +46,10 @@ bool history_add(struct history *self, const char *role, const char *text, size_
 	self->messages[self->count++] = message;
 	return true;
 }
+
+void history_attach(struct history *self, const inf_media *const *media, size_t count)
+{
+	inf_message *last = self->messages[self->count - 1];
+	last->media = media;
+	last->media_count = count;
+}

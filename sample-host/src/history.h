@@ -22,6 +22,9 @@ void history_release(struct history *self);	/* accepts NULL and a released one; 
 /* The role is borrowed, the text copied. False without memory or room. */
 bool history_add(struct history *self, const char *role, const char *text, size_t len);
 
+/* Give the last message media, which are borrowed. */
+void history_attach(struct history *self, const inf_media *const *media, size_t count);
+
 /* Forget all but the first `count` messages. */
 void history_cut(struct history *self, size_t count);
 

@@ -61,7 +61,7 @@ static enum exit_code read_all(int fd, const char *name, struct text *out, struc
 	}
 }
 
-static enum exit_code read_file(const char *path, struct text *out, struct failure *why)
+enum exit_code input_file(const char *path, struct text *out, struct failure *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -77,7 +77,7 @@ static enum exit_code read_stream(const struct options *options, struct text *ou
 	const char *path = options->prompt_file;
 	bool is_stdin = !path || !strcmp(path, "-");
 	const char *name = is_stdin ? "standard input" : path;
-	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : read_file(path, out, why);
+	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
 	if (code == EXIT_DONE)
 		code = check_utf8(out, name, why);
 	if (code == EXIT_DONE && !path && !out->len)
@@ -123,7 +123,7 @@ static bool is_dash(const char *path)
 static enum exit_code read_constraint(const char *path, struct text *out, struct failure *why)
 {
 	const char *name = is_dash(path) ? "standard input" : path;
-	enum exit_code code = is_dash(path) ? read_all(STDIN_FILENO, name, out, why) : read_file(path, out, why);
+	enum exit_code code = is_dash(path) ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
 	if (code == EXIT_DONE)
 		code = check_utf8(out, name, why);
 	if (code == EXIT_DONE && strlen(text_string(out)) != out->len)

@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,16 @@ static void add_integer(struct object *self, const char *key, int64_t value)
 	add(self, key, json_object_new_int64(value));
 }
 
-static void add_thousandths(struct object *self, const char *key, double value)
+static void add_digits(struct object *self, const char *key, double value, int digits_behind_point)
 {
 	char digits[64];
-	snprintf(digits, sizeof digits, "%.3f", value);
+	snprintf(digits, sizeof digits, "%.*f", digits_behind_point, value);
 	add(self, key, json_object_new_double_s(value, digits));
+}
+
+static void add_thousandths(struct object *self, const char *key, double value)
+{
+	add_digits(self, key, value, 3);
 }
 
 static void replace_bad(struct text *out, const char *bytes, size_t len)
@@ -178,6 +184,65 @@ void json_add_outcome(struct text *out, const struct outcome *outcome)
 	add_thousandths(&line, "tokens_per_second", outcome_decode_rate(outcome));
 	if (result->flags & INF_RESULT_FLAG_SEED)
 		add(&line, "seed", json_object_new_uint64(result->seed));
+	print(&line, out);
+}
+
+/* JSON has no infinity: null is a probability of 0, and one that is not known. */
+static json_object *score(int32_t id, float logprob)
+{
+	struct object self = object_new();
+	add_integer(&self, "id", id);
+	if (isfinite(logprob))
+		add_digits(&self, "logprob", logprob, 6);
+	else if (!self.failed)
+		self.failed = json_object_object_add(self.json, "logprob", NULL) != 0;
+	if (!self.failed)
+		return self.json;
+	json_object_put(self.json);
+	return NULL;
+}
+
+static void add_scores(struct object *self, const char *key, const inf_class *c, const int32_t *candidates)
+{
+	size_t count = candidates ? c->logprob_count : c->top_count;
+	json_object *list = json_object_new_array();
+	for (size_t i = 0; list && i < count; i++) {
+		json_object *item = candidates ? score(candidates[i], c->logprobs[i]) : score(c->top[i].id, c->top[i].logprob);
+		if (!item || json_object_array_add(list, item)) {
+			json_object_put(item);
+			self->failed = true;
+			break;
+		}
+	}
+	add(self, key, list);
+}
+
+static void add_class_error(struct object *line, const inf_error *why)
+{
+	struct object error = object_new();
+	add_string(&error, "status", inf_status_name(why->code));
+	add_string(&error, "reason", why->reason);
+	add_string(&error, "message", why->message);
+	add_object(line, "error", &error);
+}
+
+void json_add_class(struct text *out, const inf_class *c, const int32_t *candidates)
+{
+	struct object line = object_new();
+	add_integer(&line, "index", (int64_t)c->index);
+	if (c->error) {
+		add_class_error(&line, c->error);
+	} else {
+		add_integer(&line, "id", c->id);
+		add_bytes(&line, "text", c->text, c->text_len);
+		if (isfinite(c->logprob))
+			add_digits(&line, "logprob", c->logprob, 6);
+		if (candidates)
+			add_scores(&line, "candidates", c, candidates);
+		if (c->top_count)
+			add_scores(&line, "top", c, NULL);
+		add_integer(&line, "prompt_tokens", c->result->prompt_tokens);
+	}
 	print(&line, out);
 }
 

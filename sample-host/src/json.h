@@ -14,6 +14,8 @@
  */
 void json_add_token(struct text *out, const inf_token *token);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
+/* candidates: whose probabilities the result has; NULL = none. */
+void json_add_class(struct text *out, const inf_class *result, const int32_t *candidates);
 void json_add_failure(struct text *out, const struct failure *failure);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
 /* why: what the selection said, if it found nothing. */

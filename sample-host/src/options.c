@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,9 @@ enum { NEAR_TEXT_MAX = 512 };
 
 #define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | LOADS)
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
-#define RUNS ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define CLASSIFIES (1u << COMMAND_CLASSIFY)
+#define RUNS (GENERATES | CLASSIFIES)
 #define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
 #define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
@@ -48,7 +51,8 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
-		"the conversation; a message whose answer failed does not.\n" },
+		"the conversation; a message whose answer failed does not. Images and sounds need\n"
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n" },
 	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
 		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
 		"each with its text, one a line. With --decode it is the other way round: ids\n"
@@ -62,6 +66,11 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"Each DOCUMENT, or each line of the file given with -f or of standard input, the\n"
 		"best first, with its score and its number in the input, which begins with 0.\n"
 		"The model must be one that ranks.\n" },
+	[COMMAND_CLASSIFY] = { "classify", " [PROMPT...]", "tell the next token of texts, and how likely it is",
+		"Each PROMPT, or each line with text of the file given with -f, or of standard\n"
+		"input when that is no terminal, is one input. For each: the token that comes\n"
+		"next, its id and probability, and below it those of the candidates, or of the\n"
+		"likeliest. Fails at the end if an input failed.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
@@ -74,6 +83,8 @@ static const struct option_spec specs[] = {
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
+	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
 	{ "decode", 0, NULL, "take ids and print their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags), OPTION_DECODE },
 	{ "special", 0, NULL, "read, or print, control tokens as their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
@@ -94,7 +105,7 @@ static const struct option_spec specs[] = {
 	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, RUNS, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
-	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, RUNS,
+	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
 	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
 	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, RUNS, AT(gen.min_tokens), .min = 0,
 	  .max = INT32_MAX },
@@ -113,8 +124,8 @@ static const struct option_spec specs[] = {
 	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
 	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
-	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, RUNS, AT(stop_strings) },
-	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(stop_tokens), .min = 0,
+	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES, AT(stop_strings) },
+	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES, AT(stop_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
 	  .max = INT32_MAX },
@@ -123,13 +134,16 @@ static const struct option_spec specs[] = {
 	  AT(schema_file) },
 	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, RUNS, AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
-	  1u << COMMAND_GENERATE, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	  (1u << COMMAND_GENERATE) | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	{ "top", 0, "N", "also show the N likeliest tokens", OPTION_INTEGER, CLASSIFIES, AT(top), .min = 0, .max = 1000 },
+	{ "candidates", 0, "ID,ID", "choose among these tokens alone", OPTION_IDS, CLASSIFIES, AT(candidates), .min = 0,
+	  .max = INT32_MAX },
 	{ "all", 'a', NULL, "also list files that cannot be used, and why", OPTION_SETS, 1u << COMMAND_MODELS, AT(flags),
 	  OPTION_ALL },
 	{ "fit", 0, NULL, "say what of it the devices can hold", OPTION_SETS, 1u << COMMAND_INSPECT, AT(flags), OPTION_FIT },
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
-	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, RUNS, AT(flags), OPTION_STATS },
+	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
@@ -231,6 +245,27 @@ static enum exit_code add_memory(struct options *self, const struct option_spec 
 	return failure_usage(why, "bad_number", "--%s %.100s: must be a size such as 16G, 7.5G or 12288M", spec->name, value);
 }
 
+/* "3,14,15"; several options add up. */
+static enum exit_code add_ids(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	size_t most = self->candidate_count + strlen(value) / 2 + 1;
+	int32_t *ids = realloc(self->candidates, most * sizeof *ids);
+	if (!ids)
+		return failure_memory(why, "the candidates");
+	self->candidates = ids;
+	for (const char *at = value;; at += strcspn(at, ",") + 1) {
+		char word[16];
+		size_t len = strcspn(at, ",");
+		snprintf(word, sizeof word, "%.*s", len < sizeof word ? (int)len : (int)sizeof word - 1, at);
+		enum exit_code code = set_integer(&ids[self->candidate_count], spec, word, why);
+		if (code != EXIT_DONE)
+			return code;
+		self->candidate_count++;
+		if (!at[len])
+			return EXIT_DONE;
+	}
+}
+
 static enum exit_code assign(struct options *self, const struct option_spec *spec, const char *value,
 			     struct failure *why)
 {
@@ -263,6 +298,8 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
+	case OPTION_IDS:
+		return add_ids(self, spec, value, why);
 	}
 	return EXIT_DONE;
 }
@@ -382,7 +419,8 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, tokenize, embed, rerank and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, classify, tokenize, embed, "
+		     "rerank and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -427,7 +465,7 @@ static enum exit_code check_given(const struct parser *self)
 static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
-				      &self->adapters };
+				      &self->adapters, &self->images, &self->sounds };
 	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
 	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
@@ -447,9 +485,12 @@ void options_release(struct options *self)
 	free(self->plugin_dirs.items);
 	free(self->settings.items);
 	free(self->stop_strings.items);
+	free(self->images.items);
+	free(self->sounds.items);
 	free(self->stop_tokens.items);
 	free(self->suppress_tokens.items);
 	free(self->constraint);
+	free(self->candidates);
 	free(self->memories);
 	free(self->adapters.items);
 	free(self->adapter_path);

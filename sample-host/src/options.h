@@ -26,6 +26,7 @@ enum command {
 	COMMAND_TOKENIZE,
 	COMMAND_EMBED,
 	COMMAND_RERANK,
+	COMMAND_CLASSIFY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -76,7 +77,11 @@ struct options {
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */
 	struct words stop_strings;
+	struct words images, sounds;	/* files */
 	struct ids stop_tokens, suppress_tokens;
+	int32_t *candidates;		/* owned */
+	size_t candidate_count;
+	int32_t top;			/* likeliest tokens to show */
 	const char *schema_file, *grammar_file;	/* NULL = none, "-" = standard input */
 	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
@@ -103,6 +108,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
+	OPTION_IDS,		/* candidates */
 };
 
 struct option_spec {

@@ -103,6 +103,20 @@ static void print_end(const struct outcome *self, struct console *console)
 	print(console, "seed", value);
 }
 
+/* Of a backend that counts. */
+static void print_server(inf_session *session, struct console *console)
+{
+	char value[FIGURE_MAX];
+	inf_metrics_report report = { .struct_size = sizeof report };
+	if (inf_session_metrics(session, &report, NULL) != INF_OK)
+		return;
+	int n = report.running ? snprintf(value, sizeof value, "%" PRIu64 " MiB of memory", mib(report.host_memory_bytes)) :
+				 snprintf(value, sizeof value, "ended");
+	if (report.restarts)
+		snprintf(value + n, sizeof value - (size_t)n, ", started again %" PRId32 " times", report.restarts);
+	print(console, "server", value);
+}
+
 void outcome_print(const struct outcome *self, inf_session *session, const inf_model_info *model, const char *model_path,
 		   struct console *console)
 {
@@ -110,6 +124,7 @@ void outcome_print(const struct outcome *self, inf_session *session, const inf_m
 	print(console, "backend", self->backend);
 	print_model(model, model_path, console);
 	print_devices(session, model, console);
+	print_server(session, console);
 	print_tokens(console, "prompt", result->prompt_tokens, result->cached_tokens, "cached");
 	print_tokens(console, "generated", result->generated_tokens, result->reasoning_tokens, "reasoning");
 	print_timing(console, "prefill", result->prefill_ns, outcome_prefill_rate(self));

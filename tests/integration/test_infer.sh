@@ -286,6 +286,7 @@ generate_penalties_change_the_text() {
 stats_are_on_stderr() {
 	run generate "${ready[@]}" -n 12 --stats --seed 5 'Mr. Darcy'
 	exits 0 && says_not out finish && says err '^backend +llama_cpp$' && says err '^generated +12 tokens$' &&
+		says err '^server +[1-9][0-9]* MiB of memory$' &&
 		says err '^decode +[0-9.]+ ms, [0-9.]+ tokens/s$' && says err '^finish +length$' && says err '^seed +5$'
 }
 
@@ -604,6 +605,38 @@ doctor_lines_are_short_in_a_pipe() {
 	exits 3 || return 1	# a line of one long path cannot be broken
 	awk 'length > 100 && !/\//' "$tmp/out" >"$tmp/long" && [[ ! -s $tmp/long ]] || complain "$(cat -- "$tmp/long")"
 }
+
+# ---- classify ----
+
+classify_shows_a_row_for_each_input() {
+	run classify "${ready[@]}" --slots 2 --top 2 "It was a" "She had"
+	exits 0 && silent err && says out '^ INPUT +ID +PROB TOKEN$' && says out '^     1 +[0-9]+ +0\.[0-9]+ "' &&
+		says out '^     2 +[0-9]+ +0\.[0-9]+ "' || return 1
+	(($(wc -l <"$tmp/out") == 7)) || complain "not 7 lines"
+}
+
+classify_lines_as_json() {
+	printf 'It was a\n\nShe had\n' >"$tmp/lines"
+	run classify "${ready[@]}" -f "$tmp/lines" --top 3 --json
+	exits 0 && json 'assert [line["index"] for line in lines] == [0, 1]
+for line in lines: assert len(line["top"]) == 3 and line["top"][0]["id"] == line["id"] and line["logprob"] < 0 and line["text"]'
+}
+
+classify_candidates_add_up_to_one() {
+	run classify "${ready[@]}" --candidates 40,41 --candidates 42 --json "It was a"
+	exits 0 && json 'import math
+assert [c["id"] for c in last["candidates"]] == [40, 41, 42] and last["id"] in (40, 41, 42)
+assert abs(sum(math.exp(c["logprob"]) for c in last["candidates"]) - 1) < 1e-4'
+}
+
+classify_input_that_fails_is_named() {
+	run classify "${ready[@]}" -c 256 "fine" "$(printf 'x%.0s' {1..3000})"
+	exits 1 && says out '^     1 ' && says err '^input 2: the prompt has [0-9]+ tokens' &&
+		says err '1 of 2 inputs failed.*\[context_full: context_full\]'
+}
+
+classify_without_a_number_is_usage() { run classify -m x --candidates 3,x hi; refused 2 '--candidates x: must be an integer'; }
+classify_knows_no_maximum() { run classify -m x -n 5 hi; refused 2 'classify does not know --max-tokens'; }
 
 # ---- interruptions ----
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # test_install.sh BUILD-DIR SOURCE-DIR LLAMA-SERVER MODEL [COMPILER-FLAG...]: what is installed is all that a host needs,
-# wherever it is installed; the README's host is compiled as it stands there, and works.
+# wherever it is installed; the hosts of the READMEs are compiled as they stand there, and work.
 set -euo pipefail
 build=$1 source=$2 server=$3 model=$4
 shift 4
@@ -12,7 +12,10 @@ prefix=$work/prefix
 
 umask 022
 cmake --install "$build" --prefix "$prefix" >/dev/null
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/README.md" >"$work/host.c"
+code_of() {
+	awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$1"
+}
+code_of "$source/README.md" >"$work/host.c"
 [[ -s $work/host.c ]]
 PKG_CONFIG_PATH=$(dirname -- "$(find "$prefix" -name inference.pc)")
 export PKG_CONFIG_PATH LLAMA_SERVER_PATH=$server
@@ -23,6 +26,18 @@ cc -Wall -Wextra -Werror "$@" "$work/host.c" -o "$work/host" $(pkg-config --cfla
 	-Wl,-rpath,"$libdir"
 text=$("$work/host" "$model")
 [[ ${#text} -ge 100 ]] || { echo "the README's host said: $text" && exit 1; }
+
+# The same host with an event loop, for two prompts.
+{
+	code_of "$source/host-api/README.md"
+	sed 's/st = inf_session_generate(.*/{ (void)gen; gen.on_token = NULL; inf_input in = { .struct_size = sizeof in, .prompt = "It was", \
+		.prompt_len = 6, .params = \&gen }; st = serve(session, (inf_input[]){ in, in }, 2, \&err); }/' "$work/host.c"
+} >"$work/events.c"
+# shellcheck disable=SC2046 # flags are words
+cc -Wall -Wextra -Werror "$@" "$work/events.c" -o "$work/events" $(pkg-config --cflags --libs inference) \
+	-Wl,-rpath,"$libdir"
+events=$("$work/events" "$model")
+[[ $(grep -c '^[01]: ' <<<"$events") -ge 100 ]] || { echo "the host with an event loop said: $events" && exit 1; }
 
 cat >"$work/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "amd_world.h"
+#include "gguf_build.h"
 #include "process.h"
 #include "suite.h"
 
@@ -96,6 +97,31 @@ START_TEST(load_with_a_context_that_cannot_fit_is_refused_before_the_start)
 	assert_not_started(&w);
 	ck_assert_ptr_nonnull(strstr(w.err.message, "with 2048 tokens of context in each of 64 slots it needs 1.6 GiB"));
 	ck_assert_ptr_nonnull(strstr(w.err.message, "1.5 GiB are free; at most "));
+	close_world(&w);
+}
+END_TEST
+
+/* A projector with a hole for its weights, of which twice as much is counted. */
+START_TEST(load_without_room_for_its_projector_is_refused_before_the_start)
+{
+	enum { ROOM = 100, ROW = 4096, ROWS = 3392 };	/* F32: 53 MiB */
+	struct world w;
+	struct gguf_build b = GGUF_BUILD_INIT;
+	open_with_free(&w, RESERVE + ROOM * MIB);
+	gguf_build_head(&b, 3);
+	gguf_build_text(&b, "general.architecture", "clip");
+	gguf_build_text(&b, "general.type", "mmproj");
+	gguf_build_tensor(&b, "v.patch_embd.weight", ROW, ROWS, 0, 0);
+	gguf_build_data(&b, 0);
+	const char *path = scratch_write(&w.scratch, "mmproj.gguf", b.data, b.len);
+	ck_assert_int_eq(truncate(path, (off_t)(b.len + UINT64_C(4) * ROW * ROWS)), 0);
+	const inf_kv options[] = { { "mmproj", path } };
+	inf_load_params params = { .context_len = 256, .options = options, .option_count = 1 };
+	refuse_rocm(&w, &params, INF_E_NO_VRAM, "vram_too_small");
+	assert_not_started(&w);
+	params.option_count = 0;
+	inf_session_close(load_rocm(&w, &params), NULL);
+	gguf_build_release(&b);
 	close_world(&w);
 }
 END_TEST
@@ -278,6 +304,7 @@ END_TEST
 RUN_SUITE("memory", 60, load_that_fits_has_the_whole_context,
 	  load_without_room_for_the_context_gets_the_longest_that_fits,
 	  load_with_a_context_that_cannot_fit_is_refused_before_the_start,
+	  load_without_room_for_its_projector_is_refused_before_the_start,
 	  load_without_room_for_any_layer_is_refused_unless_the_cpu_is_allowed,
 	  load_with_the_cpu_allowed_puts_there_what_does_not_fit, load_with_the_fit_of_another_is_not_computed_here,
 	  load_that_one_card_cannot_hold_takes_two, load_waits_for_memory_that_comes_back_late, card_without_a_display_needs_less_kept_free,

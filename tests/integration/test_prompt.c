@@ -39,7 +39,7 @@ static void close_world(struct world *w)
 
 static struct gr_wire_message message(const char *role, const char *content)
 {
-	return (struct gr_wire_message){ role, content, strlen(content) };
+	return (struct gr_wire_message){ role, content, strlen(content), 0 };
 }
 
 struct ids {
@@ -65,7 +65,7 @@ static void add_text(struct world *w, struct ids *out, const char *text)
 static void expect(struct world *w, const struct gr_wire_message *messages, size_t count, const struct ids *expected)
 {
 	struct gr_prompt prompt = GR_PROMPT_INIT;
-	inf_status st = gr_prompt_from_messages(&prompt, &w->call, messages, count);
+	inf_status st = gr_prompt_from_messages(&prompt, &w->call, messages, count, NULL);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
 	ck_assert_uint_eq(prompt.count, expected->count);
 	for (size_t i = 0; i < prompt.count; i++)

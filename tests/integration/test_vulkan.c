@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "fixture_tree.h"
+#include "media_build.h"
 #include "model_shapes.h"
+#include "projector_shape.h"
 #include "suite.h"
 #include "vulkan_world.h"
 
@@ -191,6 +193,51 @@ START_TEST(some_layers_go_to_the_device_and_none_asks_for_no_device)
 }
 END_TEST
 
+static void see(struct world *w, inf_session *session)
+{
+	static struct sink sink;
+	struct media_build image = media_build_png(8, 8, 0xff0000);
+	const inf_media media = { .struct_size = sizeof media, .kind = INF_MEDIA_IMAGE, .data = image.data, .size = image.len };
+	const inf_media *list[] = { &media };
+	inf_message message = harness_message("user", "What is this?");
+	const inf_message *messages[] = { &message };
+	memset(&sink, 0, sizeof sink);
+	const inf_gen_params gen = sink_params(&sink, TEXT_TOKENS);
+	message.media = list;
+	message.media_count = 1;
+	inf_status st = inf_session_chat(session, messages, 1, &gen, NULL, &w->err);
+	ck_assert_msg(st == INF_OK && sink.len, "%s", w->err.message);
+	media_build_release(&image);
+}
+
+START_TEST(projector_goes_where_the_model_goes)
+{
+	enum { EMBD = 192 };		/* of the bundled model */
+	static const struct { int32_t layers; const char *words; } cases[] = {
+		{ -1, "CLIP using Vulkan0 backend" }, { 0, "CLIP using CPU backend" },
+	};
+	struct world w;
+	open_simulated(&w);
+	const char *projector = scratch_at(&w.scratch, "mmproj.gguf");
+	projector_write(projector, PROJECTOR_IMAGES, EMBD);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *log = scratch_at(&w.scratch, i ? "cpu.log" : "device.log");
+		const inf_kv options[] = { { "mmproj", projector }, { "log-file", log } };
+		inf_load_params params = {
+			.set = INF_LOAD_SET_GPU_LAYERS, .gpu_layers = cases[i].layers, .options = options, .option_count = 2,
+		};
+		inf_session *session = load(&w, &params);
+		see(&w, session);
+		inf_session_close(session, NULL);
+		size_t len;
+		char *said = scratch_read(log, &len);
+		ck_assert_ptr_nonnull(memmem(said, len, cases[i].words, strlen(cases[i].words)));
+		free(said);
+	}
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(server_that_does_not_use_the_device_is_caught)
 {
 	struct world w;
@@ -264,6 +311,7 @@ END_TEST
 RUN_SUITE("vulkan", 60, simulated_device_counts_only_where_that_is_allowed, what_is_in_the_way_is_named,
 	  mask_of_the_user_goes_to_the_question_and_to_the_load, devices_are_listed_as_the_server_sees_them,
 	  backends_are_tried_in_the_order_rocm_vulkan_cpu, layers_are_on_the_device_and_write_what_the_cpu_writes,
-	  some_layers_go_to_the_device_and_none_asks_for_no_device, server_that_does_not_use_the_device_is_caught,
+	  some_layers_go_to_the_device_and_none_asks_for_no_device, projector_goes_where_the_model_goes,
+	  server_that_does_not_use_the_device_is_caught,
 	  another_device_under_the_same_name_is_caught, load_that_does_not_fit_starts_no_server,
 	  fit_can_be_left_to_the_server_or_to_nobody)

@@ -2,6 +2,7 @@
 /*
  * model_file shape NAME PATH                             a model of model_shapes.h, with a hole for its weights
  * model_file small TYPE ARCHITECTURE PATH [NO COUNT]     one tensor, of that general.type; or part NO of COUNT
+ * model_file projector EMBD PATH                         of projector_shape.h, for a model of that embedding length
  * model_file made NAME PATH                              a model of model_made.h
  *
  * Writes a GGUF file for tests that are scripts.
@@ -15,6 +16,7 @@
 #include "gguf_build.h"
 #include "model_made.h"
 #include "model_shapes.h"
+#include "projector_shape.h"
 
 enum { FILE_TYPE_Q4_K_M = 15 };
 
@@ -70,7 +72,11 @@ int main(int argc, char **argv)
 		return write_made(argv[2], argv[3]);
 	if ((argc == 5 || argc == 7) && !strcmp(argv[1], "small"))
 		return write_small(argv[2], argv[3], argv[4], argc == 7 ? argv[5] : NULL, argc == 7 ? argv[6] : NULL);
+	if (argc == 4 && !strcmp(argv[1], "projector")) {
+		projector_write(argv[3], PROJECTOR_IMAGES | PROJECTOR_AUDIO, (uint32_t)strtoul(argv[2], NULL, 10));
+		return EXIT_SUCCESS;
+	}
 	fputs("usage: model_file shape NAME PATH | model_file small TYPE ARCHITECTURE PATH [NO COUNT] | "
-	      "model_file made NAME PATH\n", stderr);
+	      "model_file made NAME PATH | model_file projector EMBD PATH\n", stderr);
 	return 2;
 }

@@ -15,7 +15,7 @@ _Static_assert(sizeof nonce - 1 == GR_CHAT_NONCE, "the nonce has another length"
 
 static struct gr_wire_message message(const char *content)
 {
-	return (struct gr_wire_message){ "user", content, content ? strlen(content) : 0 };
+	return (struct gr_wire_message){ "user", content, content ? strlen(content) : 0, 0 };
 }
 
 static size_t fill(struct gr_wire_message *out, const char *const *contents)
@@ -93,7 +93,7 @@ END_TEST
 START_TEST(mark_of_a_null_content_is_empty)
 {
 	struct gr_buf buf = GR_BUF_INIT(TEXT_MAX);
-	const struct gr_wire_message one = { "user", NULL, 0 };
+	const struct gr_wire_message one = { "user", NULL, 0, 0 };
 	ck_assert_str_eq(mark(&buf, 0, &one), "");
 	gr_buf_release(&buf);
 }
@@ -103,7 +103,7 @@ START_TEST(mark_reads_no_byte_past_the_content)
 {
 	struct gr_buf buf = GR_BUF_INIT(TEXT_MAX);
 	char *exact = strndup("  ab  ", 4);
-	const struct gr_wire_message one = { "user", exact, 4 };
+	const struct gr_wire_message one = { "user", exact, 4, 0 };
 	ck_assert_mem_eq(mark(&buf, 0, &one), "  ", 2);
 	ck_assert_int_ne(buf.data[buf.len - 1], ' ');
 	free(exact);
@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(split_content_keeps_nul_bytes)
 {
-	const struct gr_wire_message one = { "user", "a\0b", 3 };
+	const struct gr_wire_message one = { "user", "a\0b", 3, 0 };
 	struct gr_chat_piece pieces[3];
 	struct gr_buf rendered = GR_BUF_INIT(TEXT_MAX);
 	size_t found;
@@ -271,6 +271,97 @@ START_TEST(missing_passes_over_empty_messages)
 }
 END_TEST
 
+/* ---- media ----------------------------------------------------------------------------------------------------- */
+enum { MEDIA = 12 };
+
+/* What the template made of the marks of MEDIA media: %a is the first, %b the second. out: {} in place of each. */
+static const struct {
+	const char *format, *out, *order;
+	inf_status status;
+} media_cases[] = {
+	{ "<user>%a%bWhat?<end>", "<user>{}{}What?<end>", "ab", INF_OK },
+	{ "%b first, then %a", "{} first, then {}", "ba", INF_OK },
+	{ "%a%b%c%d%e%f%g%h%i%j%k%l", "{}{}{}{}{}{}{}{}{}{}{}{}", "abcdefghijkl", INF_OK },
+	{ "%a", "", "ab", INF_E_UNSUPPORTED },			/* one is missing */
+	{ "", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a%a", "", "ab", INF_E_UNSUPPORTED },		/* one is there twice */
+	{ "%a%b%a", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a%c", "", "ab", INF_E_UNSUPPORTED },		/* a number that was not given */
+	{ "%a pabcdefghijklmnopqrstuvwxx1", "", "ab", INF_E_UNSUPPORTED },	/* cut off */
+	{ "%a pabcdefghijklmnopqrstuvwxx", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a pabcdefghijklmnopqrstuvwx", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a pabcdefghijklmnopqrstuvwxxz", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a pabcdefghijklmnopqrstuvwxX1z", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a pabcdefghijklmnopqrstuvwxx1Z", "", "ab", INF_E_UNSUPPORTED },
+	{ "%a pabcdefghijklmnopqrstuvwxx99999999999999999999999999999z", "", "ab", INF_E_UNSUPPORTED },
+};
+
+static void expand_media(struct gr_buf *out, const char *format)
+{
+	for (const char *at = format; *at; at++)
+		ck_assert_int_eq(*at == '%' ? gr_chat_mark_media(out, nonce, (size_t)(*++at - 'a'), 1) :
+				 gr_buf_append(out, at, 1), INF_OK);
+}
+
+START_TEST(media_are_placed_where_the_template_put_them)
+{
+	struct gr_buf rendered = GR_BUF_INIT(TEXT_MAX), out = GR_BUF_INIT(TEXT_MAX);
+	size_t order[MEDIA], count = strlen(media_cases[_i].order);
+	expand_media(&rendered, media_cases[_i].format);
+	/* Of exactly its size, so that a sanitizer sees a read behind it. */
+	char *exact = malloc(rendered.len ? rendered.len : 1);
+	if (rendered.len)
+		memcpy(exact, rendered.data, rendered.len);
+	ck_assert_int_eq(gr_chat_place_media(&out, exact, rendered.len, nonce, "{}", order, count), media_cases[_i].status);
+	if (media_cases[_i].status == INF_OK) {
+		ck_assert_str_eq(gr_buf_text(&out), media_cases[_i].out);
+		for (size_t i = 0; i < count; i++)
+			ck_assert_uint_eq(order[i], (size_t)(media_cases[_i].order[i] - 'a'));
+	}
+	free(exact);
+	gr_buf_release(&rendered);
+	gr_buf_release(&out);
+}
+END_TEST
+
+/* A message with media can be marked as a whole too. */
+START_TEST(marks_of_media_are_none_of_contents)
+{
+	const struct gr_wire_message messages[] = { message("first"), message("second") };
+	struct gr_chat_piece pieces[5];
+	struct gr_buf rendered = GR_BUF_INIT(TEXT_MAX), out = GR_BUF_INIT(TEXT_MAX);
+	size_t order[2], found;
+	expand(&rendered, "%1 and %2", messages);
+	ck_assert_int_eq(gr_chat_place_media(&out, rendered.data, rendered.len, nonce, "{}", order, 2), INF_E_UNSUPPORTED);
+	gr_buf_reset(&rendered);
+	expand_media(&rendered, "%a and %b");
+	ck_assert(!gr_chat_split(rendered.data, rendered.len, nonce, messages, 2, pieces, &found));
+	gr_buf_release(&rendered);
+	gr_buf_release(&out);
+}
+END_TEST
+
+START_TEST(place_media_survives_oom_and_the_cap)
+{
+	struct gr_buf rendered = GR_BUF_INIT(TEXT_MAX), small = GR_BUF_INIT(5);
+	size_t order[2];
+	expand_media(&rendered, "some text before %a and after %b");
+	ck_assert_int_eq(gr_chat_place_media(&small, rendered.data, rendered.len, nonce, "{}", order, 2), INF_E_INTERNAL);
+	gr_buf_release(&small);
+	for (long n = 0;; n++) {
+		struct gr_buf out = GR_BUF_INIT(TEXT_MAX);
+		failmalloc_arm(n);
+		inf_status st = gr_chat_place_media(&out, rendered.data, rendered.len, nonce, "{}", order, 2);
+		bool fired = failmalloc_disarm();
+		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
+		gr_buf_release(&out);
+		if (!fired)
+			break;
+	}
+	gr_buf_release(&rendered);
+}
+END_TEST
+
 #define ROWS(table) ((int)(sizeof (table) / sizeof (table)[0]))
 
 int main(void)
@@ -291,6 +382,11 @@ int main(void)
 	tcase_add_loop_test(tc, split_of_broken_markers_is_refused, 0, ROWS(broken_cases));
 	tcase_add_test(tc, split_of_a_truncated_rendering_is_refused);
 	tcase_add_test(tc, missing_passes_over_empty_messages);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("media");
+	tcase_add_loop_test(tc, media_are_placed_where_the_template_put_them, 0, ROWS(media_cases));
+	tcase_add_test(tc, marks_of_media_are_none_of_contents);
+	tcase_add_test(tc, place_media_survives_oom_and_the_cap);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

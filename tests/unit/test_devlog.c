@@ -170,7 +170,9 @@ static const char rocm[] =
 	"0.00.100.035 I llama_kv_cache:      ROCm0 KV buffer size =    40.00 MiB\n"
 	"0.00.100.036 I sched_reserve:      ROCm0 compute buffer size =   300.00 MiB\n"
 	"0.00.100.037 I sched_reserve:      ROCm0 compute buffer size =   286.50 MiB\n"
-	"0.00.100.038 I sched_reserve:  ROCm_Host compute buffer size =    36.01 MiB\n";
+	"0.00.100.038 I sched_reserve:  ROCm_Host compute buffer size =    36.01 MiB\n"
+	"0.00.199.962 I reserve_compute_meta:      ROCm0 compute buffer size =     0.02 MiB\n"
+	"0.00.199.963 I alloc_compute_meta:      ROCm0 compute buffer size =    17.35 MiB\n";
 
 START_TEST(rocm_devices_are_described_by_all_lines)
 {

@@ -63,6 +63,12 @@ static const struct {
 	  "llama.block_count" },
 	{ "0.01.000.001 E llama_adapter_lora_init: failed to open '/l': No such file or directory\n" TAIL,
 	  INF_E_BAD_MODEL, "adapter", "llama_adapter_lora_init: failed to open '/l': No such file or directory" },
+	{ "0.00.029.967 E mtmd_init_from_file: error: mismatch between text model (n_embd = 192) and mmproj (n_embd = 64)\n"
+	  "hint: you may be using wrong mmproj\n\n0.00.029.982 E srv    load_model: failed to load multimodal model, "
+	  "'/p.gguf'\n" TAIL, INF_E_BAD_MODEL, "projector_rejected",
+	  "mtmd_init_from_file: error: mismatch between text model (n_embd = 192) and mmproj (n_embd = 64)" },
+	{ "0.00.025.072 E srv    load_model: failed to load multimodal model, '/p.gguf'\n" TAIL, INF_E_BAD_MODEL,
+	  "projector_rejected", "srv    load_model: failed to load multimodal model, '/p.gguf'" },
 	{ "0.02.100.000 E ggml_backend_cuda_buffer_type_alloc_buffer: allocating 2602.38 MiB on device 0: cudaMalloc "
 	  "failed: out of memory\n" TAIL, INF_E_NO_VRAM, "vram",
 	  "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 2602.38 MiB on device 0: cudaMalloc failed: out of "

@@ -868,6 +868,42 @@ START_TEST(silence_begins_anew_with_every_byte)
 }
 END_TEST
 
+static void script_pause(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	send_chunk(c, "xxx", 3);
+	if (pace(c, 500))
+		send_chunk(c, "xxx", 3);
+	send_text(c, "0\r\n\r\n");
+}
+
+static bool never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static int keep_body_slowly(void *user, const char *bytes, size_t len)
+{
+	struct client *client = user;
+	if (client->pieces == 0)
+		wait_until(never, NULL, 400);
+	return keep_body(user, bytes, len);
+}
+
+START_TEST(time_that_on_body_takes_is_no_silence)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	request.silence_ms = 250;
+	request.on_body = keep_body_slowly;
+	start_server(script_pause);
+	ck_assert_int_eq(perform(&request, &client), INF_OK);
+	expect_body(&client, "xxxxxx");
+}
+END_TEST
+
 /* ---- stopping -------------------------------------------------------------------------------------------------- */
 static void (*const endless_scripts[])(struct connection *c) = {
 	script_never, script_stop_talking, script_dribble, script_flood,
@@ -1192,6 +1228,7 @@ static TCase *failures_case(void)
 	tcase_add_test(tc, full_accept_queue_can_be_cancelled);
 	tcase_add_loop_test(tc, server_that_is_late_is_given_up, 0, ROWS(late_cases));
 	tcase_add_test(tc, silence_begins_anew_with_every_byte);
+	tcase_add_test(tc, time_that_on_body_takes_is_no_silence);
 	return tc;
 }
 

@@ -38,10 +38,12 @@ static const char help_text[] =
 	"--ui,  --webui, --no-ui, --no-webui     whether to enable the Web UI (default: enabled)\n"
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
 	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n"
+	"-mm,   --mmproj FILE                    path to a multimodal projector file. see tools/mtmd/README.md\n"
+	"--mmproj-offload, --no-mmproj-offload   whether to enable GPU offloading for multimodal projector (default:\n"
 	"-cram, --cache-ram N                    set the maximum cache size in MiB\n"
 	"--slot-save-path PATH                   path to save slot kv cache (default: disabled)\n";
 
-enum { ALL_FEATURES = (1 << 13) - 1 };
+enum { ALL_FEATURES = (1 << 15) - 1 };
 
 static const struct {
 	const char *help;
@@ -55,6 +57,8 @@ static const struct {
 	  GR_FEATURE_UNIX_SOCKET },
 	{ "-fitt, --fit-target MiB0,MiB1\n", GR_FEATURE_FIT_TARGET },
 	{ "--ui-mcp-proxy, --no-ui-mcp-proxy\n", 0 },
+	{ "--mmproj FILE                           path to a multimodal projector file\n", GR_FEATURE_MMPROJ },
+	{ "-mmu,  --mmproj-url URL                 URL to a multimodal projector file\n", 0 },
 };
 
 START_TEST(features_of_a_help_text_are_what_it_names)
@@ -506,6 +510,34 @@ START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
 END_TEST
 
 static const struct {
+	int32_t gpu_layers;
+	uint32_t features;
+	bool kept_off;
+} projector_cases[] = {
+	{ -1, ALL_FEATURES, false }, { 5, ALL_FEATURES, false }, { 0, ALL_FEATURES, true },
+	{ 0, ALL_FEATURES & ~GR_FEATURE_MMPROJ_OFFLOAD, false },
+};
+
+START_TEST(argv_has_the_projector_where_the_model_is)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_launch_place place = full_place;
+	struct gr_strv without = GR_STRV_INIT, argv = GR_STRV_INIT;
+	plan.gpu_layers = projector_cases[_i].gpu_layers;
+	place.features = projector_cases[_i].features;
+	gr_launch_argv(&without, &plan, &place);
+	ck_assert_uint_eq(position(&without, "--mmproj"), without.count);
+	ck_assert_uint_eq(position(&without, "--no-mmproj-offload"), without.count);
+	plan.projector_path = "/models/mmproj.gguf";
+	gr_launch_argv(&argv, &plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--mmproj"), "/models/mmproj.gguf");
+	ck_assert((position(&argv, "--no-mmproj-offload") < argv.count) == projector_cases[_i].kept_off);
+	gr_strv_release(&without);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+static const struct {
 	struct gr_launch_plan plan;
 	uint32_t features;
 	const char *reason;
@@ -518,6 +550,8 @@ static const struct {
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
 	{ { .state_dir = "/s" }, GR_FEATURE_SLOT_SAVE, "" },
 	{ { .state_dir = "/s" }, ALL_FEATURES & ~GR_FEATURE_SLOT_SAVE, "state_unsupported" },
+	{ { .projector_path = "/p" }, GR_FEATURE_MMPROJ, "" },
+	{ { .projector_path = "/p" }, ALL_FEATURES & ~GR_FEATURE_MMPROJ, "mmproj_unsupported" },
 };
 
 START_TEST(check_refuses_what_the_server_cannot_do)
@@ -706,6 +740,7 @@ int main(void)
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
 	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
+	tcase_add_loop_test(tc, argv_has_the_projector_where_the_model_is, 0, ROWS(projector_cases));
 	tcase_add_test(tc, argv_for_a_server_without_features_holds_none);
 	tcase_add_test(tc, argv_for_the_older_web_ui_option_uses_it);
 	tcase_add_test(tc, argv_at_the_largest_context_is_exact);

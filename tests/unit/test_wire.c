@@ -153,7 +153,7 @@ START_TEST(encode_template_keeps_every_message)
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
 	const size_t count = sizeof texts / sizeof texts[0];
 	for (size_t i = 0; i < count; i++)
-		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len };
+		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len, 0 };
 	ck_assert_int_eq(gr_wire_encode_template(&buf, messages, count), INF_OK);
 	struct json_object *root = parse_buf(&buf), *list = get(root, "messages");
 	ck_assert_uint_eq(json_object_array_length(list), count);
@@ -419,6 +419,75 @@ START_TEST(encode_completion_takes_a_deep_schema)
 }
 END_TEST
 
+/* ---- media ----------------------------------------------------------------------------------------------------- */
+static void add_media(struct gr_wire_completion *request)
+{
+	static const struct gr_wire_media media[] = { { "", 0 }, { "\0\xff\x10", 3 }, { "hello", 5 } };
+	request->prompt_text = "see {}\" {}{}\0.";
+	request->prompt_text_len = 13;
+	request->media = media;
+	request->media_count = 3;
+}
+
+START_TEST(encode_completion_with_media_sends_text_and_files)
+{
+	struct gr_wire_completion request = full_completion();
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	static const char begin[] = "{\"prompt\":{\"prompt_string\":\"see {}\\\" {}{}\\u0000\",\"multimodal_data\":[\"\","
+				    "\"AP8Q\",\"aGVsbG8=\"]},\"n_predict\":";
+	add_media(&request);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	ck_assert_msg(strncmp(gr_buf_text(&buf), begin, strlen(begin)) == 0, "%s", gr_buf_text(&buf));
+	json_object_put(parse_buf(&buf));
+	gr_buf_release(&buf);
+}
+END_TEST
+
+static const struct { const char *bytes; size_t len; const char *text; } base64_cases[] = {
+	{ "f", 1, "Zg==" }, { "fo", 2, "Zm8=" }, { "foo", 3, "Zm9v" }, { "foob", 4, "Zm9vYg==" }, { "fooba", 5, "Zm9vYmE=" },
+	{ "foobar", 6, "Zm9vYmFy" }, { "\xfb\xff\xbf", 3, "+/+/" }, { "\0\0\0", 3, "AAAA" },
+};
+
+START_TEST(media_are_base64)
+{
+	const struct gr_wire_media medium = { base64_cases[_i].bytes, base64_cases[_i].len };
+	struct gr_wire_completion request = full_completion();
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	char expected[64];
+	request.prompt_text = "";
+	request.media = &medium;
+	request.media_count = 1;
+	snprintf(expected, sizeof expected, "\"multimodal_data\":[\"%s\"]}", base64_cases[_i].text);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	ck_assert_ptr_nonnull(strstr(gr_buf_text(&buf), expected));
+	gr_buf_release(&buf);
+}
+END_TEST
+
+/* Longer than the piece that is encoded at once, by each of the ways to end. */
+START_TEST(long_media_are_base64)
+{
+	enum { LONG = 5000 };
+	static unsigned char bytes[LONG];
+	static const char pattern[] = "IiIi";	/* of 0x22, three at a time */
+	memset(bytes, 0x22, sizeof bytes);
+	for (size_t len = LONG - 3; len <= LONG; len++) {
+		const struct gr_wire_media medium = { bytes, len };
+		struct gr_wire_completion request = full_completion();
+		struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+		request.prompt_text = "";
+		request.media = &medium;
+		request.media_count = 1;
+		ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+		const char *text = strstr(gr_buf_text(&buf), "[\"") + 2;
+		for (size_t i = 0; i < len / 3 * 4; i++)
+			ck_assert_int_eq(text[i], pattern[i % 4]);
+		ck_assert_int_eq(text[(len + 2) / 3 * 4], '"');
+		gr_buf_release(&buf);
+	}
+}
+END_TEST
+
 static const char *const bad_schemas[] = {
 	"", " ", "{", "}", "[]", "[{}]", "\"text\"", "1", "true", "null", "nonsense", "{\"a\"}", "{\"a\":}", "{\"a\":1",
 	"{} trailing", "{}}", "{}{}", "{\"a\":1,}", "{\"a\":[1,]}",
@@ -470,7 +539,7 @@ END_TEST
 
 static inf_status encode_everything(struct gr_buf *out)
 {
-	static const struct gr_wire_message messages[] = { { "user", "hello", 5 }, { "assistant", "a\0b", 3 } };
+	static const struct gr_wire_message messages[] = { { "user", "hello", 5, 0 }, { "assistant", "a\0b", 3, 0 } };
 	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
 	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
@@ -478,6 +547,10 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_detokenize(out, suppressed, 3);
 	if (st == INF_OK)
 		st = gr_wire_encode_template(out, messages, 2);
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &request, NULL);
+	add_media(&request);
+	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
 	if (st == INF_OK)
@@ -774,6 +847,12 @@ static const struct {
 	{ "{\"total_slots\":null,\"default_generation_settings\":null,\"build_info\":null,\"role\":null}", { 0 } },
 	{ "{\"total_slots\":99999999999999999999,\"default_generation_settings\":{\"n_ctx\":-99999999999}}",
 	  { .slots = INT32_MAX, .context_len = INT32_MIN } },
+	{ "{\"modalities\":{\"vision\":true,\"audio\":false,\"video\":true},\"media_marker\":\"<__media_x__>\"}",
+	  { .vision = true, .video = true, .media_marker = "<__media_x__>" } },
+	{ "{\"modalities\":{\"audio\":true}}", { .audio = true, .media_marker = "<__media__>" } },
+	{ "{\"modalities\":{\"vision\":false}}", { 0 } },
+	{ "{\"modalities\":{\"vision\":1,\"audio\":\"true\",\"video\":null},\"media_marker\":5}", { 0 } },
+	{ "{\"modalities\":[true],\"media_marker\":null}", { 0 } },
 	{ "{\"total_slots\":4.5,\"default_generation_settings\":{\"n_ctx\":1e9}}", { 0 } },
 };
 
@@ -786,6 +865,10 @@ START_TEST(decode_props_takes_what_has_the_right_type)
 	ck_assert_int_eq(props.context_len, props_cases[_i].props.context_len);
 	ck_assert(props.router == props_cases[_i].props.router);
 	ck_assert_str_eq(props.build, props_cases[_i].props.build);
+	ck_assert(props.vision == props_cases[_i].props.vision);
+	ck_assert(props.audio == props_cases[_i].props.audio);
+	ck_assert(props.video == props_cases[_i].props.video);
+	ck_assert_str_eq(props.media_marker, props_cases[_i].props.media_marker);
 }
 END_TEST
 
@@ -899,6 +982,7 @@ START_TEST(event_token_gives_text_and_id)
 	ck_assert_uint_eq(event.text_len, 11);
 	ck_assert_int_eq(event.id, 19004);
 	ck_assert_int_eq(event.predicted, 2);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert(!event.has_logprob);
 	ck_assert_int_eq(event.cached, -1);
 }
@@ -1105,9 +1189,10 @@ START_TEST(event_leaves_nothing_of_the_one_before)
 {
 	decode(FINAL_EVENT);
 	struct gr_wire_event event = decode(TOKEN_EVENT);
-	ck_assert_int_eq(event.evaluated, 0);
+	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert_int_eq(event.stop, GR_WIRE_STOP_NONE);
 	event = decode("{}");
+	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_str_eq(event.text, "");
@@ -1141,11 +1226,14 @@ END_TEST
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
+	static const char choice_body[] = "{\"tokens\":[3],\"content\":\"c\",\"completion_probabilities\":[{\"id\":3,\"logprob\":-1,"
+					  "\"top_logprobs\":[{\"id\":3,\"token\":\"c\",\"logprob\":-1.0}]}]}";
 	int32_t *tokens = NULL;
 	size_t count;
 	struct gr_buf text = GR_BUF_INIT(BODY_MAX);
 	struct gr_wire_props props;
 	struct gr_wire_event event;
+	struct gr_wire_choice choice = GR_WIRE_CHOICE_INIT;
 	struct gr_wire_stream *self = gr_wire_stream_new();
 	inf_status st = self ? gr_wire_decode_tokens(tokens_body, sizeof tokens_body - 1, &tokens, &count, NULL) :
 			INF_E_NO_MEMORY;
@@ -1155,6 +1243,9 @@ static inf_status decode_everything(void)
 		st = gr_wire_decode_props("{}", 2, &props, NULL);
 	if (st == INF_OK)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
+	if (st == INF_OK)
+		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
+	gr_wire_choice_release(&choice);
 	free(tokens);
 	gr_buf_release(&text);
 	gr_wire_stream_free(self);
@@ -1217,6 +1308,9 @@ static TCase *encoder_case(void)
 	tcase_add_loop_test(tc, encode_completion_takes_a_deep_schema, 0, ROWS(schema_depths));
 	tcase_add_loop_test(tc, encode_completion_refuses_a_schema_that_is_no_json_object, 0, ROWS(bad_schemas));
 	tcase_add_test(tc, encode_past_the_cap_of_the_buffer_fails);
+	tcase_add_test(tc, encode_completion_with_media_sends_text_and_files);
+	tcase_add_loop_test(tc, media_are_base64, 0, sizeof base64_cases / sizeof base64_cases[0]);
+	tcase_add_test(tc, long_media_are_base64);
 	tcase_add_test(tc, encoders_survive_oom);
 	tcase_add_test(tc, encoders_survive_json_c_oom);
 	tcase_add_test(tc, encode_adapters_lists_every_scale);

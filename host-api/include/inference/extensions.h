@@ -305,14 +305,15 @@ typedef struct inf_classify_params {  /* request                                
   uint64_t              set;          /* 0                                                                          */
   /* How the token is sampled; inputs with params of their own: those. NULL = all defaults. max_tokens, min_tokens, stops,
    * tools, thinking, json_schema and grammar have no meaning here: INVALID. on_token, on_poll, user, request_id and
-   * NO_WAIT of them are not used. */
+   * NO_WAIT of them are not used. With candidates a backend may answer a repeat_penalty with UNSUPPORTED. */
   const inf_gen_params *gen;
   const char           *request_id;
   /* NULL = any token. Else the token is one of these (ids, no id twice), and logprobs are of them in their order, as if
-   * there were no others: their probabilities add up to 1. */
+   * there were no others: their probabilities add up to 1. Not with VOCABULARY: INVALID. A second pass over the last
+   * token may be needed. */
   const int32_t        *candidates;
   size_t                candidate_count;
-  int32_t               top;          /* of the likeliest tokens so many, 0..1000                                   */
+  int32_t               top;          /* of the likeliest (candidates, if there are any) so many, 0..1000           */
   uint32_t              reserved0;
   void                 *user;
   /* Once for each input, in any order, on the thread of the call. Anything but INF_CONTINUE ends the call with CANCELLED,
@@ -327,12 +328,14 @@ struct inf_class {                    /* report; pointers die when the callback 
   size_t                 index;       /* of the input                                                               */
   const inf_error       *error;       /* NULL = it went well; else nothing but index is filled in                   */
   int32_t                id;          /* the token sampled                                                          */
-  float                  logprob;     /* of it                                                                      */
-  const char            *text;        /* of it; bytes that are no whole character are U+FFFD; NUL-terminated        */
+  float                  logprob;     /* of it. Any logprob: -INFINITY where float has no such probability          */
+  const char            *text;        /* of it; bytes that are no whole character are U+FFFD; NUL-terminated; none  */
+                                      /* of a control token                                                         */
   size_t                 text_len;
   const inf_token_score *top;         /* the likeliest first. These and all logprobs are of the model's             */
   size_t                 top_count;   /* distribution before temperature and other samplers                         */
-  const float           *logprobs;    /* of the candidates, or by id of the vocabulary; NULL if not asked for       */
+  const float           *logprobs;    /* of the candidates, or by id of the vocabulary; NULL if not asked for. The   */
+                                      /* vocabulary's take a backend behind a wire a hundred bytes for each token   */
   size_t                 logprob_count;
   const inf_gen_result  *result;      /* what it took                                                               */
 };
@@ -340,7 +343,8 @@ struct inf_class {                    /* report; pointers die when the callback 
 typedef struct inf_classify {         /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* One forward pass for each input, spread over the slots. INF_OK also if some inputs failed, each alone. */
+  /* One forward pass for each input, spread over the slots. INF_OK also if some inputs failed, each alone; CLOSED ends the
+   * whole. Not from a callback of the model. */
   inf_status (INF_CALL *run)(inf_model *, const inf_input *const *inputs, size_t count, const inf_classify_params *,
                              inf_error *err);
 } inf_classify;
@@ -355,10 +359,11 @@ typedef struct inf_batch_params {     /* request                                
   const inf_gen_params *gen;          /* for inputs without params; NULL = all defaults. Of all params of a batch,   */
                                       /* on_token, on_poll, user, request_id and NO_WAIT are not used, but those here */
   const char           *request_id;
-  int32_t               parallel;     /* inputs in flight at once; 0 = as many as there are slots                   */
+  int32_t               parallel;     /* inputs in flight at once; 0 = as many as there are slots, and never more   */
   uint32_t              reserved0;
   void                 *user;
   /* All on the thread of the call, tokens and result of one input in order, those of several interleaved. May be NULL.
+   * While one of them runs, other inputs go on until they have something to tell, and then wait.
    * on_token: anything but INF_CONTINUE ends that input (INF_FINISH_CALLER). */
   int32_t             (INF_CALL *on_token)(void *user, size_t index, const inf_token *token);
   /* Once for each input. error NULL = it went well. Anything but INF_CONTINUE ends the batch with CANCELLED. */
@@ -371,7 +376,8 @@ typedef struct inf_batch_params {     /* request                                
 typedef struct inf_batch {            /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* Inputs are begun in order. INF_OK also if some failed, each alone with its own error. */
+  /* Inputs are begun in order. INF_OK also if some failed, each alone with its own error; CLOSED ends the whole. With one
+   * slot, and where the system gives no thread, one after the other on this thread. Not from a callback of the model. */
   inf_status (INF_CALL *run)(inf_model *, const inf_input *const *inputs, size_t count, const inf_batch_params *,
                              inf_error *err);
 } inf_batch;
@@ -476,7 +482,8 @@ typedef struct inf_cancel {           /* table, static                          
 
 /* ---- inf.stream/1: tokens by asking for them ----------------------------------------------------------------------------
  * For hosts with an event loop, and languages that are bad at callbacks. A stream is a generation on a thread of the
- * backend's (all signals blocked); at most 1 MiB of its text waits to be fetched, then it stands still. */
+ * backend's (all signals blocked); at most 1 MiB of its tokens waits to be fetched (a larger one alone), then it stands
+ * still, with its slot. */
 #define INF_EXT_STREAM "inf.stream/1"
 
 typedef struct inf_stream inf_stream;
@@ -499,7 +506,8 @@ typedef struct inf_streams {          /* table, static                          
   int32_t    (INF_CALL *descriptor)(inf_stream *);
   /* The generation's result, all zero before its end. Does not block. */
   inf_status (INF_CALL *result)(inf_stream *, inf_gen_result *out, inf_error *err);
-  /* From any thread, any time: the end comes soon, with CANCELLED. Does not block. */
+  /* From any thread, any time: the end comes soon, with CANCELLED. What waits comes before it, and a generation that is over
+   * stays as it ended. Does not block. */
   void       (INF_CALL *cancel)(inf_stream *);
   /* Once, nothing else on the stream during or after it. Cancels and waits for the thread. The model may be closed before
    * its streams: their end is then CLOSED. NULL is allowed. */
@@ -514,7 +522,7 @@ typedef struct inf_metrics_report {   /* report; since load(), unless it says no
   uint32_t flags;                     /* 0                                                                          */
   uint64_t requests;                  /* calls that had a slot, over or not                                         */
   uint64_t requests_failed;           /* of those that are over, the ones with another status than OK and CANCELLED */
-  uint64_t requests_cancelled;
+  uint64_t requests_cancelled;        /* of those too: CANCELLED                                                    */
   uint64_t requests_refused;          /* BUSY: never had a slot                                                     */
   uint64_t prompt_tokens;             /* of requests that are over, as are the next three                           */
   uint64_t cached_tokens;

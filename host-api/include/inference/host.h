@@ -29,8 +29,9 @@
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
  * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
  *            the object they came from and live as long as it does.
- * PROCESS    libinference starts no thread and no process, changes no process-wide state, and prints nothing. Plugins are
- *            never unloaded from the process (dlclose is never called).
+ * PROCESS    libinference starts no process, and no threads but for streams and for batches that the backend leaves to it; they
+ *            block all signals. It changes no process-wide state, and prints nothing. Plugins are never unloaded from the
+ *            process (dlclose is never called).
  */
 #ifndef INF_HOST_H
 #define INF_HOST_H
@@ -187,10 +188,12 @@ INF_API inf_status inf_session_detokenize(inf_session *self, const int32_t *ids,
 INF_API inf_status inf_session_count(inf_session *self, const inf_input *input, const inf_call_params *call,
                                      size_t *count, inf_error *err);
 /* Without inf.classify/1: generations of one token with INF_GEN_FLAG_LOGPROBS if the backend has that; top, candidates and
- * INF_CLASSIFY_FLAG_VOCABULARY are then INF_E_UNSUPPORTED, and a logprob that is not known is NaN. */
+ * INF_CLASSIFY_FLAG_VOCABULARY are then INF_E_UNSUPPORTED, a logprob that is not known is NaN, and id is -1 where the model
+ * ends at once. */
 INF_API inf_status inf_session_classify(inf_session *self, const inf_input *const *inputs, size_t count,
                                         const inf_classify_params *params, inf_error *err);
-/* Without inf.batch/1: generations on threads of this library, that live as long as the call and block all signals. */
+/* Without inf.batch/1: generations on threads of this library, that live as long as the call and block all signals; so
+ * without inf.classify/1 too. Where there are none to be had, on this one. */
 INF_API inf_status inf_session_batch(inf_session *self, const inf_input *const *inputs, size_t count,
                                      const inf_batch_params *params, inf_error *err);
 INF_API inf_status inf_session_embed_dimension(inf_session *self, int32_t *out, inf_error *err);
@@ -212,7 +215,7 @@ INF_API inf_status inf_session_restore_state(inf_session *self, int32_t slot, co
 INF_API inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, const inf_call_params *call,
                                           inf_state_info *out, inf_error *err);
 INF_API inf_status inf_session_metrics(inf_session *self, inf_metrics_report *out, inf_error *err);
-/* inf.cancel/1, with every backend: the call finds out at its next callback. */
+/* inf.cancel/1, with every backend: where it has no such table, the call finds out at its next callback. */
 INF_API inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err);
 
 /* inf.stream/1, with every backend: a generate or chat on a thread of this library. All streams are closed before the

@@ -259,9 +259,13 @@ typedef struct inf_token {            /* report: one step of the stream         
   uint32_t    reserved0;
 } inf_token;
 
+/* A whole file each: what is cut off, of another format or too large to decode is INVALID ("media_truncated",
+ * "media_format", "media_size"); what only the backend's decoder finds broken as well ("media_refused"). A kind that the
+ * model as loaded does not take, see INF_INFO_FLAG_IMAGES and those below it, is UNSUPPORTED ("media"). */
 #define INF_MEDIA_IMAGE       1       /* encoded PNG or JPEG                                                        */
 #define INF_MEDIA_AUDIO       2       /* WAV, 16-bit PCM mono 16 kHz                                                */
-#define INF_MEDIA_VIDEO_FRAME 3       /* PNG or JPEG; all frames of a message are one video, in time order          */
+#define INF_MEDIA_VIDEO_FRAME 3       /* PNG or JPEG; all frames of a message are one video, in time order. A backend
+                                         may give them to the model as images one after the other, without times    */
 typedef struct inf_media {            /* request                                                                    */
   uint32_t    struct_size;
   uint32_t    flags;                  /* 0                                                                          */
@@ -277,7 +281,10 @@ typedef struct inf_message {          /* request. Arrays of messages and media a
   const char *role;                   /* "system" "user" "assistant", or another the template knows, else INVALID   */
   const char *content;                /* not NUL-terminated; NULL if content_len is 0                               */
   size_t      content_len;
-  const inf_media *const *media;      /* placed where the model's convention wants them; never dropped              */
+  const inf_media *const *media;      /* chat() only; placed where the model's convention wants them: by its template
+                                         where that has a place for them, else in their order before the text of their
+                                         message. Never dropped: what the template leaves out is UNSUPPORTED. Beside
+                                         media a backend may refuse messages that hold the text of special tokens   */
   size_t      media_count;
   const char *tool_calls;             /* of role "assistant": JSON array of the objects that came as tool calls;    */
                                       /* NULL = none. In the order of the calls                                     */
@@ -338,7 +345,7 @@ typedef struct inf_gen_params {       /* request                                
   const char *const *stop_strings;    size_t stop_string_count;     /* none empty; the match is not delivered       */
   const char    *json_schema;         /* output is JSON that fits it; "{}" = any object. Not with grammar: INVALID  */
   const char    *grammar;             /* GBNF                                                                       */
-  const char    *request_id;          /* for logs and inf.cancel/1; NULL = none                                     */
+  const char    *request_id;          /* for logs and inf.cancel/1, 1 to 255 bytes; NULL = none                     */
   const inf_kv  *options;             size_t option_count;
   void          *user;
   /* May be NULL: the text is thrown away (warming, benchmarks). Stop => INF_OK, INF_FINISH_CALLER (Go break).

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IC_PULL_H
+#define IC_PULL_H
+
+#include "inference/extensions.h"
+
+/*
+ * pull: one generation as an iterator, inf.stream/1 over any function that generates.
+ *
+ * The generation runs on a thread of its own, which blocks all signals, and its tokens wait in a queue of bounded size until
+ * they are asked for. The functions are those of inf_streams, which says what they do; `self` may be NULL. In a forked child
+ * the iterator is dead: nothing of it is touched, and what returns a status returns INF_E_INVALID.
+ */
+enum {
+	IC_PULL_WAITING_MAX = 1 << 20,	/* bytes of tokens that wait, with what it takes to keep each; a larger one waits alone */
+	IC_PULL_POLL_MS = 40,		/* between two questions to stopped() */
+	IC_PULL_STACK = 512 * 1024,	/* of the thread; the host's log callback may run on it */
+};
+
+struct ic_pull;
+
+struct ic_pull_job {
+	/* Once, on the thread: generate() or chat(). */
+	inf_status (*run)(void *user, const inf_input *input, const inf_gen_params *params, inf_gen_result *result,
+			  inf_error *err);
+	/* While the generation stands still in its on_token, because nobody fetches: INF_OK, or what it shall end with. The
+	 * callbacks of a call that stands still are not asked, so who else can stop it says so here. stream: `user` of the
+	 * parameters that run() was given. */
+	inf_status (*stopped)(void *user, const void *stream);
+	void *user;
+};
+
+/* After INF_OK the job runs; after anything else it never will. */
+inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
+			const struct ic_pull_job *job, inf_error *err);
+inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
+int32_t ic_pull_descriptor(const struct ic_pull *self);		/* -1 if there is none for this process */
+inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err);
+void ic_pull_cancel(struct ic_pull *self);
+void ic_pull_close(struct ic_pull *self);
+
+#endif

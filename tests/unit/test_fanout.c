@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+#include "fanout.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+
+#include "failcall.h"
+
+enum { JOBS_MAX = 1000, WAIT_MS = 10000, HASTY_MS = 50 };
+
+/* What the jobs of one call do, and what is seen of them. */
+struct world {
+	struct ic_fanout_work work;
+	struct ic_fanout *_Atomic fanout;
+	pthread_t caller;
+	int tells;			/* of each job */
+	size_t stop_at_told;		/* what is told then says stop; 0 = never */
+	size_t fail_at_job;		/* that job fails for all; SIZE_MAX = none */
+	size_t linger;			/* jobs that wait until they shall stop, beginning with the first */
+	int stop_at_poll;		/* 0 = never */
+	bool hasty;			/* each job asks whether to go on, again and again for HASTY_MS */
+	bool meet;			/* the first jobs wait for each other, as many as there are threads */
+
+	atomic_size_t begun, ended, at_once, most_at_once;
+	atomic_bool on_caller;		/* a job ran there */
+	atomic_bool unblocked;		/* a signal could arrive on a job's thread */
+	atomic_size_t lingering;
+	size_t begun_in_order[JOBS_MAX];
+	bool over;			/* nothing may be told or asked any more */
+	size_t told, polls;
+	int next[JOBS_MAX];		/* by job: what it tells next */
+	inf_error err;
+};
+
+struct telling {
+	struct world *world;
+	size_t index;
+	int number;
+};
+
+static void hear(void *arg)
+{
+	const struct telling *telling = arg;
+	struct world *w = telling->world;
+	ck_assert(pthread_equal(pthread_self(), w->caller) && !w->over);
+	ck_assert_int_eq(w->next[telling->index]++, telling->number);
+	if (++w->told == w->stop_at_told) {
+		ic_fanout_stop(w->fanout);
+		w->over = true;
+	}
+}
+
+static int32_t on_poll(void *user)
+{
+	struct world *w = user;
+	ck_assert(pthread_equal(pthread_self(), w->caller) && !w->over);
+	w->over = (int)++w->polls == w->stop_at_poll;
+	return w->over ? 0 : INF_CONTINUE;
+}
+
+static bool all_met(void *ctx)
+{
+	struct world *w = ctx;
+	return atomic_load(&w->begun) >= (size_t)w->work.width;
+}
+
+static bool is_stopped(void *ctx)
+{
+	struct world *w = ctx;
+	return !ic_fanout_goes_on(w->fanout);
+}
+
+static void look_at_thread(struct world *w)
+{
+	sigset_t mask;
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	if (pthread_equal(pthread_self(), w->caller))
+		atomic_store(&w->on_caller, true);
+	else if (!sigismember(&mask, SIGINT) || !sigismember(&mask, SIGTERM))
+		atomic_store(&w->unblocked, true);
+}
+
+static void run(struct ic_fanout *fanout, size_t index, void *user)
+{
+	struct world *w = user;
+	size_t at_once = atomic_fetch_add(&w->at_once, 1) + 1, most = atomic_load(&w->most_at_once);
+	while (at_once > most && !atomic_compare_exchange_weak(&w->most_at_once, &most, at_once))
+		;
+	w->fanout = fanout;
+	w->begun_in_order[atomic_fetch_add(&w->begun, 1)] = index;
+	look_at_thread(w);
+	if (w->meet)
+		ck_assert(wait_until(all_met, w, WAIT_MS));
+	if (index < w->linger) {
+		atomic_fetch_add(&w->lingering, 1);
+		ck_assert(wait_until(is_stopped, w, WAIT_MS));
+	}
+	for (int64_t begun = monotonic_ms(); w->hasty && monotonic_ms() - begun < HASTY_MS;)
+		ic_fanout_goes_on(fanout);
+	if (index == w->fail_at_job) {
+		inf_error why = { .struct_size = sizeof why };
+		inf_fail(&why, INF_E_CLOSED, "test", "job %zu", index);
+		ic_fanout_fail(fanout, &why);
+		ic_fanout_stop(fanout);		/* too late */
+	}
+	for (int i = 0; i < w->tells; i++) {
+		struct telling telling = { w, index, i };
+		if (!ic_fanout_tell(fanout, hear, &telling))
+			break;
+	}
+	atomic_fetch_sub(&w->at_once, 1);
+	atomic_fetch_add(&w->ended, 1);
+}
+
+static struct world world_of(size_t count, int width)
+{
+	return (struct world){
+		.work = { .count = count, .width = width, .run = run, .on_poll = on_poll }, .caller = pthread_self(), .tells = 2,
+		.fail_at_job = SIZE_MAX, .err = { .struct_size = sizeof(inf_error) },
+	};
+}
+
+/* On the heap: the jobs' threads have small stacks, and so may this one. */
+static struct world *new_world(size_t count, int width)
+{
+	struct world *w = malloc(sizeof *w);
+	*w = world_of(count, width);
+	w->work.user = w->work.host = w;
+	return w;
+}
+
+static inf_status go(struct world *w)
+{
+	struct process_census before = census_take();
+	inf_status st = ic_fanout_run(&w->work, &w->err);
+	ck_assert_uint_eq(atomic_load(&w->begun), atomic_load(&w->ended));
+	census_assert_restored(&before);
+	return st;
+}
+
+static void expect_everything(const struct world *w)
+{
+	ck_assert_uint_eq(w->ended, w->work.count);
+	ck_assert_uint_eq(w->told, w->work.count * (size_t)w->tells);
+	for (size_t i = 0; i < w->work.count; i++)
+		ck_assert_int_eq(w->next[i], w->tells);
+}
+
+static const struct {
+	size_t count;
+	int width;
+} sizes[] = { { 0, 4 }, { 1, 4 }, { 5, 1 }, { 3, 8 }, { JOBS_MAX, 4 }, { 300, INT32_MAX }, { JOBS_MAX, IC_FANOUT_WIDTH_MAX } };
+
+START_TEST(run_tells_all_of_every_job_in_order)
+{
+	struct world *w = new_world(sizes[_i].count, sizes[_i].width);
+	ck_assert_int_eq(go(w), INF_OK);
+	expect_everything(w);
+	ck_assert_uint_le(w->most_at_once, (size_t)sizes[_i].width);
+	ck_assert_uint_le(w->most_at_once, IC_FANOUT_WIDTH_MAX);
+	ck_assert_int_eq(w->err.code, 0);
+	free(w);
+}
+END_TEST
+
+START_TEST(run_uses_as_many_threads_as_wanted_and_blocks_their_signals)
+{
+	struct world *w = new_world(100, 8);
+	w->meet = true;
+	ck_assert_int_eq(go(w), INF_OK);
+	ck_assert_uint_eq(w->most_at_once, 8);
+	ck_assert(!w->on_caller && !w->unblocked);
+	free(w);
+}
+END_TEST
+
+START_TEST(run_alone_begins_in_order_on_the_calling_thread)
+{
+	struct world *w = new_world(50, 1);
+	ck_assert_int_eq(go(w), INF_OK);
+	ck_assert(w->on_caller);
+	for (size_t i = 0; i < 50; i++)
+		ck_assert_uint_eq(w->begun_in_order[i], i);
+	free(w);
+}
+END_TEST
+
+/* With one thread too: the job is the caller's own then. */
+START_TEST(run_is_stopped_by_what_a_job_tells)
+{
+	struct world *w = new_world(200, _i);
+	w->stop_at_told = 7;
+	ck_assert_int_eq(go(w), INF_E_CANCELLED);
+	ck_assert_str_eq(w->err.reason, "cancelled");
+	ck_assert_uint_eq(w->told, 7);
+	ck_assert_uint_lt(w->begun, 200);
+	free(w);
+}
+END_TEST
+
+START_TEST(run_is_stopped_by_on_poll_while_jobs_work)
+{
+	struct world *w = new_world(200, _i);
+	w->linger = (size_t)_i;
+	w->stop_at_poll = 3;
+	ck_assert_int_eq(go(w), INF_E_CANCELLED);
+	ck_assert_uint_eq(w->polls, 3);
+	ck_assert_uint_eq(w->told, 0);
+	ck_assert_uint_eq(w->begun, (size_t)_i);
+	free(w);
+}
+END_TEST
+
+START_TEST(run_fails_as_the_first_job_that_fails_for_all)
+{
+	struct world *w = new_world(200, _i);
+	w->fail_at_job = 20;
+	ck_assert_int_eq(go(w), INF_E_CLOSED);
+	ck_assert_str_eq(w->err.message, "job 20");
+	ck_assert_uint_lt(w->begun, 200);
+	free(w);
+}
+END_TEST
+
+/* One job waits for ever; others come to their end. Whoever waits to be heard when all is stopped is sent away. */
+START_TEST(run_stopped_refuses_those_who_wait_to_be_heard)
+{
+	struct world *w = new_world(64, 32);
+	w->linger = 1;
+	w->tells = 100;
+	w->stop_at_told = 64;
+	ck_assert_int_eq(go(w), INF_E_CANCELLED);
+	ck_assert_uint_eq(w->told, 64);
+	free(w);
+}
+END_TEST
+
+START_TEST(poll_is_asked_while_a_job_takes_its_time)
+{
+	struct world *w = new_world(1, _i);
+	w->linger = 1;
+	w->stop_at_poll = 10;
+	ck_assert_int_eq(go(w), INF_E_CANCELLED);
+	ck_assert_uint_eq(w->polls, 10);
+	free(w);
+}
+END_TEST
+
+START_TEST(poll_is_asked_a_thousand_times_a_second_at_most)
+{
+	struct world *w = new_world(2, _i);
+	w->hasty = true;
+	int64_t begun = monotonic_ms();
+	ck_assert_int_eq(go(w), INF_OK);
+	ck_assert_uint_gt(w->polls, 0);
+	ck_assert_uint_le(w->polls, (size_t)(monotonic_ms() - begun + 2));
+	free(w);
+}
+END_TEST
+
+START_TEST(poll_may_be_missing)
+{
+	struct world *w = new_world(20, _i);
+	w->work.on_poll = NULL;
+	ck_assert_int_eq(go(w), INF_OK);
+	expect_everything(w);
+	free(w);
+}
+END_TEST
+
+/* Call n and all after it fail: so there are n threads. */
+START_TEST(run_without_threads_makes_do_with_fewer)
+{
+	struct world *w = new_world(40, 8);
+	failcall_arm(FAILCALL_ALL, _i);
+	inf_status st = ic_fanout_run(&w->work, &w->err);
+	bool fired = failcall_disarm();
+	ck_assert(fired);
+	ck_assert_str_eq(failcall_name(), "pthread_create");
+	ck_assert_int_eq(st, INF_OK);
+	expect_everything(w);
+	ck_assert_uint_le(w->most_at_once, _i ? (size_t)_i : 1);
+	ck_assert_int_eq(w->on_caller, _i == 0);
+	free(w);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("fanout");
+	TCase *tcase = tcase_create("fanout");
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, run_tells_all_of_every_job_in_order, 0, (int)(sizeof sizes / sizeof sizes[0]));
+	tcase_add_test(tcase, run_uses_as_many_threads_as_wanted_and_blocks_their_signals);
+	tcase_add_test(tcase, run_alone_begins_in_order_on_the_calling_thread);
+	tcase_add_loop_test(tcase, run_is_stopped_by_what_a_job_tells, 1, 5);
+	tcase_add_loop_test(tcase, run_is_stopped_by_on_poll_while_jobs_work, 1, 5);
+	tcase_add_loop_test(tcase, run_fails_as_the_first_job_that_fails_for_all, 1, 5);
+	tcase_add_test(tcase, run_stopped_refuses_those_who_wait_to_be_heard);
+	tcase_add_loop_test(tcase, poll_is_asked_while_a_job_takes_its_time, 1, 3);
+	tcase_add_loop_test(tcase, poll_is_asked_a_thousand_times_a_second_at_most, 1, 3);
+	tcase_add_loop_test(tcase, poll_may_be_missing, 1, 3);
+	tcase_add_loop_test(tcase, run_without_threads_makes_do_with_fewer, 0, 4);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

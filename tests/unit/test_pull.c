@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+#include "pull.h"
+
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "failmalloc.h"
+#include "process.h"
+
+enum { SOON_MS = 5000, PIECE = 64 * 1024, FETCHES = 100 };
+
+/* ---- a generator that does as it is told -------------------------------------------------------------------------- */
+static struct {
+	sem_t go;			/* it waits for one before each token, if it is gated */
+	bool gated, endless, polls;
+	int count;			/* tokens, unless it is endless */
+	size_t size;			/* of a token's text; 0 = its number */
+	inf_status status;		/* of a generation that nobody stops */
+	atomic_int made, stalls;	/* tokens that were taken; questions while it stood still */
+	atomic_int told;		/* the answer to them */
+	atomic_bool over;
+	sigset_t mask;
+	char name[16];
+} script;
+
+static struct process_census before;
+static struct ic_pull *stream;
+static inf_error err;
+static inf_input input;
+static inf_gen_params params;
+static int32_t event;
+static const inf_token *token;
+
+static inf_status emit(const inf_gen_params *p, int number)
+{
+	char digits[16];
+	char *text = script.size ? malloc(script.size + 1) : digits;
+	inf_token t = { .struct_size = sizeof t, .id = number, .count = 1, .flags = INF_TOKEN_FLAG_LOGPROB, .logprob = -1, .text = text };
+	if (script.size) {
+		memset(text, 'a' + number % 26, script.size);
+		text[script.size] = '\0';
+	} else {
+		snprintf(digits, sizeof digits, "%d ", number);
+	}
+	t.text_len = strlen(text);
+	int32_t answer = p->on_token(p->user, &t);
+	memset(text, '#', t.text_len);		/* it must have been copied */
+	if (script.size)
+		free(text);
+	script.made += answer == INF_CONTINUE;
+	return answer == INF_CONTINUE ? INF_OK : INF_E_IO;
+}
+
+static bool wants_stop(const inf_gen_params *p)
+{
+	return script.polls && p->on_poll(p->user) != INF_CONTINUE;
+}
+
+static inf_status run(void *user, const inf_input *in, const inf_gen_params *p, inf_gen_result *result, inf_error *error)
+{
+	inf_status st = INF_OK;
+	(void)user;
+	(void)in;
+	pthread_sigmask(SIG_BLOCK, NULL, &script.mask);
+	pthread_getname_np(pthread_self(), script.name, sizeof script.name);
+	result->finish = INF_FINISH_EOS;
+	for (int i = 0; st == INF_OK && (script.endless || i < script.count); i++) {
+		while (script.gated && sem_trywait(&script.go) != 0 && !wants_stop(p))
+			sched_yield();
+		if (wants_stop(p)) {
+			result->finish = INF_FINISH_CANCELLED;
+			st = inf_fail(error, INF_E_CANCELLED, "cancelled", "on_poll said stop");
+		} else if (emit(p, i) != INF_OK) {
+			result->finish = INF_FINISH_CALLER;
+			break;
+		}
+		result->generated_tokens = i + 1;
+	}
+	if (st == INF_OK && script.status != INF_OK)
+		st = inf_fail(error, script.status, "script", "as it was told");
+	script.over = true;
+	return st;
+}
+
+static inf_status stopped(void *user, const void *self)
+{
+	(void)user;
+	ck_assert_ptr_nonnull(self);
+	script.stalls++;
+	return script.told;
+}
+
+static const struct ic_pull_job job = { .run = run, .stopped = stopped };
+
+static void setup(void)
+{
+	before = census_take();
+	memset(&script, 0, sizeof script);
+	sem_init(&script.go, 0, 0);
+	stream = NULL;
+	err = (inf_error){ .struct_size = sizeof err };
+	input = (inf_input){ .struct_size = sizeof input, .prompt = "hello", .prompt_len = 5 };
+	params = (inf_gen_params){ .struct_size = sizeof params };
+}
+
+static void teardown(void)
+{
+	ic_pull_close(stream);
+	sem_destroy(&script.go);
+	census_assert_restored(&before);
+}
+
+static void begin(void)
+{
+	ck_assert_msg(ic_pull_open(&stream, &input, &params, &job, &err) == INF_OK, "%s", err.message);
+}
+
+static inf_status next(int32_t timeout_ms)
+{
+	return ic_pull_next(stream, timeout_ms, &event, &token, &err);
+}
+
+static bool readable(void)
+{
+	struct pollfd p = { .fd = ic_pull_descriptor(stream), .events = POLLIN };
+	return poll(&p, 1, 0) == 1;
+}
+
+static bool is_readable(void *ctx)
+{
+	(void)ctx;
+	return readable();
+}
+
+static bool is_stalled(void *ctx)
+{
+	(void)ctx;
+	return script.stalls > 0;
+}
+
+static bool has_made(void *ctx)
+{
+	return script.made == *(int *)ctx;
+}
+
+static bool is_over(void *ctx)
+{
+	(void)ctx;
+	return script.over;
+}
+
+static void wait_stalled(void)
+{
+	ck_assert(wait_until(is_stalled, NULL, SOON_MS));
+}
+
+static void expect_end(inf_status status, int32_t finish)
+{
+	inf_gen_result result = { .struct_size = sizeof result };
+	for (int i = 0; i < 2; i++) {		/* again each time */
+		err.message[0] = '\0';
+		ck_assert_int_eq(next(-1), status);
+		ck_assert_int_eq(event, INF_STREAM_END);
+		ck_assert_ptr_null(token);
+		ck_assert(readable());
+		if (status != INF_OK) {
+			ck_assert_int_eq(err.code, status);
+			ck_assert_str_ne(err.message, "");
+		}
+	}
+	ck_assert_int_eq(ic_pull_result(stream, &result, &err), INF_OK);
+	ck_assert_int_eq(result.finish, finish);
+}
+
+/* Everything up to the end; returns the number of tokens. */
+static int drain(void)
+{
+	int n = 0;
+	for (; next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN; n++)
+		ck_assert_int_eq(token->id, n);
+	ck_assert_int_eq(event, INF_STREAM_END);
+	return n;
+}
+
+/* ---- tokens and the end -------------------------------------------------------------------------------------------- */
+START_TEST(stream_delivers_every_token_and_then_the_end)
+{
+	char text[64] = "";
+	script.count = 3;
+	begin();
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(next(SOON_MS), INF_OK);
+		ck_assert_int_eq(event, INF_STREAM_TOKEN);
+		ck_assert_int_eq(token->id, i);
+		ck_assert_uint_eq(token->count, 1);
+		ck_assert_uint_eq(token->flags, INF_TOKEN_FLAG_LOGPROB);
+		ck_assert(token->logprob < -0.9f && token->logprob > -1.1f);
+		ck_assert_uint_eq(strlen(token->text), token->text_len);
+		strcat(text, token->text);
+	}
+	ck_assert_str_eq(text, "0 1 2 ");
+	expect_end(INF_OK, INF_FINISH_EOS);
+	ck_assert_str_eq(script.name, "inf-stream");
+}
+END_TEST
+
+START_TEST(stream_without_a_token_only_ends)
+{
+	begin();
+	expect_end(INF_OK, INF_FINISH_EOS);
+}
+END_TEST
+
+START_TEST(stream_ends_with_what_the_generation_returned)
+{
+	script.count = 1;
+	script.status = INF_E_CONTEXT_FULL;
+	begin();
+	ck_assert_int_eq(next(-1), INF_OK);
+	expect_end(INF_E_CONTEXT_FULL, INF_FINISH_EOS);
+	ck_assert_str_eq(err.reason, "script");
+}
+END_TEST
+
+START_TEST(result_is_zero_before_the_end)
+{
+	inf_gen_result result = { .struct_size = sizeof result, .finish = 7, .generated_tokens = 7 };
+	script.gated = script.polls = true;
+	script.count = 1;
+	begin();
+	ck_assert_int_eq(ic_pull_result(stream, &result, &err), INF_OK);
+	ck_assert_int_eq(result.finish, 0);
+	ck_assert_int_eq(result.generated_tokens, 0);
+	sem_post(&script.go);
+	ck_assert_int_eq(drain(), 1);
+	ck_assert_int_eq(ic_pull_result(stream, &result, &err), INF_OK);
+	ck_assert_int_eq(result.generated_tokens, 1);
+}
+END_TEST
+
+START_TEST(thread_blocks_every_signal)
+{
+	begin();
+	drain();
+	for (int s = 1; s < 32; s++)
+		if (s != SIGKILL && s != SIGSTOP)
+			ck_assert_msg(sigismember(&script.mask, s) == 1, "signal %d", s);
+}
+END_TEST
+
+/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+START_TEST(next_waits_no_longer_than_it_may)
+{
+	script.gated = script.polls = true;
+	script.count = 1;
+	begin();
+	int64_t begun = monotonic_ms();
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_WAITING);
+	ck_assert_ptr_null(token);
+	ck_assert_int_lt(monotonic_ms() - begun, 1000);
+	begun = monotonic_ms();
+	ck_assert_int_eq(next(50), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_WAITING);
+	ck_assert_int_ge(monotonic_ms() - begun, 49);
+	ck_assert_int_lt(monotonic_ms() - begun, SOON_MS);
+}
+END_TEST
+
+static void *open_gate(void *arg)
+{
+	(void)arg;
+	sem_post(&script.go);
+	return NULL;
+}
+
+START_TEST(next_without_a_limit_waits_for_the_token)
+{
+	pthread_t thread;
+	script.gated = script.polls = true;
+	script.count = 1;
+	begin();
+	ck_assert_int_eq(pthread_create(&thread, NULL, open_gate, NULL), 0);
+	ck_assert_int_eq(next(-1), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
+START_TEST(descriptor_is_readable_exactly_while_next_would_not_wait)
+{
+	script.gated = script.polls = true;
+	script.count = 3;
+	begin();
+	ck_assert(!readable());
+	sem_post(&script.go);
+	ck_assert(wait_until(is_readable, NULL, SOON_MS));
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	ck_assert(!readable());
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_WAITING);
+	sem_post(&script.go);
+	sem_post(&script.go);
+	ck_assert(wait_until(is_readable, NULL, SOON_MS));
+	int made = 3;
+	ck_assert(wait_until(has_made, &made, SOON_MS));
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert(readable());
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	ck_assert(wait_until(is_readable, NULL, SOON_MS));	/* the end */
+	expect_end(INF_OK, INF_FINISH_EOS);
+}
+END_TEST
+
+/* ---- the bound ----------------------------------------------------------------------------------------------------- */
+START_TEST(reader_that_is_slow_makes_the_generation_stand_still)
+{
+	script.endless = true;
+	script.size = PIECE;
+	begin();
+	wait_stalled();
+	int made = script.made;
+	ck_assert_int_le((long)made * PIECE, IC_PULL_WAITING_MAX);
+	ck_assert_int_gt(((long)made + 2) * PIECE, IC_PULL_WAITING_MAX);
+	int64_t begun = monotonic_ms();
+	for (int i = 0; i < FETCHES; i++) {	/* one out, one in */
+		ck_assert_int_eq(next(0), INF_OK);
+		ck_assert_int_eq(event, INF_STREAM_TOKEN);
+		ck_assert_int_eq(token->id, i);
+		ck_assert_uint_eq(token->text_len, PIECE);
+		ck_assert_int_eq(token->text[PIECE - 1], 'a' + i % 26);
+		made++;
+		ck_assert(wait_until(has_made, &made, SOON_MS));
+	}
+	ck_assert_int_lt(monotonic_ms() - begun, FETCHES * IC_PULL_POLL_MS / 2);	/* it is woken and does not look now and then */
+}
+END_TEST
+
+START_TEST(token_larger_than_the_bound_waits_alone)
+{
+	script.count = 2;
+	script.size = IC_PULL_WAITING_MAX + 1;
+	begin();
+	wait_stalled();
+	ck_assert_int_eq(script.made, 1);
+	ck_assert_int_eq(drain(), 2);
+}
+END_TEST
+
+START_TEST(tokens_without_text_are_bounded_too)
+{
+	script.endless = true;
+	script.size = 1;
+	begin();
+	wait_stalled();
+	ck_assert_int_lt(script.made, IC_PULL_WAITING_MAX / (int)sizeof(inf_token));
+}
+END_TEST
+
+/* ---- ending it ----------------------------------------------------------------------------------------------------- */
+START_TEST(cancel_ends_a_generation_that_polls)
+{
+	script.gated = script.polls = true;
+	script.count = 1;
+	begin();
+	ic_pull_cancel(stream);
+	expect_end(INF_E_CANCELLED, INF_FINISH_CANCELLED);
+}
+END_TEST
+
+START_TEST(cancel_ends_a_generation_that_stands_still)
+{
+	script.endless = true;
+	script.size = PIECE;
+	begin();
+	wait_stalled();
+	ic_pull_cancel(stream);
+	for (int i = 0; next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN; i++)
+		ck_assert_int_eq(token->id, i);
+	expect_end(INF_E_CANCELLED, INF_FINISH_CANCELLED);
+}
+END_TEST
+
+START_TEST(cancel_after_the_end_changes_nothing)
+{
+	begin();
+	expect_end(INF_OK, INF_FINISH_EOS);
+	ic_pull_cancel(stream);
+	expect_end(INF_OK, INF_FINISH_EOS);
+}
+END_TEST
+
+START_TEST(owner_ends_a_generation_that_stands_still)
+{
+	script.endless = true;
+	script.size = PIECE;
+	begin();
+	wait_stalled();
+	script.told = _i ? INF_E_CANCELLED : INF_E_CLOSED;
+	ck_assert(wait_until(is_over, NULL, SOON_MS));
+	while (next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN)
+		;
+	expect_end(_i ? INF_E_CANCELLED : INF_E_CLOSED, _i ? INF_FINISH_CANCELLED : INF_FINISH_ERROR);
+}
+END_TEST
+
+static void *close_it(void *arg)
+{
+	ic_pull_close(arg);
+	return NULL;
+}
+
+/* While it stands still, waits for its gate, and is over; from another thread too. */
+START_TEST(close_ends_the_generation_wherever_it_is)
+{
+	pthread_t thread;
+	script.endless = _i < 2;
+	script.size = _i < 2 ? PIECE : 0;
+	script.gated = script.polls = _i == 2;
+	script.count = _i == 2;
+	begin();
+	if (script.endless)
+		wait_stalled();
+	if (_i == 3)
+		expect_end(INF_OK, INF_FINISH_EOS);
+	ck_assert_int_eq(pthread_create(&thread, NULL, _i == 1 ? close_it : open_gate, stream), 0);
+	if (_i != 1)
+		ic_pull_close(stream);
+	pthread_join(thread, NULL);
+	stream = NULL;
+	ck_assert(script.over);
+}
+END_TEST
+
+START_TEST(stream_is_dead_in_a_forked_child)
+{
+	int status = 0;
+	script.endless = true;
+	script.size = PIECE;
+	begin();
+	wait_stalled();
+	pid_t child = fork();
+	if (child == 0) {
+		inf_gen_result result = { .struct_size = sizeof result };
+		bool good = ic_pull_next(stream, -1, &event, &token, &err) == INF_E_INVALID && !strcmp(err.reason, "forked") &&
+			    ic_pull_result(stream, &result, NULL) == INF_E_INVALID && ic_pull_descriptor(stream) == -1;
+		ic_pull_cancel(stream);
+		ic_pull_close(stream);
+		_exit(good ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert(readable());
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+}
+END_TEST
+
+/* ---- arguments ----------------------------------------------------------------------------------------------------- */
+START_TEST(arguments_are_checked)
+{
+	begin();
+	ck_assert_int_eq(ic_pull_next(stream, -2, &event, &token, &err), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_next(stream, 0, NULL, &token, &err), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_next(stream, 0, &event, NULL, &err), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_result(stream, NULL, &err), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_next(NULL, 0, &event, &token, &err), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_result(NULL, NULL, NULL), INF_E_INVALID);
+	ck_assert_int_eq(ic_pull_descriptor(NULL), -1);
+	ic_pull_cancel(NULL);
+	ic_pull_close(NULL);
+}
+END_TEST
+
+START_TEST(input_that_cannot_be_copied_is_refused)
+{
+	input.flags = 1;
+	ck_assert_int_eq(ic_pull_open(&stream, &input, &params, &job, &err), INF_E_UNSUPPORTED);
+	ck_assert_int_eq(err.code, INF_E_UNSUPPORTED);
+	ck_assert_ptr_null(stream);
+}
+END_TEST
+
+/* ---- out of memory -------------------------------------------------------------------------------------------------- */
+START_TEST(stream_survives_oom)
+{
+	for (long n = 0;; n++) {
+		inf_status st;
+		script.count = 3;
+		failmalloc_arm(n);
+		st = ic_pull_open(&stream, &input, NULL, &job, &err);
+		while (st == INF_OK) {
+			st = ic_pull_next(stream, -1, &event, &token, &err);
+			if (event == INF_STREAM_END)
+				break;
+		}
+		ic_pull_close(stream);
+		stream = NULL;
+		bool fired = failmalloc_disarm();
+		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
+		if (!fired)
+			break;
+	}
+}
+END_TEST
+
+#define LOOP(test, count) tcase_add_loop_test(tcase, test, 0, count)
+
+int main(void)
+{
+	const TTest *const *tests = (const TTest *const[]){
+		stream_delivers_every_token_and_then_the_end, stream_without_a_token_only_ends,
+		stream_ends_with_what_the_generation_returned, result_is_zero_before_the_end, thread_blocks_every_signal,
+		next_waits_no_longer_than_it_may, next_without_a_limit_waits_for_the_token,
+		descriptor_is_readable_exactly_while_next_would_not_wait, reader_that_is_slow_makes_the_generation_stand_still,
+		token_larger_than_the_bound_waits_alone, tokens_without_text_are_bounded_too, cancel_ends_a_generation_that_polls,
+		cancel_ends_a_generation_that_stands_still, cancel_after_the_end_changes_nothing, stream_is_dead_in_a_forked_child,
+		arguments_are_checked, input_that_cannot_be_copied_is_refused, stream_survives_oom, NULL,
+	};
+	Suite *suite = suite_create("pull");
+	TCase *tcase = tcase_create("pull");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	for (; *tests; tests++)
+		tcase_add_test(tcase, *tests);
+	LOOP(owner_ends_a_generation_that_stands_still, 2);
+	LOOP(close_ends_the_generation_wherever_it_is, 4);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
