@@ -19,6 +19,8 @@
 #include "options.h"
 #include "profile.h"
 #include "restart.h"
+#include "rpc_list.h"
+#include "rpc_probe.h"
 #include "rundir.h"
 #include "server.h"
 #include "slots.h"
@@ -35,8 +37,9 @@
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
  * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
- * backend_files.c the models on disk, backend_diagnose.c what people ask when it does not work, prompt.c the way of a prompt to
- * token ids, and backend_state.c states of slots on disk. The rest, from backend_batch.c to backend_tokenize.c, are the extensions of the same names.
+ * backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask when it does
+ * not work, backend_state.c states of slots on disk, and prompt.c the way of a prompt to token ids. The rest, from
+ * backend_batch.c to backend_tokenize.c, are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -66,12 +69,22 @@ struct inf_instance {
 	struct gr_server_list list;
 };
 
+/* RPC workers that take layers. */
+struct gr_workers {
+	struct gr_rpc_list list;	/* as the load names them; empty = none */
+	struct gr_rpc_target used[GR_RPC_WORKERS_MAX];	/* the address at which each of them answered */
+	char argument[GR_RPC_WORKERS_MAX * 22];		/* these, as value of --rpc */
+};
+
 /* What a start of the server needs; kept for the next one. All owned. */
 struct gr_start {
 	struct gr_modelset set;
 	struct gr_server_facts facts;
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
+	struct gr_workers workers;
+	struct gr_modelset *draft;	/* NULL = none */
+	struct gr_fit_model draft_model;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
 	char *devices, *state_dir, *projector_path;	/* NULL = none */
 	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
@@ -270,6 +283,16 @@ void gr_instance_child_env(const inf_instance *self, const struct gr_launch_plac
 /* Log what of the host's environment a server gets that can change what it does, and what is kept from it. */
 void gr_instance_tell_env(const inf_instance *self, const struct gr_launch_place *place);
 
+/* ---- backend_rpc.c ---- */
+/* Find the workers of self->start, and that each of them is free. */
+inf_status gr_rpc_find(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Add their devices to the choice. */
+inf_status gr_rpc_take(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Is it a reason of these two that a worker is not there now, so that nothing was started? */
+bool gr_rpc_is_away(const char *reason);
+/* Which of them is to blame for the end of the server: ": NAME (WHY), ...", all where none can be told. */
+void gr_rpc_blame(const inf_model *self, char *out, size_t cap);
+
 /* ---- backend_death.c ---- */
 /* Before a server starts. */
 void gr_server_watch_memory(inf_model *self);
@@ -296,6 +319,8 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
 inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
+/* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
+inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			     inf_gen_result *result, inf_error *err);

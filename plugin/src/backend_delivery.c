@@ -154,6 +154,10 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
 	if (event->cached >= 0)
 		result->cached_tokens = event->cached;
+	if (event->drafted > 0 && event->accepted >= 0) {
+		result->drafted_tokens = event->drafted;
+		result->accepted_tokens = event->accepted;
+	}
 	if (event->slot >= 0) {
 		result->slot = event->slot;
 		result->flags |= INF_RESULT_FLAG_SLOT;

@@ -94,6 +94,19 @@ static inf_status find_model(struct gr_modelset *set, const char *path, inf_erro
 	return st;
 }
 
+static inf_status find_draft(struct gr_start *start, const char *path, inf_error *err)
+{
+	start->draft = malloc(sizeof *start->draft);
+	if (!start->draft)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the draft model");
+	static const struct gr_load_options draft = { .task = GR_TASK_GENERATE };
+	inf_status st = find_model(start->draft, path, err);
+	if (st == INF_OK)
+		st = gr_model_check_kind(&start->draft->facts, start->draft->path, &draft, err);
+	start->draft_model = (struct gr_fit_model){ &start->draft->facts, &start->draft->layers };
+	return st;
+}
+
 static inf_status read_projector(struct gr_start *start, inf_error *err)
 {
 	struct gr_gguf projector;
@@ -132,7 +145,7 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
 			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
 		.gen_fields = generates ? GR_GEN_FIELDS : 0,
-		.gen_flags = generates ? GR_GEN_FLAGS : 0,
+		.gen_flags = generates ? GR_GEN_FLAGS & ~(plan->draft_path || plan->speculative ? INF_GEN_FLAG_LOGPROBS : 0) : 0,
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
 		.parallel_slots = plan->slots,
@@ -167,6 +180,7 @@ static void free_start(struct gr_start *start)
 	free(start->state_dir);
 	gr_adapters_release(&start->adapters);
 	free(start->projector_path);
+	free(start->draft);
 	free(start);
 }
 
@@ -174,6 +188,13 @@ static bool copy_text(const char *text, char **out)
 {
 	*out = text ? strdup(text) : NULL;
 	return *out || !text;
+}
+
+static inf_status copy_adapters(struct gr_start *start, const char *path, inf_error *err)
+{
+	inf_status st = path ? gr_adapters_add(&start->adapters, path, err) : INF_OK;
+	return st == INF_OK && start->options.adapters ?
+	       gr_adapters_parse(&start->adapters, start->options.adapters, err) : st;
 }
 
 /* What the request says, in memory of our own: the server may be started again long after it. */
@@ -187,10 +208,7 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 		return st;
 	if (!copy_text(params->devices, &start->devices) || !copy_text(options->state_dir, &start->state_dir))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	if (params->adapter_path)
-		st = gr_adapters_add(&start->adapters, params->adapter_path, err);
-	if (st == INF_OK && options->adapters)
-		st = gr_adapters_parse(&start->adapters, options->adapters, err);
+	st = copy_adapters(start, params->adapter_path, err);
 	options->state_dir = options->adapters = NULL;		/* text of the caller's */
 	const char *mmproj = options->mmproj;
 	if (st == INF_OK && mmproj && mmproj[0] != '/')
@@ -198,6 +216,11 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	if (st == INF_OK && !copy_text(mmproj, &start->projector_path))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
 	options->mmproj = start->projector_path;
+	if (st == INF_OK && start->options.rpc_servers)
+		st = gr_rpc_list_parse(&start->workers.list, start->options.rpc_servers, err);
+	if (st == INF_OK && start->workers.list.count && start->devices && !gr_profile.gpu)
+		st = inf_fail(err, INF_E_INVALID, "devices", "load: devices is \"%.16s\", so the workers of rpc-servers would get nothing: "
+			      "leave one of the two out", start->devices);
 	return st;
 }
 
@@ -210,6 +233,8 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 		st = gr_lora_read(start, err);
 	if (st == INF_OK && start->projector_path)
 		st = read_projector(start, err);
+	if (st == INF_OK && start->options.draft_model && start->options.draft_model[0] == '/')
+		st = find_draft(start, start->options.draft_model, err);
 	return st == INF_OK && start->state_dir ? gr_state_open(start, err) : st;
 }
 
@@ -218,15 +243,21 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 {
 	struct gr_start *start = self->start;
 	struct gr_early early = { progress, 0 };
-	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(), gr_profile.gpu,
-				       err);
+	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(),
+				       gr_profile.gpu || start->workers.list.count, err);
 	start->plan.model_path = start->set.path;
 	start->plan.adapters = &start->adapters;
 	start->plan.state_dir = start->state_dir;
+	start->options.draft_model = NULL;	/* text of the caller's */
+	if (start->draft) {
+		start->plan.draft_path = start->draft->path;
+		start->plan.draft = &start->draft_model;
+	}
 	if (st == INF_OK)
 		st = gr_instance_server(self->instance, gr_report_early, &early, &start->facts, err);
 	if (st == INF_OK)
 		st = gr_launch_check(&start->plan, start->facts.features, start->facts.file.path, err);
+	start->plan.rpc = start->options.rpc_servers = NULL;	/* text of the caller's; the addresses are found for each start */
 	return st;
 }
 
@@ -289,7 +320,8 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	fill_info(self, &props);
 	keep_promises(self);
 	gr_server_remember_clocks(self);
-	return gr_devices_prove(self, err);
+	st = gr_devices_prove(self, err);
+	return st == INF_OK ? gr_speculation_prove(self, err) : st;
 }
 
 static inf_model *new_model(inf_instance *instance)

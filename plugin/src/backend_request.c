@@ -266,6 +266,10 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 	const struct gr_call_work work = { .run = with_server, .again = again, .user = &r, .computes = true };
 	inf_status st = gr_sampling_check(&r.params, params, GR_GEN_FIELDS, gr_input_gen_flags(input),
 					  model->file.vocab_size, err);
+	if (st == INF_OK && r.params.flags & INF_GEN_FLAG_LOGPROBS & ~model->info.gen_flags)
+		st = inf_fail(err, INF_E_UNSUPPORTED, "logprobs",
+			      "llama-server does not tell the probabilities of tokens that were guessed ahead: load the model without "
+			      "draft-model and speculative");
 	if (st == INF_OK)
 		st = gr_input_options(&r.options, model, &r.params, err);
 	r.call.on_poll = r.params.on_poll;

@@ -66,6 +66,12 @@ static uint64_t digest_adapters(const struct gr_adapters *adapters)
 	return digest;
 }
 
+static uint64_t digest_cache(const struct gr_launch_plan *plan)
+{
+	uint64_t k = gr_digest_text(plan->cache_type_k ? plan->cache_type_k : "");
+	return gr_digest(k, plan->cache_type_v, plan->cache_type_v ? strlen(plan->cache_type_v) : 0);
+}
+
 /* All slots are the caller's, so the scales stay. */
 static struct gr_statefile_identity identify(const inf_model *model)
 {
@@ -73,7 +79,7 @@ static struct gr_statefile_identity identify(const inf_model *model)
 	return (struct gr_statefile_identity){
 		.model = start->model_digest,
 		.adapters = digest_adapters(&start->adapters),
-		.cache = gr_digest_text(start->plan.cache_type ? start->plan.cache_type : "native"),
+		.cache = digest_cache(&start->plan),
 		.server = gr_digest_text(start->facts.version),
 		.context_len = (uint64_t)model->info.context_len,
 	};

@@ -40,6 +40,15 @@ OPTION(log_file, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "log-file", "", "",
 
 OPTION(mmproj, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "mmproj", "", "",
        "absolute path of the model's projector, a GGUF file, with which it takes images or sound");
+OPTION(draft_model, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "draft-model", "", "",
+       "absolute path of a small model with the same vocabulary, which guesses tokens that the model then checks at once");
+OPTION(draft_max, INF_OPTION_AT_LOAD, INF_OPTION_INT, "draft-max", "0..64", "0",
+       "tokens that draft-model guesses at a time; 0 = llama-server's default");
+OPTION(speculative, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "speculative", "none|ngram-simple|ngram-mod", "none",
+       "guess tokens from what was written before: ngram-simple from the context, ngram-mod from all requests since the load");
+/* A worker believes whoever reaches its port. */
+OPTION(rpc_servers, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "rpc-servers", "", "",
+       "RPC workers of llama.cpp that take layers, as host:port,host:port; nothing between is encrypted or authenticated");
 OPTION(queue_depth, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-depth", "0..1024", "1024",
        "calls that may wait for a slot; more are refused as busy");
 OPTION(queue_timeout_ms, INF_OPTION_AT_LOAD, INF_OPTION_INT, "queue-timeout-ms", "1..86400000", "600000",
@@ -119,7 +128,8 @@ OPTION(slot, INF_OPTION_AT_REQUEST, INF_OPTION_INT, "slot", "-1..255", "-1",
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
 	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file, &mmproj, \
-	&task, &pooling
+	&task, &pooling, \
+	&draft_model, &draft_max, &speculative, &rpc_servers
 
 static const inf_option *const rocm_items[] = {
 	&server_path, &sysroot, &devices, &allow_integrated, &targets, &fit, LOAD_ITEMS, REQUEST_ITEMS
@@ -390,6 +400,10 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &restart, NULL, &out->restart },
 		{ &adapters, &out->adapters, NULL },
 		{ &state_dir, &out->state_dir, NULL },
+		{ &draft_model, &out->draft_model, NULL },
+		{ &draft_max, NULL, &out->draft_max },
+		{ &speculative, NULL, &out->speculative },
+		{ &rpc_servers, &out->rpc_servers, NULL },
 		{ &log_file, &out->log_file, NULL },
 		{ &mmproj, &out->mmproj, NULL },
 	};

@@ -34,6 +34,8 @@ enum gr_fit_mode { GR_FIT_AUTO, GR_FIT_SERVER, GR_FIT_NONE };
 /* What a model is loaded for, and what the vector of a text is made of; in the order of the options' values. */
 enum gr_task { GR_TASK_GENERATE, GR_TASK_EMBED, GR_TASK_RERANK };
 enum gr_pooling { GR_POOLING_AUTO, GR_POOLING_MEAN, GR_POOLING_CLS, GR_POOLING_LAST };
+/* What guesses tokens ahead without a model, in the order of the option's values. */
+enum gr_speculative { GR_SPECULATIVE_NONE, GR_SPECULATIVE_NGRAM_SIMPLE, GR_SPECULATIVE_NGRAM_MOD };
 
 struct gr_load_options {
 	int32_t task;			/* enum gr_task */
@@ -48,6 +50,10 @@ struct gr_load_options {
 	int32_t token_timeout_ms;	/* and between two tokens */
 	int32_t sleep_idle_seconds;	/* after which the server gives memory back; 0 = never */
 	int32_t restart;		/* 1 = a server that ended is started again when it is needed */
+	const char *draft_model;	/* path of a model that guesses tokens ahead; NULL = none. Text as below */
+	int32_t draft_max;		/* tokens it guesses at a time; 0 = the server's default */
+	int32_t speculative;		/* enum gr_speculative */
+	const char *rpc_servers;	/* "host:port,..." of RPC workers; NULL = none. Text of the caller's pairs */
 	const char *adapters;		/* "PATH[:SCALE],..."; NULL = none. Text of the caller's pairs */
 	const char *state_dir;		/* where states of slots are kept; NULL = nowhere. The same */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */

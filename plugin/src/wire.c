@@ -16,7 +16,7 @@ enum {
 /* What the final event of a stream shall hold; by stop_type we know it. */
 static const char *const final_fields[] = {
 	"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-	"timings/predicted_ms", "id_slot",
+	"timings/predicted_ms", "timings/draft_n", "timings/draft_n_accepted", "id_slot",
 };
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */

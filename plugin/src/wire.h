@@ -166,6 +166,7 @@ struct gr_wire_event {
 	/* FINAL */
 	enum gr_wire_stop stop;
 	bool truncated;			/* the context was full */
+	int64_t drafted, accepted;	/* tokens guessed ahead, and of these, taken; -1 = not said */
 	int32_t slot;			/* -1 = not said */
 	double prefill_ms, decode_ms;	/* negative = not said */
 	/* FINAL, and NOTHING when the prefill begins */

@@ -49,6 +49,8 @@ static void read_final(struct json_object *root, struct json_object *stop_type, 
 	out->truncated = gr_json_true(root, "truncated");
 	out->cached = gr_json_count(root, "timings/cache_n");
 	out->slot = gr_json_clamp32(gr_json_count(root, "id_slot"));
+	out->drafted = gr_json_count(root, "timings/draft_n");
+	out->accepted = gr_json_count(root, "timings/draft_n_accepted");
 	out->prefill_ms = gr_json_number(root, "timings/prompt_ms", -1);
 	out->decode_ms = gr_json_number(root, "timings/predicted_ms", -1);
 }

@@ -179,6 +179,10 @@ void json_add_outcome(struct text *out, const struct outcome *outcome)
 	add_integer(&line, "prompt_tokens", result->prompt_tokens);
 	add_integer(&line, "cached_tokens", result->cached_tokens);
 	add_integer(&line, "generated_tokens", result->generated_tokens);
+	if (result->drafted_tokens) {
+		add_integer(&line, "drafted_tokens", result->drafted_tokens);
+		add_integer(&line, "accepted_tokens", result->accepted_tokens);
+	}
 	add_thousandths(&line, "prefill_ms", outcome_ms(result->prefill_ns));
 	add_thousandths(&line, "decode_ms", outcome_ms(result->decode_ns));
 	add_thousandths(&line, "tokens_per_second", outcome_decode_rate(outcome));

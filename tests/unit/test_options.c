@@ -125,6 +125,18 @@ START_TEST(parse_load_takes_a_log_file_for_every_backend)
 }
 END_TEST
 
+START_TEST(parse_load_takes_workers_for_every_backend)
+{
+	const inf_kv given = { "rpc-servers", "a:1" };
+	const inf_options *table = gr_options_table(backends[_i]);
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, table, NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.rpc_servers);
+	ck_assert_int_eq(gr_options_parse_load(&options, table, &given, 1, NULL), INF_OK);
+	ck_assert_ptr_eq(options.rpc_servers, given.value);
+}
+END_TEST
+
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 START_TEST(parse_of_no_instance_options_gives_the_defaults)
 {
@@ -534,6 +546,7 @@ int main(void)
 	tcase_add_loop_test(tc, table_defaults_are_what_parsing_nothing_gives, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_adapters_and_a_state_dir_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_projector_for_every_backend, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_workers_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_log_file_for_every_backend, 0, ROWS(backends));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("values");

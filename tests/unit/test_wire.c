@@ -245,7 +245,7 @@ START_TEST(encode_completion_always_asks_for_a_watched_stream)
 {
 	static const char *const fields[] = {
 		"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-		"timings/predicted_ms", "id_slot",
+		"timings/predicted_ms", "timings/draft_n", "timings/draft_n_accepted", "id_slot",
 	};
 	struct gr_wire_completion request = { 0 };
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
@@ -947,7 +947,8 @@ END_TEST
 	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":256," \
 	"\"processed\":512,\"time_ms\":77}}"
 #define FINAL_EVENT "{\"stop_type\":\"limit\",\"truncated\":true,\"tokens_predicted\":17,\"tokens_evaluated\":1900," \
-	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7}"
+	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7," \
+	"\"timings/draft_n\":12,\"timings/draft_n_accepted\":9}"
 #define ERROR_EVENT "{\"error\":{\"code\":500,\"message\":\"Context size has been exceeded.\"," \
 	"\"type\":\"server_error\"}}"
 
@@ -1016,6 +1017,8 @@ START_TEST(event_final_gives_the_numbers)
 	ck_assert_int_eq(event.predicted, 17);
 	ck_assert_int_eq(event.evaluated, 1900);
 	ck_assert_int_eq(event.cached, 1024);
+	ck_assert_int_eq(event.drafted, 12);
+	ck_assert_int_eq(event.accepted, 9);
 	ck_assert_double_eq(event.prefill_ms, 12.5);
 	ck_assert_double_eq(event.decode_ms, 7);
 }
@@ -1029,6 +1032,8 @@ START_TEST(event_final_without_numbers_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }
@@ -1134,6 +1139,8 @@ START_TEST(event_final_with_wrong_types_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }

@@ -205,7 +205,7 @@ typedef struct inf_load_params {      /* request                                
   uint64_t      set;                  /* INF_LOAD_SET_*                                                             */
   const char   *path;                 /* required, absolute; file or directory                                      */
   const char   *adapter_path;         /* LoRA; NULL = none                                                          */
-  const char   *cache_mode;           /* KV cache mode; NULL = "native"                                             */
+  const char   *cache_mode;           /* KV cache mode; NULL = "native"; "A/B" = A for keys and B for values        */
   const char   *devices;              /* comma list of ids of inf.devices/1; NULL = backend's choice                */
   int32_t       context_len;          /* tokens per slot; 0 = model default                                         */
   int32_t       gpu_layers;           /* without its bit: all. -1 all, 0 none (CPU wanted), n                       */
@@ -392,6 +392,8 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   int32_t  tool_call_count;           /* tool calls delivered                                                       */
   int32_t  slot;                      /* that held the context, for inf.state/1; a call that ends before the model  */
                                       /* does may not know it                                                       */
+  int64_t  drafted_tokens;            /* guessed ahead by speculative decoding; 0 = none, or not told               */
+  int64_t  accepted_tokens;           /* of these, what the model would have written                                */
 } inf_gen_result;
 
 /* ---- the backend vtable -------------------------------------------------------------------------------------
@@ -655,7 +657,7 @@ INF_AT(inf_gen_params, request_id, 136);      INF_AT(inf_gen_params, options, 14
 INF_AT(inf_gen_params, option_count, 152);    INF_AT(inf_gen_params, user, 160);
 INF_AT(inf_gen_params, on_token, 168);        INF_AT(inf_gen_params, on_poll, 176);
 INF_AT(inf_gen_params, tools, 184);           INF_AT(inf_gen_params, tool_choice, 192);
-INF_V1_0(inf_gen_result, 112);      INF_END(inf_gen_result, slot);
+INF_V1_0(inf_gen_result, 128);      INF_END(inf_gen_result, accepted_tokens);
 INF_AT(inf_gen_result, flags, 4);   INF_AT(inf_gen_result, finish, 8);    INF_AT(inf_gen_result, stop_index, 12);
 INF_AT(inf_gen_result, seed, 16);             INF_AT(inf_gen_result, prompt_tokens, 24);
 INF_AT(inf_gen_result, cached_tokens, 32);    INF_AT(inf_gen_result, generated_tokens, 40);
@@ -664,6 +666,7 @@ INF_AT(inf_gen_result, prefill_ns, 64);       INF_AT(inf_gen_result, decode_ns, 
 INF_AT(inf_gen_result, total_ns, 80);         INF_AT(inf_gen_result, peak_memory_bytes, 88);
 INF_AT(inf_gen_result, active_memory_bytes, 96);
 INF_AT(inf_gen_result, tool_call_count, 104); INF_AT(inf_gen_result, slot, 108);
+INF_AT(inf_gen_result, drafted_tokens, 112);  INF_AT(inf_gen_result, accepted_tokens, 120);
 INF_V1_0(inf_backend, 88);          INF_END(inf_backend, get_extension);
 INF_AT(inf_backend, flags, 4);      INF_AT(inf_backend, name, 8);         INF_AT(inf_backend, description, 16);
 INF_AT(inf_backend, available, 24); INF_AT(inf_backend, load, 32);        INF_AT(inf_backend, info, 40);
