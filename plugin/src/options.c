@@ -108,7 +108,7 @@ OPTION(mirostat_eta, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "mirostat_eta", "0.
 OPTION(min_keep, INF_OPTION_AT_REQUEST, INF_OPTION_INT, "min_keep", "0..1000000", "0",
        "samplers that drop tokens leave at least so many");
 OPTION(adaptive_target, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "adaptive_target", "-1..1", "-1",
-       "the probability that the sampler adaptive_p, which samplers has to name, aims at; below 0 = off");
+       "the probability that adaptive_p aims at, a sampler that samplers has to name; below 0 = off");
 OPTION(adaptive_decay, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "adaptive_decay", "0..0.99", "0.9",
        "how long adaptive_p remembers");
 OPTION(samplers, INF_OPTION_AT_REQUEST, INF_OPTION_TEXT, "samplers",
@@ -228,7 +228,8 @@ static inf_status unknown_key(const inf_options *table, const char *key, uint32_
 static void read_range(const char *values, double *low, double *high)
 {
 	const char *dots = strstr(values, "..");
-	bool read = dots && gr_number_real(values, (size_t)(dots - values), low) && gr_number_real(dots + 2, strlen(dots + 2), high);
+	bool read = dots && gr_number_real(values, (size_t)(dots - values), low) &&
+		    gr_number_real(dots + 2, strlen(dots + 2), high);
 	assert(read);
 	(void)read;
 }
@@ -475,4 +476,9 @@ inf_status gr_options_parse_request(struct gr_request_options *out, const inf_op
 		if (is_given(all.numbers[i].option, pairs, count))
 			out->numbers[out->number_count++] = all.numbers[i];
 	return INF_OK;
+}
+
+bool gr_options_bend(const struct gr_request_options *self)
+{
+	return self && (self->number_count || self->dry_sequence_breakers || self->samplers || self->logit_bias);
 }

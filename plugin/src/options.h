@@ -2,6 +2,7 @@
 #ifndef GR_OPTIONS_H
 #define GR_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -92,5 +93,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 				 size_t count, inf_error *err);
 inf_status gr_options_parse_request(struct gr_request_options *out, const inf_options *table, const inf_kv *pairs,
 				    size_t count, inf_error *err);
+/* Was one given that may change which token is taken? NULL has none. */
+bool gr_options_bend(const struct gr_request_options *self);
 
 #endif

@@ -443,6 +443,8 @@ START_TEST(parse_of_no_request_options_gives_nothing)
 	ck_assert_ptr_null(options.samplers);
 	ck_assert_ptr_null(options.logit_bias);
 	ck_assert_ptr_null(options.dry_sequence_breakers);
+	ck_assert(!gr_options_bend(&options));
+	ck_assert(!gr_options_bend(NULL));
 }
 END_TEST
 
@@ -521,6 +523,7 @@ START_TEST(parse_request_refuses_by_name_what_is_out_of_range)
 	ck_assert_mem_eq(&options, &before, sizeof options);
 	st = parse_request(&options, key, request_cases[_i].good, &err);
 	ck_assert_msg(st == INF_OK, "%s=%s: %s", key, request_cases[_i].good, err.message);
+	ck_assert_int_eq(gr_options_bend(&options), strcmp(key, "slot") != 0);
 }
 END_TEST
 
