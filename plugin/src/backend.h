@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
+#include "adapters.h"
 #include "childlog.h"
 #include "gguf.h"
 #include "http.h"
@@ -85,8 +86,10 @@ struct gr_start {
 	struct gr_modelset *draft;	/* NULL = none */
 	struct gr_fit_model draft_model;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *adapter_path, *projector_path;	/* NULL = none */
+	char *devices, *state_dir, *projector_path;	/* NULL = none */
+	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
 	uint64_t adapter_bytes, projector_bytes;
+	uint64_t model_digest;		/* where there is a state_dir */
 };
 
 /* What the server says, on its way to the host's log and to a file. */
@@ -155,6 +158,18 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 /* And by a chat alone; not by every model. */
 #define GR_CHAT_FIELDS (INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET | INF_GEN_SET_TOOLS)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+/* ---- backend_lora.c ---- */
+extern const inf_lora gr_lora_table;
+/* The adapters that the load names, by their files. */
+inf_status gr_lora_read(struct gr_start *start, inf_error *err);
+/* Give a server that was just started, with all of scale 1, the scales of the model. */
+inf_status gr_lora_begin(inf_model *self, inf_error *err);
+
+/* ---- backend_state.c ---- */
+extern const inf_state gr_state_table;
+/* The directory that the load names, and what its states are for. */
+inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
 extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */

@@ -84,6 +84,11 @@ struct gr_wire_probe {
 /* INF_E_INVALID when json_schema is not a JSON object, or dry_sequence_breakers no list of strings. */
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *request, inf_error *err);
 
+/* The scales of all adapters, in the order they were loaded. */
+inf_status gr_wire_encode_adapters(struct gr_buf *out, const float *scales, size_t count);
+/* For the actions save and restore of a slot. */
+inf_status gr_wire_encode_slot_file(struct gr_buf *out, const char *name);
+
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 /* *out_tokens is malloc'd and the caller's. */
 inf_status gr_wire_decode_tokens(const char *body, size_t len, int32_t **out_tokens, size_t *out_count, inf_error *err);
@@ -101,6 +106,13 @@ struct gr_wire_props {
 };
 
 inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err);
+
+/* What a slot's action save or restore was about. */
+struct gr_wire_slot {
+	int64_t tokens, bytes;
+};
+
+inf_status gr_wire_decode_slot(const char *body, size_t len, struct gr_wire_slot *out, inf_error *err);
 
 struct gr_wire_error {
 	int32_t code;

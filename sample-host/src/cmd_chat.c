@@ -13,6 +13,7 @@
 #include "json.h"
 #include "path.h"
 #include "report.h"
+#include "state.h"
 
 struct chat {
 	const struct options *options;	/* borrowed */
@@ -47,7 +48,7 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
 		return failure_memory(why, "the system message");
 	self->kept = self->history.count;
-	return EXIT_DONE;
+	return state_load(self->options, &self->engine, why);
 }
 
 static enum exit_code ask(struct chat *self, struct answer *answer, struct failure *why)
@@ -262,6 +263,8 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 		code = attachments_read(&chat.attachments, options, why);
 	if (code == EXIT_DONE)
 		code = is_once ? answer_once(&chat, why) : talk(&chat, why);
+	if (code == EXIT_DONE)
+		code = state_save(options, &chat.engine, why);
 	if (!console_end_line(console) && code == EXIT_DONE)
 		code = console_check(console, why);
 	engine_close(&chat.engine, console);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters.h"
 #include "near.h"
 #include "number.h"
 #include "path.h"
@@ -107,7 +108,10 @@ static const struct option_spec specs[] = {
 	  .min = 0, .max = INT32_MAX },
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
-	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, LOADS, AT(adapter_path) },
+	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, RUNS, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, RUNS, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, RUNS, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
@@ -484,7 +488,7 @@ static enum exit_code check_given(const struct parser *self)
 static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
-				      &self->images, &self->sounds };
+				      &self->adapters, &self->images, &self->sounds };
 	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
 	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
@@ -511,7 +515,11 @@ void options_release(struct options *self)
 	free(self->constraint);
 	free(self->candidates);
 	free(self->memories);
+	free(self->adapters.items);
 	free(self->adapter_path);
+	free(self->adapters_setting);
+	free(self->state_dir);
+	free(self->state_setting);
 	*self = (struct options){ 0 };
 }
 
@@ -526,6 +534,24 @@ static void choose_task(struct options *self)
 		settings->items[settings->count++] = "?task=embed";
 	if (!said && self->command == COMMAND_RERANK)
 		settings->items[settings->count++] = "?task=rerank";
+}
+
+/* Options of the load that infer has names of its own for; each took the place of an argument, so there is room. */
+static enum exit_code add_settings(struct options *self, struct failure *why)
+{
+	struct words *settings = &self->settings;
+	if ((self->save_state || self->load_state) && !self->state_dir)
+		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR", self->save_state ? "save-state" : "load-state");
+	if (self->state_dir && asprintf(&self->state_setting, "state-dir=%s", self->state_dir) < 0) {
+		self->state_setting = NULL;
+		return failure_memory(why, "a path");
+	}
+	if (self->state_setting)
+		settings->items[settings->count++] = self->state_setting;
+	enum exit_code code = adapters_take(self, why);
+	if (code == EXIT_DONE && self->adapters_setting)
+		settings->items[settings->count++] = self->adapters_setting;
+	return code;
 }
 
 static void finish(struct options *self)
@@ -560,6 +586,8 @@ enum exit_code options_parse(struct options *self, int argc, char **argv, struct
 		code = check_given(&parser);
 	if (code == EXIT_DONE && self->gen.tool_choice && !self->tools_file)
 		code = failure_usage(why, "no_tools", "--tool-choice without --tools FILE: give both or none");
+	if (code == EXIT_DONE)
+		code = add_settings(self, why);
 	if (code == EXIT_DONE)
 		finish(self);
 	return code;

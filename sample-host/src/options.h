@@ -87,7 +87,12 @@ struct options {
 	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
-	char *adapter_path;		/* owned, absolute */
+	struct words adapters;		/* of --adapter */
+	char *adapter_path;		/* owned, absolute; the only adapter, as trained */
+	char *adapters_setting;		/* owned; else all of them, as for --set */
+	char *state_dir;		/* owned, absolute; NULL = none */
+	char *state_setting;		/* owned; the same, as for --set */
+	const char *save_state, *load_state;	/* names; NULL = none */
 	inf_load_params load;
 	inf_gen_params gen;
 };

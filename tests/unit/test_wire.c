@@ -517,6 +517,26 @@ START_TEST(encode_past_the_cap_of_the_buffer_fails)
 }
 END_TEST
 
+static const float scales[] = { 0, -0.5f, 1.25f };
+
+START_TEST(encode_adapters_lists_every_scale)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_adapters(&buf, scales, 3), INF_OK);
+	ck_assert_str_eq(buf.data, "[{\"id\":0,\"scale\":0.0},{\"id\":1,\"scale\":-0.5},{\"id\":2,\"scale\":1.25}]");
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_slot_file_names_the_file)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_slot_file(&buf, "a.state"), INF_OK);
+	ck_assert_str_eq(buf.data, "{\"filename\":\"a.state\"}");
+	gr_buf_release(&buf);
+}
+END_TEST
+
 static inf_status encode_everything(struct gr_buf *out)
 {
 	static char calls[] = "[{\"id\":\"x\"}]";
@@ -546,6 +566,10 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_completion(out, &request, NULL);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &least, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_adapters(out, scales, 3);
+	if (st == INF_OK)
+		st = gr_wire_encode_slot_file(out, "a.state");
 	return st;
 }
 
@@ -785,6 +809,38 @@ START_TEST(decode_text_past_the_cap_is_an_error_with_a_text)
 	ck_assert_str_ne(err.message, "");
 	gr_buf_release(&fits);
 	gr_buf_release(&small);
+}
+END_TEST
+
+static const struct {
+	const char *body;
+	int64_t tokens, bytes;		/* -1 = refused */
+} slot_cases[] = {
+	{ "{\"id_slot\":0,\"filename\":\"a\",\"n_saved\":205,\"n_written\":108344}", 205, 108344 },
+	{ "{\"n_restored\":205,\"n_read\":5000000000}", 205, 5000000000 },
+	{ "{\"n_saved\":0,\"n_written\":36}", 0, 36 },
+	{ "{\"n_saved\":205,\"n_read\":7}", -1, -1 },
+	{ "{\"n_saved\":\"205\",\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":-1,\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":5,\"n_written\":-7}", -1, -1 },
+	{ "{\"n_saved\":99999999999,\"n_written\":7}", -1, -1 },
+	{ "{}", -1, -1 },
+};
+
+START_TEST(decode_slot_wants_both_numbers)
+{
+	struct gr_wire_slot slot = { -7, -7 };
+	inf_error err = { .struct_size = sizeof err };
+	const char *body = slot_cases[_i].body;
+	inf_status st = gr_wire_decode_slot(body, strlen(body), &slot, &err);
+	if (slot_cases[_i].tokens < 0) {
+		check_refused(st, &err);
+		ck_assert_int_eq(slot.tokens, -7);
+		return;
+	}
+	ck_assert_int_eq(st, INF_OK);
+	ck_assert_int_eq(slot.tokens, slot_cases[_i].tokens);
+	ck_assert_int_eq(slot.bytes, slot_cases[_i].bytes);
 }
 END_TEST
 
@@ -1292,6 +1348,8 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, long_media_are_base64);
 	tcase_add_test(tc, encoders_survive_oom);
 	tcase_add_test(tc, encoders_survive_json_c_oom);
+	tcase_add_test(tc, encode_adapters_lists_every_scale);
+	tcase_add_test(tc, encode_slot_file_names_the_file);
 	return tc;
 }
 
@@ -1305,6 +1363,7 @@ static TCase *decoder_case(void)
 	tcase_add_test(tc, decode_tokens_of_a_long_list_keeps_all);
 	tcase_add_loop_test(tc, decode_text_appends_the_string, 0, ROWS(text_cases));
 	tcase_add_test(tc, decode_text_past_the_cap_is_an_error_with_a_text);
+	tcase_add_loop_test(tc, decode_slot_wants_both_numbers, 0, ROWS(slot_cases));
 	tcase_add_loop_test(tc, decode_props_takes_what_has_the_right_type, 0, ROWS(props_cases));
 	tcase_add_test(tc, decode_props_cuts_a_long_build_at_a_code_point);
 	tcase_add_loop_test(tc, decode_error_takes_what_has_the_right_type, 0, ROWS(error_cases));
