@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
+#include "adapters.h"
 #include "childlog.h"
 #include "gguf.h"
 #include "http.h"
@@ -18,6 +19,8 @@
 #include "options.h"
 #include "profile.h"
 #include "restart.h"
+#include "rpc_list.h"
+#include "rpc_probe.h"
 #include "rundir.h"
 #include "server.h"
 #include "slots.h"
@@ -33,9 +36,10 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
- * backend_files.c the models on disk, backend_diagnose.c what people ask when it does not work, and prompt.c the way of a
- * prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c, are the extensions of the same names.
+ * backend_input.c and backend_tools.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what
+ * it delivers, backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask
+ * when it does not work, and prompt.c the way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c,
+ * are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -65,15 +69,27 @@ struct inf_instance {
 	struct gr_server_list list;
 };
 
+/* RPC workers that take layers. */
+struct gr_workers {
+	struct gr_rpc_list list;	/* as the load names them; empty = none */
+	struct gr_rpc_target used[GR_RPC_WORKERS_MAX];	/* the address at which each of them answered */
+	char argument[GR_RPC_WORKERS_MAX * 22];		/* these, as value of --rpc */
+};
+
 /* What a start of the server needs; kept for the next one. All owned. */
 struct gr_start {
 	struct gr_modelset set;
 	struct gr_server_facts facts;
 	struct gr_load_options options;
 	struct gr_launch_plan plan;	/* its pointers lead into this struct */
+	struct gr_workers workers;
+	struct gr_modelset *draft;	/* NULL = none */
+	struct gr_fit_model draft_model;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *adapter_path, *projector_path;	/* NULL = none */
+	char *devices, *state_dir, *projector_path;	/* NULL = none */
+	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
 	uint64_t adapter_bytes, projector_bytes;
+	uint64_t model_digest;		/* where there is a state_dir */
 };
 
 /* What the server says, on its way to the host's log and to a file. */
@@ -137,9 +153,23 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 #define GR_GEN_FIELDS \
 	(INF_GEN_SET_TEMPERATURE | INF_GEN_SET_TOP_K | INF_GEN_SET_TOP_P | INF_GEN_SET_MIN_P | INF_GEN_SET_SEED | \
 	 INF_GEN_SET_REPEAT_PENALTY | INF_GEN_SET_FREQUENCY_PENALTY | INF_GEN_SET_PRESENCE_PENALTY | \
-	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
+	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_MIN_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
+/* And by a chat alone; not by every model. */
+#define GR_CHAT_FIELDS (INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET | INF_GEN_SET_TOOLS)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+/* ---- backend_lora.c ---- */
+extern const inf_lora gr_lora_table;
+/* The adapters that the load names, by their files. */
+inf_status gr_lora_read(struct gr_start *start, inf_error *err);
+/* Give a server that was just started, with all of scale 1, the scales of the model. */
+inf_status gr_lora_begin(inf_model *self, inf_error *err);
+
+/* ---- backend_state.c ---- */
+extern const inf_state gr_state_table;
+/* The directory that the load names, and what its states are for. */
+inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
 extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
@@ -255,6 +285,16 @@ void gr_instance_child_env(const inf_instance *self, const struct gr_launch_plac
 /* Log what of the host's environment a server gets that can change what it does, and what is kept from it. */
 void gr_instance_tell_env(const inf_instance *self, const struct gr_launch_place *place);
 
+/* ---- backend_rpc.c ---- */
+/* Find the workers of self->start, and that each of them is free. */
+inf_status gr_rpc_find(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Add their devices to the choice. */
+inf_status gr_rpc_take(inf_model *self, const struct gr_progress *progress, inf_error *err);
+/* Is it a reason of these two that a worker is not there now, so that nothing was started? */
+bool gr_rpc_is_away(const char *reason);
+/* Which of them is to blame for the end of the server: ": NAME (WHY), ...", all where none can be told. */
+void gr_rpc_blame(const inf_model *self, char *out, size_t cap);
+
 /* ---- backend_death.c ---- */
 /* Before a server starts. */
 void gr_server_watch_memory(inf_model *self);
@@ -281,6 +321,8 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
 inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
+/* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
+inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 
 inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 			     inf_gen_result *result, inf_error *err);

@@ -33,6 +33,7 @@ struct one {
 	const struct classify *all;
 	const struct gr_input *input;
 	inf_gen_params gen;
+	struct gr_request_options options;
 	struct gr_wire_completion sampling;	/* as the host wants it */
 	struct gr_wire_choice choice;		/* what it came to */
 	float *logprobs;			/* NULL = not asked for */
@@ -75,7 +76,9 @@ static inf_status ask(struct one *one, struct gr_call *call, const struct gr_wir
 static struct gr_wire_completion unbent(const struct one *one, float temperature, const struct gr_wire_probe *probe)
 {
 	return (struct gr_wire_completion){
-		.prompt = one->sampling.prompt, .prompt_count = one->sampling.prompt_count, .max_tokens = 1,
+		.prompt = one->sampling.prompt, .prompt_count = one->sampling.prompt_count,
+		.prompt_text = one->sampling.prompt_text, .prompt_text_len = one->sampling.prompt_text_len,
+		.media = one->sampling.media, .media_count = one->sampling.media_count, .max_tokens = 1,
 		.seed = one->sampling.seed, .temperature = temperature, .top_p = 1, .repeat_penalty = 1,
 		.cache_prompt = one->sampling.cache_prompt, .probe = probe,
 	};
@@ -194,7 +197,8 @@ static inf_status read_candidates(struct one *one, struct gr_call *call, struct 
 static bool is_greedy(const struct gr_wire_completion *s)
 {
 	return !(s->temperature > 0) && !(s->frequency_penalty > 0 || s->frequency_penalty < 0) &&
-	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos;
+	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos &&
+	       !gr_options_bend(s->options);
 }
 
 static inf_status sample_candidate(struct one *one, struct gr_call *call, const struct gr_wire_choice *scores)
@@ -215,17 +219,37 @@ static inf_status sample_candidate(struct one *one, struct gr_call *call, const 
 	return st;
 }
 
+/* Is the answer that tells the scores all that is needed? In the list of these the server cuts text inside a character off. */
+static inf_status is_answered(const struct one *one, struct gr_call *call, const struct gr_wire_choice *scores, bool *out)
+{
+	enum gr_token_kind kind;
+	*out = is_greedy(&one->sampling) && scores->likeliest_text.len;
+	if (!*out)
+		return INF_OK;
+	inf_status st = gr_prompt_token_kind(call, scores->scores[0].id, &kind);
+	*out = st == INF_OK && kind == GR_TOKEN_SHOWN;
+	return st;
+}
+
+static void take_likeliest(struct gr_wire_choice *out, const struct gr_wire_choice *scores)
+{
+	*out = *scores;
+	out->eos = scores->eos && scores->id == scores->scores[0].id;
+	out->id = scores->scores[0].id;
+	out->logprob = scores->scores[0].logprob;
+	out->text = scores->likeliest_text;
+	out->likeliest_text = scores->text;
+}
+
 static inf_status among_candidates(struct one *one, struct gr_call *call)
 {
 	struct gr_wire_choice scores = GR_WIRE_CHOICE_INIT;
+	bool answered = false;
 	inf_status st = read_candidates(one, call, &scores);
-	if (st == INF_OK && is_greedy(&one->sampling) && scores.likeliest_text.data) {
-		one->choice = scores;
-		one->choice.eos = scores.eos && scores.id == scores.scores[0].id;
-		one->choice.id = scores.scores[0].id;
-		one->choice.logprob = scores.scores[0].logprob;
-		one->choice.text = scores.likeliest_text;
-		one->choice.likeliest_text = scores.text;
+	if (st == INF_OK)
+		st = is_answered(one, call, &scores, &answered);
+	if (answered) {
+		take_likeliest(&one->choice, &scores);
 		return INF_OK;
 	}
 	if (st == INF_OK)
@@ -248,6 +272,7 @@ static void translate(struct one *one, const struct gr_call *call, const struct 
 		seed = (uint32_t)gr_now_ns();
 	gr_sampling_translate(&one->sampling, &one->gen, &call->model->file.sampling, seed);
 	gr_prompt_put(prompt, &one->sampling);
+	one->sampling.options = &one->options;
 	one->sampling.max_tokens = 1;
 	if (one->all->places)
 		one->sampling.repeat_penalty = 1;	/* the file's; it would divide the raise */
@@ -310,7 +335,7 @@ static inf_status check_gen(struct one *one, const inf_gen_params *gen, inf_erro
 	inf_status st = gr_sampling_check(&one->gen, gen, GR_GEN_FIELDS, gr_input_gen_flags(one->input),
 					  all->model->file.vocab_size, err);
 	if (st == INF_OK)
-		st = gr_options_parse_request(gr_options_table(gr_profile.name), one->gen.options, one->gen.option_count, err);
+		st = gr_input_options(&one->options, one->all->model, &one->gen, err);
 	bool repeats = one->gen.repeat_penalty > 1 || one->gen.repeat_penalty < 1;
 	if (st == INF_OK && all->places && one->gen.set & INF_GEN_SET_REPEAT_PENALTY && repeats)
 		return inf_fail(err, INF_E_UNSUPPORTED, "repeat_penalty", "repeat_penalty cannot be applied to candidates: leave it "
@@ -393,6 +418,7 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 			      const inf_classify_params *params, inf_error *err)
 {
 	struct classify self = { .model = model, .vocabulary = model->file.vocab_size };
+	struct gr_call whole;
 	inf_model_info info = { .struct_size = sizeof info };
 	inf_status st = ic_classify_read(&self.params, params, err);
 	if (st == INF_OK)
@@ -401,7 +427,11 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 		st = gr_backend_info(model, &info, err);
 	const struct ic_classify_target target = { classify, &self, ic_batch_width(&info) };
 	if (st == INF_OK)
+		st = gr_call_list_whole(&whole, model, self.params.request_id, err);
+	if (st == INF_OK) {
 		st = ic_classify_run(&target, inputs, count, &self.params, err);
+		gr_call_unlist(&whole);
+	}
 	free(self.places);
 	return st;
 }

@@ -2,6 +2,7 @@
 /* Why a server ended: what the kernel, the supervisor and the server's output know, put before diagnose.h. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend.h"
 #include "diagnose.h"
@@ -46,6 +47,7 @@ inf_status gr_server_explain_death(inf_model *self, bool loading, inf_error *err
 	struct gr_exit exit = gr_supervisor_exit(self->server);
 	struct gr_death death = GR_DEATH_INIT;
 	struct gr_diagnosis d;
+	char workers[256] = "";
 	death.loading = loading;
 	death.by_us = atomic_load(&self->killed);
 	death.exit_code = exit.kind == GR_EXIT_CODE ? exit.value : -1;
@@ -54,7 +56,9 @@ inf_status gr_server_explain_death(inf_model *self, bool loading, inf_error *err
 	death.oom_kills_after = look_at_memory(self).kills;
 	death.available_bytes = self->before.available_bytes;
 	diagnose(self, &death, &d);
-	inf_fail(err, d.status, d.reason, "%s%s%s%s%s", d.sentence, d.hint[0] ? "; " : "", d.hint,
+	if (strcmp(d.reason, "rpc_worker_lost") == 0)
+		gr_rpc_blame(self, workers, sizeof workers);
+	inf_fail(err, d.status, d.reason, "%s%s%s%s%s%s", d.sentence, workers, d.hint[0] ? "; " : "", d.hint,
 		 d.quote[0] ? "; its words: " : "", d.quote);
 	if (!loading)
 		gr_server_flag_death(self, err);

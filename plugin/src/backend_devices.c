@@ -40,7 +40,8 @@ static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t nee
 	query.wish = start->devices;
 	query.need_bytes = need_bytes;
 	gr_devices_release(self);
-	gr_profile.devices.choose(&query, &self->devices);
+	if (gr_profile.devices.choose)	/* else all devices are those of other machines */
+		gr_profile.devices.choose(&query, &self->devices);
 	if (self->devices.memory_count)
 		self->devices.memory[0].reserve_bytes += start->adapter_bytes + PROJECTOR_SHARE * start->projector_bytes;
 }
@@ -155,6 +156,8 @@ static inf_status choose_and_fit(inf_model *self, const struct gr_progress *prog
 	struct gr_fit_plan fits;
 	for (;;) {
 		inf_status st = ask_and_choose(self, progress, err);
+		if (st == INF_OK && !self->devices.refusal.code && self->start->workers.list.count)
+			st = gr_rpc_take(self, progress, err);
 		if (st != INF_OK)
 			return st;
 		if (self->devices.refusal.code || plan->fit != GR_FIT_AUTO)
@@ -181,14 +184,19 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 {
 	struct gr_launch_plan *plan = &self->start->plan;
 	bool allow_cpu = self->start->flags & INF_LOAD_FLAG_ALLOW_CPU;
+	bool remote = self->start->workers.list.count;
+	inf_status st = INF_OK;
 	self->device = "none";
-	if (!gr_profile.devices.choose || plan->gpu_layers == 0)
+	if ((!gr_profile.devices.choose && !remote) || plan->gpu_layers == 0)
 		return INF_OK;
-	inf_status st = choose_and_fit(self, progress, err);
+	if (remote)
+		st = gr_rpc_find(self, progress, err);
+	if (st == INF_OK)
+		st = choose_and_fit(self, progress, err);
 	if (st != INF_OK)
 		return st;
 	if (self->devices.refusal.code) {
-		if (allow_cpu)
+		if (allow_cpu && !remote)	/* workers that are asked for are not passed over in silence */
 			plan->gpu_layers = 0;
 		else
 			st = refuse(&self->devices.refusal, err);
@@ -197,13 +205,15 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 	}
 	if (self->devices.env.failed)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the choice of a device");
-	gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
+	if (self->devices.text[0])
+		gr_log(self->instance, INF_LOG_INFO, "%s", self->devices.text);
 	if (self->devices.unseen_bytes)
 		plan->fit_target_bytes = server_fit_margin + self->devices.unseen_bytes;
+	plan->rpc = remote && plan->gpu_layers ? self->start->workers.argument : NULL;
 	if (plan->gpu_layers == 0)	/* only where the CPU is allowed */
 		gr_devices_release(self);
 	else
-		self->device = allow_cpu && !gr_profile.question.env ? NULL : self->devices.argument;
+		self->device = allow_cpu && gr_profile.devices.choose && !gr_profile.question.env ? NULL : self->devices.argument;
 	return INF_OK;
 }
 
@@ -242,17 +252,25 @@ static void note_devices(inf_model *self, const struct gr_devlog *log)
 }
 
 /* The server's log may come later than its answer: it writes it from a thread of its own. */
-static bool read_log(inf_model *self, struct gr_devlog *log)
+static char *log_of_load(inf_model *self, size_t *len)
 {
 	char *output = malloc(GR_SUPERVISOR_RING + 1);
 	int64_t deadline = gr_now_ms() + LOG_LATE_MS;
 	if (!output)
-		return false;
-	size_t len;
+		return NULL;
 	do
-		len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
+		*len = gr_supervisor_output(self->server, output, GR_SUPERVISOR_RING + 1);
 	while (!strstr(output, "listening on") && gr_now_ms() < deadline &&
 	       gr_supervisor_wait_end(self->server, LOG_ASK_MS) <= GR_STATE_UP);
+	return output;
+}
+
+static bool read_log(inf_model *self, struct gr_devlog *log)
+{
+	size_t len;
+	char *output = log_of_load(self, &len);
+	if (!output)
+		return false;
 	gr_devlog_init(log);
 	gr_devlog_feed(log, output, len);
 	free(output);
@@ -267,7 +285,8 @@ static inf_status judge(inf_model *self, const struct gr_devlog *log, inf_error 
 		return inf_fail(err, INF_E_UNAVAILABLE, "cpu_fallback",
 				"llama-server put the model on the CPU although %s was asked for: allow the CPU, or use another "
 				"llama-server", self->device);
-	gr_profile.devices.verify(&self->devices, log, &refusal);
+	if (gr_profile.devices.verify)
+		gr_profile.devices.verify(&self->devices, log, &refusal);
 	if (!refusal.code)
 		return INF_OK;
 	gr_refusal_text(&refusal, text);
@@ -292,6 +311,30 @@ inf_status gr_devices_prove(inf_model *self, inf_error *err)
 	if (!(self->start->flags & INF_LOAD_FLAG_ALLOW_CPU))
 		st = judge(self, log, err);
 	free(log);
+	return st;
+}
+
+inf_status gr_speculation_prove(inf_model *self, inf_error *err)
+{
+	static const char words[] = "failed to initialize speculative decoding context";
+	const struct gr_launch_plan *plan = &self->start->plan;
+	size_t len;
+	inf_status st = INF_OK;
+	if (!plan->draft_path && !plan->speculative)
+		return INF_OK;
+	char *output = log_of_load(self, &len);
+	if (!output)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the server's log");
+	const char *said = strstr(output, words);
+	if (said && plan->draft_path)
+		st = inf_fail(err, INF_E_BAD_MODEL, "draft_rejected",
+			      "llama-server cannot use %s as a draft for this model: take one with the same vocabulary, or leave "
+			      "draft-model out; its words: %.*s", plan->draft_path, (int)strcspn(said, "\r\n"), said);
+	else if (said)
+		st = inf_fail(err, INF_E_UNSUPPORTED, "speculative_rejected",
+			      "llama-server cannot guess tokens ahead for this model: leave the option speculative out; its words: %.*s",
+			      (int)strcspn(said, "\r\n"), said);
+	free(output);
 	return st;
 }
 

@@ -210,7 +210,7 @@ static inf_status choose_fit(const inf_fit_request *request, const char *path, c
 	const struct gr_fit_load load = {
 		.context_len = (uint32_t)plan.context_len, .slots = (uint32_t)plan.slots,
 		.batch_size = (uint32_t)plan.batch_size, .gpu_layers = plan.gpu_layers,
-		.cache_type_k = plan.cache_type, .cache_type_v = plan.cache_type,
+		.cache_type_k = plan.cache_type_k, .cache_type_v = plan.cache_type_v,
 	};
 	fixed |= request->set & INF_LOAD_SET_GPU_LAYERS ? GR_FIT_LAYERS_FIXED : 0;
 	st = gr_fit_choose(&model, &load, fixed, &device, 1, name, &fit, err);

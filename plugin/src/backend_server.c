@@ -42,9 +42,12 @@ inf_status gr_server_check_alive(inf_model *self, inf_error *err)
 {
 	if (is_alive(self))
 		return INF_OK;
-	const inf_error death = read_death(self);
-	if (death.code == INF_OK)
-		return gr_server_explain_death(self, false, err);
+	inf_error death = read_death(self);
+	if (death.code == INF_OK) {
+		gr_server_explain_death(self, false, &death);
+		if (strcmp(death.reason, "rpc_worker_lost") == 0)	/* which one, is seen only now */
+			write_death(self, &death);
+	}
 	inf_write_struct(err, &death, sizeof death);
 	return death.code;
 }
@@ -220,6 +223,8 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	st = gr_server_start(self, &progress, &props, err);
 	if (st == INF_OK)
 		st = gr_devices_prove(self, err);
+	if (st == INF_OK)
+		st = gr_speculation_prove(self, err);
 	if (st == INF_OK) {
 		write_death(self, &(inf_error){ .struct_size = sizeof(inf_error) });
 		gr_metrics_restart(self);
@@ -229,7 +234,10 @@ static inf_status restart(inf_model *self, struct waiting *w, inf_error *err)
 	if (st == INF_E_CANCELLED)
 		return stopped(err);
 	gr_server_flag_death(self, err);
-	note_end(self, err);
+	if (gr_rpc_is_away(err->reason))	/* nothing was started, so it is no failure of a server */
+		write_death(self, err);
+	else
+		note_end(self, err);
 	return st;
 }
 

@@ -244,12 +244,25 @@ static bool say_used(struct gr_devlog *self, const char *at)
 	return true;
 }
 
+/* A draft model comes after the model: its buffers are more, and not the same reserved anew. */
+static void begin_another_model(struct gr_devlog *self)
+{
+	for (size_t i = 0; i < self->count; i++) {
+		self->devices[i].other_compute = self->devices[i].compute_bytes;
+		self->devices[i].other_output = self->devices[i].output_bytes;
+	}
+}
+
 static bool say_offloaded(struct gr_devlog *self, const char *at)
 {
 	uint64_t offloaded, layers;
 	if (!take_word(&at, "offloaded ") || !take_number(&at, &offloaded) || !take_word(&at, "/") ||
 	    !take_number(&at, &layers) || !take_word(&at, " layers to GPU") || offloaded > layers)
 		return false;
+	if (self->layers >= 0) {
+		begin_another_model(self);
+		return true;
+	}
 	self->offloaded = (int32_t)offloaded;
 	self->layers = (int32_t)layers;
 	return true;
@@ -263,9 +276,26 @@ static void book(struct gr_devlog_device *out, const char *kind, size_t len, uin
 	else if (len == 2 && (memcmp(kind, "KV", len) == 0 || memcmp(kind, "RS", len) == 0))
 		out->kv_bytes += bytes;
 	else if (len == 7 && memcmp(kind, "compute", len) == 0)
-		out->compute_bytes = bytes;
+		out->compute_bytes = out->other_compute + bytes;
 	else if (len == 6 && memcmp(kind, "output", len) == 0)
-		out->output_bytes = bytes;
+		out->output_bytes = out->other_output + bytes;
+}
+
+/* "RPC0[10.0.0.2:50052]" is the first device of this worker, whatever its place among all devices. */
+static struct gr_devlog_device *remote_device(struct gr_devlog *self, const char *name, size_t name_len, const char *address)
+{
+	const char *digits = name + strcspn(name, "0123456789[");
+	size_t len = strcspn(address, "]");
+	uint64_t skip;
+	if (!take_number(&digits, &skip))
+		return NULL;
+	for (size_t i = 0; i < self->count; i++) {
+		struct gr_devlog_device *at = &self->devices[i];
+		if (strncmp(at->id, "RPC", 3) == 0 && strlen(at->description) == len &&
+		    strncmp(at->description, address, len) == 0 && skip-- == 0)
+			return at;
+	}
+	return device(self, name, name_len);
 }
 
 /* "       ROCm0 model buffer size =  4403.49 MiB"; a remote device has its address behind its name. */
@@ -284,7 +314,7 @@ static bool say_buffer(struct gr_devlog *self, const char *at)
 	skip_spaces(&rest);
 	if (!take_mib(&rest, &bytes) || *rest)
 		return false;
-	struct gr_devlog_device *out = device(self, at, name);
+	struct gr_devlog_device *out = at[name] == '[' ? remote_device(self, at, name, at + name + 1) : device(self, at, name);
 	if (out)
 		book(out, kind, len, bytes);
 	return true;

@@ -52,13 +52,14 @@ struct gr_devlog_device {
 	uint64_t model_bytes, kv_bytes, compute_bytes, output_bytes;	/* taken from this device so far */
 	enum gr_devlog_kind kind;
 	bool in_use;			/* the model was given to it */
+	uint64_t other_compute, other_output;	/* private: of a model that was loaded before this one */
 };
 
 struct gr_devlog {
 	struct gr_devlog_device devices[GR_DEVLOG_DEVICES_MAX];
 	size_t count;
 	int32_t found;			/* devices that the runtime of the GPU found; -1 = not said */
-	int32_t offloaded, layers;	/* "offloaded N/M layers to GPU"; -1 = not said */
+	int32_t offloaded, layers;	/* "offloaded N/M layers to GPU", of the first model; -1 = not said */
 	bool listed;			/* a list of devices was begun, though it may be empty */
 	bool mask_refused;		/* GGML_VK_VISIBLE_DEVICES names a device that does not exist */
 	bool no_driver;			/* the Vulkan loader found no driver, or none with a device */

@@ -35,8 +35,11 @@ struct pattern {
 		    "use another version of it" }
 #define ASKED { INF_E_BACKEND_DIED, "server_killed", "another program asked it to end", \
 		"see who stops llama-server on this machine" }
-#define RPC { INF_E_UNAVAILABLE, "rpc_lost", "a remote device of its RPC backend is gone", \
-	      "start the RPC server again and look at its output" }
+#define RPC { INF_E_UNAVAILABLE, "rpc_worker_lost", "an RPC worker is gone", "start it again and look at its output" }
+#define CACHE_TYPE { INF_E_UNSUPPORTED, "cache_mode", "the KV cache cannot have the type that was asked for", \
+		     "quantised values need flash attention: use another cache_mode, as f16, or q8_0/f16" }
+#define RPC_VERSION { INF_E_UNAVAILABLE, "rpc_version", "an RPC worker is of another version of llama.cpp", \
+		      "run the version of llama-server on all machines" }
 
 /* The most telling first: the server often says the same thing again in vaguer words. */
 static const struct pattern patterns[] = {
@@ -73,8 +76,15 @@ static const struct pattern patterns[] = {
 	{ "unable to allocate ROCm", LOADING, VRAM },
 	{ "HSA_STATUS_ERROR", ALWAYS, GPU_ERROR },
 	{ "ErrorDeviceLost", ALWAYS, GPU_ERROR },
+	{ "RPC not supported in this build", LOADING,
+	  { INF_E_UNSUPPORTED, "rpc_unsupported", "it was built without RPC",
+	    "use one that has libggml-rpc, or leave rpc-servers out" } },
+	{ "RPC server version mismatch", ALWAYS, RPC_VERSION },
+	{ "RPC handshake failed", ALWAYS, RPC_VERSION },
 	{ "Remote RPC server crashed", ALWAYS, RPC },
 	{ "ggml-rpc.cpp", ALWAYS, RPC },
+	{ "failed to load draft model", LOADING,
+	  { INF_E_BAD_MODEL, "draft_rejected", "it does not take the draft model", "see its words, or leave draft-model out" } },
 	{ "unknown model architecture", LOADING,
 	  { INF_E_BAD_MODEL, "model_architecture", "it does not know the model's architecture",
 	    "a newer llama-server may" } },
@@ -93,6 +103,9 @@ static const struct pattern patterns[] = {
 	{ "llama_adapter_lora_init: failed", LOADING, ADAPTER },
 	{ "mismatch between text model", LOADING, PROJECTOR },
 	{ "failed to load multimodal model", LOADING, PROJECTOR },
+	{ "V cache requires flash_attn", LOADING, CACHE_TYPE },
+	{ "V cache quantization requires flash_attn", LOADING, CACHE_TYPE },
+	{ "does not divide n_embd_head", LOADING, CACHE_TYPE },
 	{ "failed to allocate buffer for kv cache", LOADING,
 	  { INF_E_NO_MEMORY, "memory", "the memory is not enough for the context", "use a smaller context" } },
 	{ "insufficient memory", LOADING, MEMORY },
@@ -338,6 +351,7 @@ struct gr_diagnosis gr_diagnose(const struct gr_death *death)
 	refine(&cause, death);
 	out.status = death->loading ? cause.status : INF_E_BACKEND_DIED;
 	out.reason = cause.reason;
+	out.meaning = cause.meaning;
 	out.hint = cause.hint;
 	say(&out, death, &cause);
 	return out;

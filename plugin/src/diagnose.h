@@ -43,6 +43,7 @@ struct gr_diagnosis {
 	inf_status status;		/* INF_E_BACKEND_DIED unless it died while loading */
 	const char *reason;		/* machine code, static */
 	char sentence[GR_DIAGNOSE_SENTENCE];	/* what happened: one line, no end mark */
+	const char *meaning;		/* of the sentence: the cause alone, static; "" = not known */
 	const char *hint;		/* what to do, static; "" = nothing known */
 	char quote[GR_DIAGNOSE_QUOTE];	/* the server's own words that say so, else its last; "" if it said nothing */
 };

@@ -360,6 +360,8 @@ void gr_fit_need(const struct gr_fit_model *model, const struct gr_fit_load *loa
 		.host_kv = cache_bytes(model, load, &cells, 0, first),
 		.host_compute = first ? host_part_compute_bytes(facts, &cells, 0) : host_compute_bytes(facts, &cells),
 	};
+	if (load->flags & GR_FIT_WHOLE_BATCH)
+		out->compute = add(out->compute, out->compute / 2);
 	if (offloads)
 		return;
 	out->compute = 0;
@@ -418,11 +420,25 @@ static uint64_t reserved_bytes(const struct search *s, uint32_t i)
 	return s->device_count == 1 ? device->reserve_bytes : smaller(device->reserve_bytes, device->free_bytes);
 }
 
+/* It has a context of the same length, and an f16 cache. */
+static uint64_t draft_bytes(const struct search *s, const struct gr_fit_load *load)
+{
+	struct gr_fit_need need;
+	struct gr_fit_load own = *load;
+	own.gpu_layers = -1;
+	own.cache_type_k = own.cache_type_v = NULL;
+	own.draft = NULL;
+	gr_fit_need(load->draft, &own, &need);
+	return add(add(need.weights, need.kv), multiply(need.compute, s->device_count));
+}
+
 static uint64_t total_bytes(const struct search *s, const struct gr_fit_load *load, const struct gr_fit_need *need)
 {
 	uint64_t bytes = add(add(need->weights, need->weights / SLACK_DIVISOR), need->kv);
 	bytes = add(bytes, multiply(device_compute(s, load, need), s->device_count));
 	bytes = add(bytes, lost_between_devices(s, need));
+	if (load->draft)
+		bytes = add(bytes, draft_bytes(s, load));
 	for (uint32_t i = 0; i < s->device_count; i++)
 		bytes = add(bytes, reserved_bytes(s, i));
 	return bytes;

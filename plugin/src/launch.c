@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "gguf_kind.h"
@@ -22,6 +23,14 @@ static const struct {
 	{ GR_FEATURE_SLEEP_IDLE, "--sleep-idle-seconds" },
 	{ GR_FEATURE_MMPROJ, "--mmproj FILE" },
 	{ GR_FEATURE_MMPROJ_OFFLOAD, "--no-mmproj-offload" },
+	{ GR_FEATURE_RPC, "--rpc " },
+	{ GR_FEATURE_DRAFT, "--model-draft" },
+	{ GR_FEATURE_DRAFT_KIND, "draft-simple" },
+	{ GR_FEATURE_DRAFT_N_MAX, "--spec-draft-n-max" },
+	{ GR_FEATURE_NGRAM_SIMPLE, "ngram-simple" },
+	{ GR_FEATURE_NGRAM_MOD, "ngram-mod" },
+	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
+	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -89,17 +98,41 @@ static inf_status plan_task(struct gr_launch_plan *plan, const struct gr_load_op
 	return INF_OK;
 }
 
+static const char *cache_type(const char *text, size_t len)
+{
+	for (size_t i = 0; i < sizeof cache_types / sizeof cache_types[0]; i++)
+		if (strlen(cache_types[i]) == len && strncmp(text, cache_types[i], len) == 0)
+			return cache_types[i];
+	return NULL;
+}
+
+/* "q8_0", or "q8_0/q4_0" for keys and values. */
 static inf_status plan_cache(struct gr_launch_plan *plan, const char *mode, inf_error *err)
 {
 	if (!mode || strcmp(mode, "native") == 0)
 		return INF_OK;
-	for (size_t i = 0; i < sizeof cache_types / sizeof cache_types[0]; i++)
-		if (strcmp(mode, cache_types[i]) == 0)
-			plan->cache_type = cache_types[i];
-	if (!plan->cache_type)
+	size_t len = strcspn(mode, "/");
+	const char *values = mode[len] ? mode + len + 1 : mode;
+	plan->cache_type_k = cache_type(mode, len);
+	plan->cache_type_v = cache_type(values, strlen(values));
+	if (!plan->cache_type_k || !plan->cache_type_v)
 		return inf_fail(err, INF_E_UNSUPPORTED, "cache_mode",
-				"cache_mode \"%.32s\" is not one of native f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1",
-				mode);
+				"cache_mode \"%.32s\" is neither native nor one of f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1, nor two of "
+				"them as KEYS/VALUES", mode);
+	return INF_OK;
+}
+
+static inf_status plan_speculation(struct gr_launch_plan *plan, const struct gr_load_options *options, inf_error *err)
+{
+	plan->draft_path = options->draft_model;
+	plan->draft_max = options->draft_max;
+	plan->speculative = (enum gr_speculative)options->speculative;
+	if (plan->draft_path && plan->draft_path[0] != '/')
+		return inf_fail(err, INF_E_INVALID, "draft_model", "option draft-model: the path is not absolute: %s",
+				plan->draft_path);
+	if (plan->draft_max && !plan->draft_path)
+		return inf_fail(err, INF_E_INVALID, "draft_max",
+				"option draft-max says how much draft-model guesses, but there is none: leave it out, or give both");
 	return INF_OK;
 }
 
@@ -116,6 +149,9 @@ static inf_status plan_layers(struct gr_launch_plan *plan, const inf_load_params
 	if (plan->layers_given || !(params->flags & INF_LOAD_FLAG_ALLOW_CPU))
 		plan->fixed |= GR_FIT_LAYERS_FIXED;
 	plan->gpu_layers = !gpu ? 0 : plan->layers_given ? params->gpu_layers : -1;
+	if (plan->rpc && plan->gpu_layers == 0)
+		return inf_fail(err, INF_E_INVALID, "gpu_layers",
+				"gpu_layers is 0, so the workers of rpc-servers would get nothing: leave one of the two out");
 	return INF_OK;
 }
 
@@ -124,8 +160,8 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 {
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
-		.adapter_path = params->adapter_path,
 		.projector_path = options->mmproj,
+		.rpc = options->rpc_servers,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
 		.batch_size = options->batch_size,
 		.threads = options->threads,
@@ -143,11 +179,22 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 		st = plan_context(&plan, params, model, err);
 	if (st == INF_OK)
 		st = plan_cache(&plan, params->cache_mode, err);
+	if (st == INF_OK)
+		st = plan_speculation(&plan, options, err);
 	if (st != INF_OK)
 		return st;
 	*out = plan;
 	return INF_OK;
 }
+
+/* What --spec-type takes, and the feature that says so. */
+static const struct {
+	const char *name;
+	uint32_t feature;
+} speculations[] = {
+	[GR_SPECULATIVE_NGRAM_SIMPLE] = { "ngram-simple", GR_FEATURE_NGRAM_SIMPLE },
+	[GR_SPECULATIVE_NGRAM_MOD] = { "ngram-mod", GR_FEATURE_NGRAM_MOD },
+};
 
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err)
 {
@@ -157,9 +204,22 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->state_dir && !(features & GR_FEATURE_SLOT_SAVE))
+		return inf_fail(err, INF_E_UNSUPPORTED, "state_unsupported",
+				"%s has no --slot-save-path: leave state-dir out, or use a newer llama-server", server);
 	if (plan->projector_path && !(features & GR_FEATURE_MMPROJ))
 		return inf_fail(err, INF_E_UNSUPPORTED, "mmproj_unsupported",
 				"%s has no --mmproj: leave the option out, or use a newer llama-server", server);
+	if (plan->draft_path && !(features & GR_FEATURE_DRAFT))
+		return inf_fail(err, INF_E_UNSUPPORTED, "draft_unsupported",
+				"%s takes no draft model: leave draft-model out, or use a newer llama-server", server);
+	if (plan->speculative && !(features & speculations[plan->speculative].feature))
+		return inf_fail(err, INF_E_UNSUPPORTED, "speculative_unsupported",
+				"%s has no %s: leave speculative out, or use a newer llama-server", server,
+				speculations[plan->speculative].name);
+	if (plan->rpc && !(features & GR_FEATURE_RPC))
+		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_unsupported",
+				"%s was built without RPC: leave rpc-servers out, or use a llama-server that has --rpc", server);
 	return INF_OK;
 }
 
@@ -171,8 +231,9 @@ struct gr_fit_load gr_launch_memory(const struct gr_launch_plan *plan)
 		.batch_size = (uint32_t)plan->batch_size,
 		.gpu_layers = plan->gpu_layers,
 		.flags = plan->whole_batch ? GR_FIT_WHOLE_BATCH : 0,
-		.cache_type_k = plan->cache_type,
-		.cache_type_v = plan->cache_type,
+		.cache_type_k = plan->cache_type_k,
+		.cache_type_v = plan->cache_type_v,
+		.draft = plan->draft,
 	};
 }
 
@@ -204,6 +265,25 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 	gr_strv_addf(out, "%d", value);
 }
 
+/* What was evaluated with other scales must not be used: slots can be erased, which takes the right to their actions, but
+ * not the server's cache of prompts in memory. */
+static void add_adapters(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->adapters || !plan->adapters->count)
+		return;
+	for (size_t i = 0; i < plan->adapters->count; i++)
+		add_pair(out, "--lora", plan->adapters->items[i].path);
+	if (features & GR_FEATURE_CACHE_RAM)
+		add_pair(out, "--cache-ram", "0");
+}
+
+static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	bool adapters = plan->adapters && plan->adapters->count;
+	if (plan->state_dir || (adapters && place->features & GR_FEATURE_SLOT_SAVE))
+		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
+}
+
 /* A projector goes where the model goes; where no layer goes to a GPU, it would still take one if it found it. */
 static void add_projector(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
 {
@@ -229,12 +309,12 @@ static int32_t whole_batch(const struct gr_launch_plan *plan)
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
-	if (plan->adapter_path)
-		add_pair(out, "--lora", plan->adapter_path);
-	if (plan->cache_type) {
-		add_pair(out, "--cache-type-k", plan->cache_type);
-		add_pair(out, "--cache-type-v", plan->cache_type);
+	if (plan->cache_type_k) {
+		add_pair(out, "--cache-type-k", plan->cache_type_k);
+		add_pair(out, "--cache-type-v", plan->cache_type_v);
 	}
+	if (plan->rpc)
+		add_pair(out, "--rpc", plan->rpc);	/* before what names the devices of its workers */
 	if (device) {
 		/* An assertion too: the server refuses to start without it. */
 		add_pair(out, "--device", device);
@@ -266,6 +346,21 @@ static void add_task(struct gr_strv *out, const struct gr_launch_plan *plan)
 	}
 }
 
+/* A server that knows several kinds of speculation loads the draft model and leaves it unused, unless it is told the kind. */
+static void add_speculation(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t has)
+{
+	bool names_draft = plan->draft_path && (has & GR_FEATURE_DRAFT_KIND);
+	if (plan->draft_path)
+		add_pair(out, "--model-draft", plan->draft_path);
+	if (plan->draft_max)
+		add_number(out, has & GR_FEATURE_DRAFT_N_MAX ? "--spec-draft-n-max" : "--draft-max", plan->draft_max);
+	if (!names_draft && !plan->speculative)
+		return;
+	gr_strv_add(out, "--spec-type");
+	gr_strv_addf(out, "%s%s%s", names_draft ? "draft-simple" : "", names_draft && plan->speculative ? "," : "",
+		     plan->speculative ? speculations[plan->speculative].name : "");
+}
+
 static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
 {
 	uint32_t has = place->features;
@@ -295,8 +390,11 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 {
 	gr_strv_add(out, place->server_path);
 	add_model(out, plan, place->device);
+	add_adapters(out, plan, place->features);
+	add_slot_actions(out, plan, place);
 	add_projector(out, plan, place->features);
 	add_task(out, plan);
+	add_speculation(out, plan, place->features);
 	add_service(out, plan, place);
 }
 

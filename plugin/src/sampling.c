@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "bias.h"
 #include "stop.h"
 #include "utf8.h"
 
@@ -47,13 +48,15 @@ static inf_status check_fields(const inf_gen_params *p, uint64_t fields, inf_err
 	uint64_t bad = 0;
 	inf_status st = inf_gen_check(p, fields, &bad);
 	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "gen_field", "%s is not supported by this backend", field_name(bad));
+		return inf_fail(err, st, "gen_field", "%s is not supported for this call", field_name(bad));
 	if (st == INF_OK)
 		return INF_OK;
 	if (p->reserved0)
 		return inf_fail(err, st, "gen_params", "reserved0 of the generation parameters is not 0");
 	if (p->json_schema && p->grammar)
 		return inf_fail(err, st, "gen_params", "json_schema and grammar exclude each other");
+	if (p->tool_choice && !p->tools)
+		return inf_fail(err, st, "tool_choice", "tool_choice is given without tools");
 	return inf_fail(err, st, "gen_bit", "%s is given, but its bit in set is missing", field_name(bad));
 }
 
@@ -74,6 +77,17 @@ static inf_status check_numbers(const inf_gen_params *p, inf_error *err)
 	};
 	if (p->max_tokens < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "max_tokens is %d, it cannot be negative", p->max_tokens);
+	if (p->thinking != 0 && p->thinking != 1)
+		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking is %d, not 0 or 1", p->thinking);
+	if (p->thinking_budget < 0)
+		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking_budget is %d, it cannot be negative",
+				p->thinking_budget);
+	if (p->min_tokens < 0 || (p->max_tokens && p->min_tokens > p->max_tokens))
+		return inf_fail(err, INF_E_INVALID, "gen_range", "min_tokens is %d, it must be 0..%d", p->min_tokens,
+				p->max_tokens ? p->max_tokens : INT32_MAX);
+	if (p->min_tokens && (p->json_schema || p->grammar))
+		return inf_fail(err, INF_E_UNSUPPORTED, "min_tokens", "min_tokens: with %s the output ends where that ends",
+				p->json_schema ? "json_schema" : "grammar");
 	if (p->top_k < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "top_k is %d, it cannot be negative", p->top_k);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -92,6 +106,24 @@ static inf_status check_ids(const char *name, const int32_t *ids, size_t count, 
 		if (ids[i] < 0 || (vocab_size && (uint32_t)ids[i] >= vocab_size))
 			return inf_fail(err, INF_E_INVALID, "token_id", "%s: the model has no token %d (0..%u)", name, ids[i],
 					vocab_size ? vocab_size - 1 : INT32_MAX);
+	return INF_OK;
+}
+
+inf_status gr_sampling_check_bias(const char *logit_bias, uint32_t vocab_size, inf_error *err)
+{
+	struct gr_bias bias;
+	enum gr_bias_step step;
+	const char *at = logit_bias;
+	do {
+		const char *entry = at;
+		step = gr_bias_next(&at, &bias);
+		if (step == GR_BIAS_MALFORMED)
+			return inf_fail(err, INF_E_INVALID, "option_value", "option logit_bias: \"%.64s\" does not begin with "
+					"ID:NUMBER, ID:false or ID:-inf, the number within 1e6 of 0", entry);
+		inf_status st = step == GR_BIAS_TAKEN ? check_ids("logit_bias", &bias.id, 1, vocab_size, err) : INF_OK;
+		if (st != INF_OK)
+			return st;
+	} while (step == GR_BIAS_TAKEN);
 	return INF_OK;
 }
 
@@ -122,6 +154,11 @@ static inf_status check_strings(const inf_gen_params *p, inf_error *err)
 	return INF_OK;
 }
 
+static bool is_tool_choice(const char *text)
+{
+	return !text || strcmp(text, "auto") == 0 || strcmp(text, "none") == 0 || strcmp(text, "required") == 0;
+}
+
 inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint64_t fields, uint32_t flags,
 			     uint32_t vocab_size, inf_error *err)
 {
@@ -147,6 +184,10 @@ inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint
 		st = check_text("json_schema", out->json_schema, err);
 	if (st == INF_OK)
 		st = check_text("grammar", out->grammar, err);
+	if (st == INF_OK)
+		st = check_text("tools", out->tools, err);
+	if (st == INF_OK && !is_tool_choice(out->tool_choice))
+		st = inf_fail(err, INF_E_INVALID, "tool_choice", "tool_choice is not \"auto\", \"none\" or \"required\"");
 	return st;
 }
 
@@ -178,6 +219,7 @@ void gr_sampling_translate(struct gr_wire_completion *out, const inf_gen_params 
 	float nucleus = choose(p, d, &top_p);
 	*out = (struct gr_wire_completion){
 		.max_tokens = p->max_tokens ? p->max_tokens : -1,
+		.min_tokens = p->flags & INF_GEN_FLAG_IGNORE_EOS ? 0 : p->min_tokens,
 		.seed = p->set & INF_GEN_SET_SEED ? (uint32_t)p->seed : seed,
 		.temperature = choose(p, d, &temperature),
 		.top_k = p->set & INF_GEN_SET_TOP_K ? p->top_k : declared_top_k ? d->top_k : 0,

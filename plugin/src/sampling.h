@@ -18,6 +18,8 @@
  * are the caller's. INF_E_INVALID and INF_E_UNSUPPORTED name the field. vocab_size 0 = not known. */
 inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint64_t fields, uint32_t flags,
 			     uint32_t vocab_size, inf_error *err);
+/* The option logit_bias of a request; NULL = none. INF_E_INVALID names the entry. */
+inf_status gr_sampling_check_bias(const char *logit_bias, uint32_t vocab_size, inf_error *err);
 /* seed: what to use when params gives none. The prompt is left empty. */
 void gr_sampling_translate(struct gr_wire_completion *out, const inf_gen_params *params,
 			   const struct gr_gguf_sampling *declared, uint32_t seed);

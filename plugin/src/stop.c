@@ -84,7 +84,7 @@ void gr_stop_release(struct gr_stop *self)
 }
 
 /* Run text through one automaton. Returns how many bytes it took until the string was complete, 0 = it is not. */
-static size_t advance(struct gr_stop_pattern *p, const char *text, size_t len)
+static size_t advance(struct gr_stop_pattern *p, const char *text, size_t len, bool dormant)
 {
 	size_t i = 0;
 	uint16_t seen = p->seen;
@@ -100,8 +100,10 @@ static size_t advance(struct gr_stop_pattern *p, const char *text, size_t len)
 		if (p->text[seen] == text[i])
 			seen++;
 		i++;
-		if (seen == p->len)
+		if (seen == p->len && !dormant)
 			return i;
+		if (seen == p->len)
+			seen = p->border[seen - 1];
 	}
 	p->seen = seen;
 	return 0;
@@ -113,7 +115,7 @@ static const struct gr_stop_pattern *find_match(struct gr_stop *self, const char
 	const struct gr_stop_pattern *best = NULL;
 	for (size_t i = 0; i < self->count; i++) {
 		struct gr_stop_pattern *p = &self->patterns[i];
-		size_t taken = advance(p, text, *end);
+		size_t taken = advance(p, text, *end, self->dormant);
 		if (taken && (!best || taken < *end || p->len > best->len)) {
 			best = p;
 			*end = taken;

@@ -2,6 +2,7 @@
 #ifndef GR_STOP_H
 #define GR_STOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ struct gr_stop {
 	const struct gr_stop_pattern *held;	/* the text held back is the beginning of this one */
 	size_t held_len;
 	int32_t matched;
+	bool dormant;			/* the owner's: what is complete while it is set is text like any other */
 	struct gr_buf out;
 };
 

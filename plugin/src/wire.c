@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bias.h"
 #include "wire_json.h"
 
-enum { SCHEMA_DEPTH_MAX = 256 };
+enum {
+	SCHEMA_DEPTH_MAX = 256,
+	GRAMMAR_REPEAT = 1500,		/* the server takes no count above 2000 in a grammar; to the third power all of int32 */
+};
 
 /* What the final event of a stream shall hold; by stop_type we know it. */
 static const char *const final_fields[] = {
 	"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-	"timings/predicted_ms", "id_slot",
+	"timings/predicted_ms", "timings/draft_n", "timings/draft_n_accepted", "id_slot",
 };
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */
@@ -42,26 +47,40 @@ inf_status gr_wire_encode_detokenize(struct gr_buf *out, const int32_t *tokens, 
 	return st == INF_OK ? gr_buf_puts(out, "}") : st;
 }
 
+static bool put_message(struct json_object *list, const struct gr_wire_message *m)
+{
+	bool ok = true;
+	struct json_object *message = json_object_new_object();
+	if (!gr_json_add(list, message))
+		return false;
+	gr_json_put(message, "role", json_object_new_string(m->role), &ok);
+	gr_json_put(message, "content", gr_json_text(m->content, m->content_len), &ok);
+	if (m->tool_calls)
+		gr_json_put(message, "tool_calls", gr_json_raw(m->tool_calls), &ok);
+	if (m->tool_call_id)
+		gr_json_put(message, "tool_call_id", json_object_new_string(m->tool_call_id), &ok);
+	return ok;
+}
+
+struct json_object *gr_json_messages(const struct gr_wire_message *messages, size_t count)
+{
+	struct json_object *list = json_object_new_array();
+	bool ok = list != NULL;
+	for (size_t i = 0; i < count && ok; i++)
+		ok = put_message(list, &messages[i]);
+	if (ok)
+		return list;
+	json_object_put(list);
+	return NULL;
+}
+
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count)
 {
 	bool ok = true;
-	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
-	if (!root || !list) {
-		json_object_put(root);
-		json_object_put(list);
+	struct json_object *root = json_object_new_object();
+	if (!root)
 		return INF_E_NO_MEMORY;
-	}
-	for (size_t i = 0; i < count && ok; i++) {
-		struct json_object *message = json_object_new_object();
-		if (!message || json_object_array_add(list, message) != 0) {
-			json_object_put(message);
-			ok = false;
-			break;
-		}
-		gr_json_put(message, "role", json_object_new_string(messages[i].role), &ok);
-		gr_json_put(message, "content", gr_json_text(messages[i].content, messages[i].content_len), &ok);
-	}
-	gr_json_put(root, "messages", list, &ok);
+	gr_json_put(root, "messages", gr_json_messages(messages, count), &ok);
 	return gr_json_append(out, root, ok);
 }
 
@@ -106,6 +125,21 @@ static inf_status append_media_prompt(struct gr_buf *out, const struct gr_wire_c
 	return st == INF_OK ? gr_buf_puts(out, "]}") : st;
 }
 
+/*
+ * The server has no parameter for it. A grammar does not let the end be sampled before it is through, and one that counts
+ * tokens is the same for any text: t is every token. Its second branch leads nowhere; it is there because the server refuses
+ * a token that ends inside a character unless some branch could take the whole character.
+ */
+static void put_min_tokens(struct json_object *root, int32_t n, bool *ok)
+{
+	char grammar[256];
+	snprintf(grammar, sizeof grammar,
+		 "root ::= m{%d} k{%d} t{%d} t*\nm ::= k{%d}\nk ::= t{%d}\nt ::= !<[%d]> | [^\\x00-\\x7F] <[%d]>\n",
+		 n / GRAMMAR_REPEAT / GRAMMAR_REPEAT, n / GRAMMAR_REPEAT % GRAMMAR_REPEAT, n % GRAMMAR_REPEAT,
+		 GRAMMAR_REPEAT, GRAMMAR_REPEAT, INT32_MAX, INT32_MAX);
+	gr_json_put(root, "grammar", json_object_new_string(grammar), ok);
+}
+
 static void put_sampling(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
 	gr_json_put(root, "n_predict", json_object_new_int(r->max_tokens), ok);
@@ -123,6 +157,8 @@ static void put_sampling(struct json_object *root, const struct gr_wire_completi
 		gr_json_put(root, "n_probs", json_object_new_int(1), ok);
 	if (r->grammar)
 		gr_json_put(root, "grammar", json_object_new_string(r->grammar), ok);
+	if (r->min_tokens)
+		put_min_tokens(root, r->min_tokens, ok);
 }
 
 /* Takes the item over. */
@@ -136,15 +172,73 @@ static bool add_bias(struct json_object *list, int32_t id, struct json_object *b
 }
 
 /* false = never. */
-static void put_biases(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
+static void put_bias(struct json_object *root, const struct gr_wire_completion *r, bool *ok)
 {
 	const struct gr_wire_probe *probe = r->probe;
+	const char *at = r->options ? r->options->logit_bias : NULL;
+	size_t favoured_count = probe ? probe->favoured_count : 0;
+	if (!r->suppress_token_count && !favoured_count && !at)
+		return;
+	struct gr_bias bias;
 	struct json_object *list = json_object_new_array();
 	for (size_t i = 0; list && i < r->suppress_token_count && *ok; i++)
 		*ok = add_bias(list, r->suppress_tokens[i], json_object_new_boolean(false));
-	for (size_t i = 0; list && probe && i < probe->favoured_count && *ok; i++)
+	while (list && *ok && gr_bias_next(&at, &bias) == GR_BIAS_TAKEN)
+		*ok = add_bias(list, bias.id, bias.never ? json_object_new_boolean(false) : json_object_new_double(bias.added));
+	for (size_t i = 0; list && i < favoured_count && *ok; i++)
 		*ok = add_bias(list, probe->favoured[i], json_object_new_double(probe->raise));
 	gr_json_put(root, "logit_bias", list, ok);
+}
+
+static void put_samplers(struct json_object *root, const char *names, bool *ok)
+{
+	struct json_object *list = json_object_new_array();
+	for (const char *at = names; list && at && *ok; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL)
+		*ok = gr_json_add(list, gr_json_text(at, strcspn(at, ";")));
+	gr_json_put(root, "samplers", list, ok);
+}
+
+static bool is_list_of_texts(struct json_object *list)
+{
+	size_t count = list ? json_object_array_length(list) : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(item, json_type_string) || !json_object_get_string_len(item) || !gr_json_is_utf8(item))
+			return false;
+	}
+	return count > 0;
+}
+
+static inf_status put_breakers(struct json_object *root, const char *text, bool *ok, inf_error *err)
+{
+	struct json_tokener *tokener = *ok ? gr_json_tokener(GR_JSON_DEPTH) : NULL;
+	if (!tokener) {
+		*ok = false;
+		return INF_OK;
+	}
+	struct json_object *list = gr_json_parse_list(tokener, text, strlen(text));
+	json_tokener_free(tokener);
+	if (is_list_of_texts(list)) {
+		gr_json_put(root, "dry_sequence_breakers", list, ok);
+		return INF_OK;
+	}
+	json_object_put(list);
+	return inf_fail(err, INF_E_INVALID, "option_value", "option dry_sequence_breakers: not a JSON array of texts, such as "
+			"[\"\\n\",\":\"]");
+}
+
+static inf_status put_options(struct json_object *root, const struct gr_request_options *options, bool *ok, inf_error *err)
+{
+	for (size_t i = 0; i < options->number_count; i++) {
+		const struct gr_request_number *number = &options->numbers[i];
+		gr_json_put(root, number->option->key, number->option->type == INF_OPTION_REAL ?
+			    json_object_new_double(number->value.real) : json_object_new_int(number->value.integer), ok);
+	}
+	if (options->samplers)
+		put_samplers(root, options->samplers, ok);
+	if (options->slot >= 0)
+		gr_json_put(root, "id_slot", json_object_new_int(options->slot), ok);
+	return options->dry_sequence_breakers ? put_breakers(root, options->dry_sequence_breakers, ok, err) : INF_OK;
 }
 
 static void put_stream(struct json_object *root, bool *ok)
@@ -159,30 +253,38 @@ static void put_stream(struct json_object *root, bool *ok)
 	gr_json_put(root, "sse_ping_interval", json_object_new_int(1), ok);
 }
 
+inf_status gr_json_put_completion(struct json_object *root, const struct gr_wire_completion *r, bool *ok, inf_error *err)
+{
+	put_sampling(root, r, ok);
+	if (r->probe)
+		gr_json_put_probe(root, r->probe, ok);
+	else
+		put_stream(root, ok);
+	put_bias(root, r, ok);
+	inf_status st = r->options ? put_options(root, r->options, ok, err) : INF_OK;
+	if (st != INF_OK || !r->json_schema)
+		return st;
+	struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
+	if (!schema)
+		return inf_fail(err, INF_E_INVALID, "json_schema", "json_schema is not a JSON object");
+	gr_json_put(root, "json_schema", schema, ok);
+	return INF_OK;
+}
+
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *r, inf_error *err)
 {
 	bool ok = true;
 	struct json_object *root = json_object_new_object();
 	if (!root)
 		return INF_E_NO_MEMORY;
-	put_sampling(root, r, &ok);
-	if (r->probe)
-		gr_json_put_probe(root, r->probe, &ok);
-	else
-		put_stream(root, &ok);
-	if (r->suppress_token_count || (r->probe && r->probe->favoured_count))
-		put_biases(root, r, &ok);
-	if (r->json_schema) {
-		struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
-		if (!schema) {
-			json_object_put(root);
-			return inf_fail(err, INF_E_INVALID, "json_schema", "json_schema is not a JSON object");
-		}
-		gr_json_put(root, "json_schema", schema, &ok);
+	inf_status st = gr_json_put_completion(root, r, &ok, err);
+	if (st != INF_OK) {
+		json_object_put(root);
+		return st;
 	}
 	/* {"prompt":[..] + ,"n_predict":..}: ids can be many and media large, so they never become json-c objects. */
 	struct gr_buf rest = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	inf_status st = gr_json_append(&rest, root, ok);
+	st = gr_json_append(&rest, root, ok);
 	if (st == INF_OK)
 		st = r->prompt_text ? append_media_prompt(out, r) : append_ids(out, "prompt", r->prompt, r->prompt_count);
 	if (st == INF_OK) {
@@ -257,6 +359,8 @@ inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_pro
 	char role[16];
 	gr_json_copy(root, "role", role, sizeof role);
 	props.router = strcmp(role, "router") == 0;
+	struct json_object *caps = gr_json_member(root, "chat_template_caps", json_type_object);
+	props.tools = caps && gr_json_true(caps, "supports_tools") && gr_json_true(caps, "supports_tool_calls");
 	gr_json_copy(root, "build_info", props.build, sizeof props.build);
 	struct json_object *modalities = gr_json_member(root, "modalities", json_type_object);
 	if (modalities) {

@@ -373,8 +373,12 @@ static inf_status read_id(struct batch_line *line, inf_error *err)
 }
 
 /* What belongs together, and what of the defaults is not for this kind of line. */
-static inf_status check(struct batch_line *line, inf_error *err)
+static inf_status check(struct batch_line *line, const inf_gen_params *defaults, inf_error *err)
 {
+	if (line->params.grammar != defaults->grammar && line->params.json_schema == defaults->json_schema)
+		line->params.json_schema = NULL;
+	if (line->params.json_schema != defaults->json_schema && line->params.grammar == defaults->grammar)
+		line->params.grammar = NULL;
 	if (!line->input.prompt && !line->input.msgs)
 		return inf_fail(err, INF_E_INVALID, "no_prompt", "neither \"prompt\" nor \"messages\": give one of them");
 	if (line->input.prompt && line->input.msgs)
@@ -403,7 +407,7 @@ inf_status batch_line_parse(struct batch_line *self, const char *bytes, size_t l
 			return st;
 	}
 	self->input.params = &self->params;
-	return check(self, err);
+	return check(self, defaults, err);
 }
 
 void batch_line_release(struct batch_line *self)

@@ -10,11 +10,6 @@
 #include "json.h"
 #include "number.h"
 
-struct ids {
-	int32_t *items;			/* owned */
-	size_t count;
-};
-
 static const inf_call_params call = { .struct_size = sizeof call, .on_poll = engine_on_poll };
 
 static enum exit_code fail(struct failure *why)

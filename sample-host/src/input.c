@@ -57,7 +57,7 @@ static enum exit_code read_all(int fd, const char *name, struct text *out, struc
 		text_add(out, chunk, (size_t)n);
 		if (out->failed)
 			return failure_set(why, INF_E_NO_MEMORY, "too_long", "%.200s: longer than memory, or than the %d "
-					   "MiB that it may have", name, INPUT_MAX >> 20);
+					   "MiB that it may have", name, (int)(out->max >> 20));
 	}
 }
 
@@ -72,14 +72,18 @@ enum exit_code input_file(const char *path, struct text *out, struct failure *wh
 	return code;
 }
 
+enum exit_code input_text(const char *path, struct text *out, struct failure *why)
+{
+	bool is_stdin = !strcmp(path, "-");
+	const char *name = is_stdin ? "standard input" : path;
+	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
+	return code == EXIT_DONE ? check_utf8(out, name, why) : code;
+}
+
 static enum exit_code read_stream(const struct options *options, struct text *out, struct failure *why)
 {
 	const char *path = options->prompt_file;
-	bool is_stdin = !path || !strcmp(path, "-");
-	const char *name = is_stdin ? "standard input" : path;
-	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
-	if (code == EXIT_DONE)
-		code = check_utf8(out, name, why);
+	enum exit_code code = input_text(path ? path : "-", out, why);
 	if (code == EXIT_DONE && !path && !out->len)
 		return failure_usage(why, "no_prompt", "standard input is empty: give the text as an argument, or with -f FILE");
 	if (code == EXIT_DONE)
@@ -111,6 +115,49 @@ enum exit_code input_prompt(const struct options *options, struct text *out, str
 		return failure_usage(why, "no_prompt", "no text to continue: give it as an argument, with -f FILE, or on "
 				     "standard input");
 	return read_stream(options, out, why);
+}
+
+/* ---- constraints ---- */
+
+static bool is_dash(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+static enum exit_code read_constraint(const char *path, struct text *out, struct failure *why)
+{
+	const char *name = is_dash(path) ? "standard input" : path;
+	enum exit_code code = is_dash(path) ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
+	if (code == EXIT_DONE)
+		code = check_utf8(out, name, why);
+	if (code == EXIT_DONE && strlen(text_string(out)) != out->len)
+		return failure_set(why, INF_E_INVALID, "nul", "%.200s: there is a NUL in it", name);
+	return code;
+}
+
+enum exit_code input_constraint(struct options *options, struct failure *why)
+{
+	const char *schema = options->schema_file, *path = schema ? schema : options->grammar_file;
+	struct text text = TEXT_INIT(INPUT_CONSTRAINT_MAX);
+	if (schema && options->grammar_file)
+		return failure_usage(why, "two_constraints", "--json-schema and --grammar: give one of them");
+	if (!path)
+		return EXIT_DONE;
+	if (is_dash(path) && !options->arguments.count && (!options->prompt_file || is_dash(options->prompt_file)))
+		return failure_usage(why, "stdin_twice", "--%s -: standard input is the text already: give that as an argument, "
+				     "or with -f FILE", schema ? "json-schema" : "grammar");
+	enum exit_code code = read_constraint(path, &text, why);
+	if (code == EXIT_DONE && !text.len)
+		code = failure_set(why, INF_E_INVALID, "empty_file", "%.200s: there is no %s in it", path,
+				   schema ? "schema" : "grammar");
+	if (code != EXIT_DONE) {
+		text_release(&text);
+		return code;
+	}
+	options->constraint = text.data;
+	options->gen.json_schema = schema ? text.data : NULL;
+	options->gen.grammar = schema ? NULL : text.data;
+	return EXIT_DONE;
 }
 
 /* ---- lines ---- */

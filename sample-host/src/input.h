@@ -10,6 +10,7 @@
  */
 enum {
 	INPUT_MAX = 64 << 20,		/* bytes of a prompt, an image or a sound */
+	INPUT_CONSTRAINT_MAX = 1 << 20,	/* bytes of a schema or grammar */
 	INPUT_LINE_MAX = 1 << 20,	/* bytes of a line that is typed */
 };
 
@@ -22,8 +23,15 @@ bool input_is_person(const struct options *options);
  */
 enum exit_code input_prompt(const struct options *options, struct text *out, struct failure *why);
 
+/* Text of a file, "-" is standard input. EXIT_DONE, EXIT_FAILED, interrupted. */
+enum exit_code input_text(const char *path, struct text *out, struct failure *why);
 /* The bytes of a file, of any kind, up to the cap of out. EXIT_DONE, EXIT_FAILED, interrupted. */
 enum exit_code input_file(const char *path, struct text *out, struct failure *why);
+/*
+ * Read the file of --json-schema or --grammar, if there is one, and point options->gen to it. EXIT_DONE; EXIT_USAGE for both,
+ * and for standard input where the text comes from there; EXIT_FAILED; interrupted.
+ */
+enum exit_code input_constraint(struct options *options, struct failure *why);
 
 enum input_event { INPUT_LINE, INPUT_END, INPUT_INTERRUPTED, INPUT_FAILED };
 

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "help.h"
+#include "input.h"
 #include "interrupt.h"
 #include "report.h"
 
@@ -80,6 +81,8 @@ int main(int argc, char **argv)
 	console_init(&console);
 	interrupt_install();
 	enum exit_code code = options_parse(&options, argc, argv, &why);
+	if (code == EXIT_DONE && !(options.flags & (OPTION_HELP | OPTION_VERSION)))
+		code = input_constraint(&options, &why);
 	if (code == EXIT_DONE)
 		code = choose(&options)(&options, &console, &why);
 	if (code == why.code)	/* an interrupt is no failure, and the table of backends says itself why none will do */

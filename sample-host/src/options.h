@@ -60,6 +60,11 @@ struct words {
 	size_t count;
 };
 
+struct ids {
+	int32_t *items;			/* owned */
+	size_t count;
+};
+
 struct options {
 	enum command command;
 	enum command topic;		/* of help; COMMAND_NONE = all */
@@ -69,6 +74,7 @@ struct options {
 	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
+	const char *messages_file, *tools_file;	/* NULL = none */
 	const char *query;		/* NULL = none */
 	const char *output;		/* file; NULL = standard output */
 	struct words arguments;		/* what is neither command nor option */
@@ -76,13 +82,20 @@ struct options {
 	struct words settings;		/* of --set */
 	struct words stop_strings;
 	struct words images, sounds;	/* files */
-	int32_t *stop_tokens;		/* owned */
+	struct ids stop_tokens, suppress_tokens;
 	int32_t *candidates;		/* owned */
 	size_t candidate_count;
 	int32_t top;			/* likeliest tokens to show */
+	const char *schema_file, *grammar_file;	/* NULL = none, "-" = standard input */
+	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
-	char *adapter_path;		/* owned, absolute */
+	struct words adapters;		/* of --adapter */
+	char *adapter_path;		/* owned, absolute; the only adapter, as trained */
+	char *adapters_setting;		/* owned; else all of them, as for --set */
+	char *state_dir;		/* owned, absolute; NULL = none */
+	char *state_setting;		/* owned; the same, as for --set */
+	const char *save_state, *load_state;	/* names; NULL = none */
 	inf_load_params load;
 	inf_gen_params gen;
 };
@@ -97,8 +110,9 @@ enum option_kind {
 	OPTION_REAL,		/* float in min..max */
 	OPTION_SEED,		/* gen.seed */
 	OPTION_LAYERS,		/* load.gpu_layers */
-	OPTION_TOKEN,		/* gen.stop_tokens */
+	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
+	OPTION_THINK,		/* gen.thinking, gen.thinking_budget */
 	OPTION_IDS,		/* candidates */
 };
 

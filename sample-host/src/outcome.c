@@ -127,6 +127,8 @@ void outcome_print(const struct outcome *self, inf_session *session, const inf_m
 	print_server(session, console);
 	print_tokens(console, "prompt", result->prompt_tokens, result->cached_tokens, "cached");
 	print_tokens(console, "generated", result->generated_tokens, result->reasoning_tokens, "reasoning");
+	if (result->drafted_tokens)
+		print_tokens(console, "drafted", result->drafted_tokens, result->accepted_tokens, "accepted");
 	print_timing(console, "prefill", result->prefill_ns, outcome_prefill_rate(self));
 	print_timing(console, "decode", result->decode_ns, outcome_decode_rate(self));
 	print_end(self, console);

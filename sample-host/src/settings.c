@@ -10,7 +10,7 @@
 #include "near.h"
 #include "number.h"
 
-enum { EXPLANATION_MAX = 1024 };
+enum { EXPLANATION_MAX = 1024, RANGE_END_MAX = 32 };
 
 /* ---- lifecycle ---- */
 
@@ -166,15 +166,30 @@ static bool is_integer_in(const char *range, const char *value)
 	return number_integer(value, least, most, &number);
 }
 
+/* The same for numbers. */
+static bool is_real_in(const char *range, const char *value)
+{
+	char low[RANGE_END_MAX];
+	const char *dots = strstr(range, "..");
+	size_t len = dots ? (size_t)(dots - range) : sizeof low;
+	double least = -DBL_MAX, most = DBL_MAX, number;
+	if (len < sizeof low) {
+		memcpy(low, range, len);
+		low[len] = '\0';
+		if (!number_real(low, -DBL_MAX, DBL_MAX, &least) || !number_real(dots + 2, least, DBL_MAX, &most))
+			least = -DBL_MAX;
+	}
+	return number_real(value, least, most, &number);
+}
+
 static enum exit_code check_value(const struct setting *setting, const inf_option *option, struct failure *why)
 {
 	const char *wanted = NULL;
-	double number;
 	if (option->type == INF_OPTION_BOOL && strcmp(setting->value, "true") && strcmp(setting->value, "false"))
 		wanted = "true or false";
 	if (option->type == INF_OPTION_INT && !is_integer_in(option->values, setting->value))
 		wanted = "an integer in ";
-	if (option->type == INF_OPTION_REAL && !number_real(setting->value, -DBL_MAX, DBL_MAX, &number))
+	if (option->type == INF_OPTION_REAL && !is_real_in(option->values, setting->value))
 		wanted = "a number in ";
 	if (option->type == INF_OPTION_ENUM && !is_one_of(option->values, setting->value))
 		wanted = "one of ";

@@ -197,6 +197,27 @@ START_TEST(classify_logprob_is_before_the_samplers)
 }
 END_TEST
 
+/* The options of a request choose the token, among candidates too; the logprob stays the model's. */
+START_TEST(classify_obeys_the_options_of_a_request)
+{
+	const inf_kv bias = { "logit_bias", "260:50" };
+	const int32_t candidates[] = { YES, NO, MAYBE };
+	struct world *w = enter("markov");
+	ask_for(w, "a no");
+	w->gen.options = &bias;
+	w->gen.option_count = 1;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_eq_tol(w->results[0].logprob, model_script_logprob(w->script, NO, NO), NEAR);
+	w->params.candidates = candidates;
+	w->params.candidate_count = 3;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_lt(w->results[0].logprob, -0.5);
+	leave(w);
+}
+END_TEST
+
 START_TEST(classify_end_of_sequence_is_a_token_without_text)
 {
 	struct world *w = enter("eos-early");
@@ -259,31 +280,39 @@ static const struct {
 	int32_t last, ids[4];
 	size_t count;
 	int32_t likeliest;
+	const char *text;
 } choices[] = {
-	{ "a no", NO, { MAYBE, YES, NOT }, 3, YES },
-	{ "a no", NO, { SURE, MODEL_EOS, NO, MODEL_BOS }, 4, MODEL_EOS },	/* a control token; one that is 27 below */
-	{ "a", MODEL_BYTE('a'), { SURE }, 1, SURE },
-	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), MODEL_BYTE(0x9f) }, 2, -1 },	/* both hidden, and equal */
-	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), NOT }, 2, NOT },
+	{ "a no", NO, { MAYBE, YES, NOT }, 3, YES, " yes" },
+	{ "a no", NO, { SURE, MODEL_EOS, NO, MODEL_BOS }, 4, MODEL_EOS, "" },	/* a control token; one that is 27 below */
+	{ "a", MODEL_BYTE('a'), { SURE }, 1, SURE, " sure" },
+	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), MODEL_BYTE(0x9f) }, 2, -1, "\xef\xbf\xbd" },	/* both hidden, and equal */
+	{ "a", MODEL_BYTE('a'), { MODEL_BYTE(0xf0), NOT }, 2, NOT, " not" },
+	{ "a", MODEL_BYTE('a'), { MODEL_BYTE('b'), MODEL_BYTE('b' + 1), MODEL_BYTE(0xf0) }, 3, -1, NULL },	/* all equal */
 };
 
 START_TEST(classify_candidates_have_the_probabilities_of_a_world_without_others)
 {
 	struct world *w = enter("markov");
 	ask_for(w, choices[0].prompt);
-	for (size_t c = 0; c < sizeof choices / sizeof choices[0]; c++) {
-		w->inputs[0].prompt = choices[c].prompt;
-		w->inputs[0].prompt_len = strlen(choices[c].prompt);
-		w->params.candidates = choices[c].ids;
-		w->params.candidate_count = choices[c].count;
+	w->gen.set = INF_GEN_SET_SEED;		/* which the token that is asked about depends on, and not the one that is told */
+	for (size_t n = 0; n < 6 * sizeof choices / sizeof choices[0]; n++) {
+		size_t i = n / 6;
+		w->gen.seed = n % 6;
+		w->inputs[0].prompt = choices[i].prompt;
+		w->inputs[0].prompt_len = strlen(choices[i].prompt);
+		w->params.candidates = choices[i].ids;
+		w->params.candidate_count = choices[i].count;
 		w->params.top = 2;
 		run_well(w);
-		ck_assert(w->results[0].id == choices[c].likeliest || choices[c].likeliest < 0);
-		ck_assert_uint_eq(w->results[0].logprob_count, choices[c].count);
-		ck_assert_uint_eq(w->results[0].top_count, choices[c].count < 2 ? choices[c].count : 2);
-		for (size_t i = 0; i < choices[c].count; i++)
-			ck_assert_double_eq_tol(w->logprobs[0][i], among(w->script, choices[c].last, choices[c].ids,
-									 choices[c].count, choices[c].ids[i]), NEAR);
+		ck_assert(w->results[0].id == choices[i].likeliest || choices[i].likeliest < 0);
+		const char letter[] = { (char)(w->results[0].id - MODEL_BYTE(0)), '\0' };
+		ck_assert_str_eq(w->texts[0], choices[i].text ? choices[i].text :
+				 w->results[0].id == MODEL_BYTE(0xf0) ? "\xef\xbf\xbd" : letter);
+		ck_assert_uint_eq(w->results[0].logprob_count, choices[i].count);
+		ck_assert_uint_eq(w->results[0].top_count, choices[i].count < 2 ? choices[i].count : 2);
+		for (size_t j = 0; j < choices[i].count; j++)
+			ck_assert_double_eq_tol(w->logprobs[0][j], among(w->script, choices[i].last, choices[i].ids,
+									 choices[i].count, choices[i].ids[j]), NEAR);
 		ck_assert_double_eq_tol(w->results[0].logprob, w->tops[0][0].logprob, 1e-6);
 	}
 	leave(w);
@@ -471,7 +500,8 @@ START_TEST(classify_on_a_server_that_died)
 END_TEST
 
 RUN_SUITE("classify", 60, classify_tells_token_logprob_and_the_likeliest, classify_vocabulary_is_the_whole_distribution,
-	  classify_logprob_is_before_the_samplers, classify_end_of_sequence_is_a_token_without_text,
+	  classify_logprob_is_before_the_samplers, classify_obeys_the_options_of_a_request,
+	  classify_end_of_sequence_is_a_token_without_text,
 	  classify_token_inside_a_character_has_its_probabilities, classify_chat_uses_the_template,
 	  classify_candidates_have_the_probabilities_of_a_world_without_others,
 	  classify_all_tokens_as_candidates_is_the_vocabulary, classify_samples_candidates_alone,

@@ -80,7 +80,8 @@ static void *fail_job(void *arg)
 {
 	struct job *job = arg;
 	inf_gen_params params = sink_params(&job->sink, 4);
-	params.min_tokens = job->number % 2;			/* UNSUPPORTED */
+	params.json_schema = "{}";
+	params.min_tokens = job->number % 2;			/* UNSUPPORTED with a schema */
 	params.max_tokens = job->number % 2 ? 4 : -1;		/* INVALID */
 	job->err.struct_size = sizeof job->err;
 	for (int i = 0; i < 50; i++) {

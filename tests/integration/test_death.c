@@ -65,7 +65,7 @@ static const struct {
 	  "arch : gfx1036' >&2; kill -ABRT $$", INF_E_UNAVAILABLE, "gfx_unsupported", "gfx1036" },
 	{ "echo 'HW Exception by GPU node-1 (Agent handle: 0x5581) reason :GPU Hang' >&2; kill -ABRT $$", INF_E_BACKEND_DIED,
 	  "gpu_hang", "GPU Hang" },
-	{ "echo './ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1' >&2; kill -ABRT $$", INF_E_UNAVAILABLE, "rpc_lost",
+	{ "echo './ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1' >&2; kill -ABRT $$", INF_E_UNAVAILABLE, "rpc_worker_lost",
 	  "127.0.0.1:1" },
 	/* more than is kept: what came first is forgotten, the line that is cut is not believed */
 	{ "echo 'cudaMalloc failed' >&2; yes 'cudaMalloc failed' | tr -d '\\n' | head -c 100000 >&2; echo >&2; echo bye >&2; "

@@ -453,7 +453,24 @@ START_TEST(streams_of_a_server_that_floods_its_log_are_whole)
 }
 END_TEST
 
-RUN_SUITE("faults_stream", 60, stream_that_is_cut_anywhere_ends_and_leaves_the_model_usable,
+START_TEST(minimum_of_a_server_whose_grammars_know_no_tokens_is_unsupported)
+{
+	struct fake_world w;
+	fake_open_loaded(&w, "on /completion has t ::= !<[2147483647]>\n answer 400 {\"error\":{\"code\":400,\"message\":\"Failed to "
+			 "initialize samplers: failed to parse grammar\",\"type\":\"invalid_request_error\"}}\n");
+	inf_gen_params params = sink_params(&sink, 8);
+	memset(&sink, 0, sizeof sink);
+	params.min_tokens = 2;
+	ck_assert_int_eq(inf_session_generate(w.session, "x", 1, &params, NULL, &w.err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(w.err.reason, "min_tokens");
+	ck_assert_ptr_nonnull(strstr(w.err.message, "failed to parse grammar"));
+	expect_usable(&w, "a minimum");
+	fake_close(&w);
+}
+END_TEST
+
+RUN_SUITE("faults_stream", 60, minimum_of_a_server_whose_grammars_know_no_tokens_is_unsupported,
+	  stream_that_is_cut_anywhere_ends_and_leaves_the_model_usable,
 	  stream_with_bad_content_is_refused_and_leaves_the_model_usable,
 	  stream_that_is_refused_tells_what_the_server_says,
 	  question_that_fails_ends_the_call_and_leaves_the_model_usable, stream_with_oddities_is_read,

@@ -321,7 +321,7 @@ START_TEST(generate_bad_requests_name_the_field)
 		if (i == 0)
 			params.set = INF_GEN_SET_THINKING;
 		if (i == 1)
-			params.min_tokens = 3;
+			params.min_tokens = 3, params.json_schema = "{}";
 		if (i == 2)
 			params.temperature = 1;		/* without its bit */
 		if (i == 3) {
@@ -371,7 +371,7 @@ START_TEST(info_tells_what_was_loaded)
 	ck_assert_str_eq(info.devices, "cpu");
 	ck_assert(info.flags & INF_INFO_FLAG_CHAT);
 	ck_assert(!(info.flags & INF_INFO_FLAG_SERIAL));
-	ck_assert(!(info.gen_fields & INF_GEN_SET_MIN_TOKENS));
+	ck_assert(info.gen_fields & INF_GEN_SET_MIN_TOKENS);
 	close_world(w);
 }
 END_TEST

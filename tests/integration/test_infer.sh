@@ -87,6 +87,26 @@ setting_twice_is_usage() {
 
 setting_of_load_reaches_it() { run generate "${ready[@]}" --set threads=1 -n 4 hi; exits 0 && silent err; }
 
+setting_of_request_reaches_it() {
+	local -a hot=(generate "${ready[@]}" -n 12 --seed 1 --temperature 2)
+	run "${hot[@]}" hi && keep && run "${hot[@]}" --set typical_p=0.1 hi && exits 0 && silent err &&
+		{ ! cmp -s -- "$tmp/out" "$tmp/expected" || complain 'typical_p changes nothing'; }
+}
+
+setting_of_request_out_of_range_names_range() {
+	run generate "${ready[@]}" --set typical_p=1.5 hi
+	refused 2 '--set typical_p=1.5: must be a number in 0\.\.1 ' || return 1
+	run generate "${ready[@]}" --set adaptive_target=-1.5 hi
+	refused 2 '--set adaptive_target=-1.5: must be a number in -1\.\.1 ' || return 1
+	run generate "${ready[@]}" --set mirostat=3 hi
+	refused 2 '--set mirostat=3: must be an integer in 0\.\.2 '
+}
+
+setting_of_request_that_the_backend_refuses_fails() {
+	run generate "${ready[@]}" --set logit_bias=1 hi
+	refused 1 'option logit_bias: "1" does not begin with '
+}
+
 setting_with_question_mark_may_be_unknown() {
 	run generate "${ready[@]}" --set '?nobody.knows=1' -n 4 hi
 	exits 0 && silent err
@@ -196,6 +216,71 @@ assert " the" not in "".join(t["text"] for t in lines[:-1])'
 generate_same_seed_same_text() {
 	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && keep || return 1
 	run generate "${ready[@]}" --temperature 1 --seed 7 -n 20 Emma && same 'the second run'
+}
+
+generate_shaped_by_schema_or_grammar() {
+	printf '{"type":"object","properties":{"age":{"type":"integer","minimum":0,"maximum":99}},"required":["age"]}' >"$tmp/schema"
+	run generate "${ready[@]}" -n 100 --json-schema "$tmp/schema" Emma
+	exits 0 && python3 -c 'import json, sys; assert 0 <= json.load(open(sys.argv[1]))["age"] < 100' "$tmp/out" || return 1
+	run generate "${ready[@]}" -n 100 --grammar - Emma <<<'root ::= "{\"age\":" [0-9]{2} "}"'
+	exits 0 && says out '^\{"age":[0-9][0-9]\}$'
+}
+
+generate_with_bad_constraint_is_refused() {
+	printf 'x' >"$tmp/schema"
+	printf 'root ::= (' >"$tmp/grammar"
+	: >"$tmp/nothing"
+	printf 'a\0b' >"$tmp/nul"
+	head -c 1048577 /dev/zero | tr '\0' 'x' >"$tmp/long"
+	run generate "${ready[@]}" --json-schema "$tmp/schema" --grammar "$tmp/grammar" hi
+	refused 2 '--json-schema and --grammar: give one' || return 1
+	run generate "${ready[@]}" --grammar - <<<'hi'
+	refused 2 '--grammar -: standard input is the text already' || return 1
+	run chat "${ready[@]}" --json-schema - -f - <<<'hi'
+	refused 2 '--json-schema -: standard input is the text already' || return 1
+	run generate "${ready[@]}" --json-schema "$tmp/none" hi
+	refused 1 '.*none: cannot be opened' || return 1
+	run generate "${ready[@]}" --json-schema "$tmp/schema" hi
+	refused 1 'json_schema is not a JSON object' || return 1
+	run generate "${ready[@]}" --grammar "$tmp/grammar" hi
+	refused 1 'llama-server refuses the grammar' || return 1
+	run generate "${ready[@]}" --grammar "$tmp/nothing" hi
+	refused 1 '.*nothing: there is no grammar in it' || return 1
+	run generate "${ready[@]}" --grammar "$tmp/nul" hi
+	refused 1 '.*nul: there is a NUL in it' || return 1
+	run generate "${ready[@]}" --grammar "$tmp/long" hi
+	refused 1 '.*long: longer than memory, or than the 1 MiB' || return 1
+	run inspect "$model" --grammar "$tmp/grammar"
+	refused 2 'inspect does not know --grammar'
+}
+
+generate_suppresses_tokens() {
+	local first
+	run generate "${ready[@]}" -n 1 --json Emma || return 1
+	first=$(python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["id"])' "$tmp/out")
+	run generate "${ready[@]}" -n 20 --json --suppress-token "$first" --suppress-token 5 Emma
+	exits 0 && json 'assert not {'"$first"', 5} & {t.get("id") for t in lines[:-1]}'
+}
+
+generate_goes_on_to_the_minimum() {
+	run generate "${ready[@]}" --min-tokens 30 -n 30 --stop e --json Emma
+	exits 0 && json 'assert last["generated_tokens"] == 30 and last["finish"] == "length", last
+assert "e" in "".join(t["text"] for t in lines[:-1])' || return 1
+	run generate "${ready[@]}" --min-tokens 31 -n 30 Emma
+	refused 1 'min_tokens is 31, it must be 0..30' || return 1
+	run generate "${ready[@]}" --ignore-eos -c 256 --json Emma
+	exits 0 && json 'assert last["finish"] == "context", last'
+}
+
+generate_penalties_change_the_text() {
+	local penalty
+	run generate "${ready[@]}" -n 60 Emma && keep || return 1
+	for penalty in frequency presence; do
+		run generate "${ready[@]}" -n 60 "--$penalty-penalty" 2 Emma
+		exits 0 && ! cmp -s -- "$tmp/out" "$tmp/expected" || complain "$penalty changes nothing" || return 1
+	done
+	run generate "${ready[@]}" --presence-penalty 2.5 Emma
+	refused 2 '--presence-penalty 2.5: must be a number from -2 to 2'
 }
 
 stats_are_on_stderr() {

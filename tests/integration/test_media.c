@@ -317,7 +317,8 @@ START_TEST(message_of_an_image_alone_is_answered)
 END_TEST
 
 /* ---- what is not taken ----------------------------------------------------------------------------------------- */
-static void expect_refusal(struct world *w, const struct message *m, inf_status status, const char *reason, const char *word)
+static void expect_refusal(struct world *w, const struct message *m, inf_status status, const char *reason,
+			   const char *word)
 {
 	inf_status st = chat_with(w, m, 1, 0);
 	ck_assert_msg(st == status, "%d, wanted %d: %s", st, status, st == INF_OK ? w->text : w->err.message);
@@ -400,7 +401,8 @@ START_TEST(text_that_the_server_would_obey_is_refused_beside_media)
 	expect_refusal(&w, &m, INF_E_UNSUPPORTED, "chat_special_text", "special token");
 
 	char *props = harness_ask_server(harness_server_pid(), "/props", NULL);
-	ck_assert_int_eq(sscanf(strstr(props, "\"media_marker\":") + strlen("\"media_marker\":"), "\"%63[^\"]", marker), 1);
+	const char *at = strstr(props, "\"media_marker\":");
+	ck_assert(at && sscanf(at, "\"media_marker\":\"%63[^\"]", marker) == 1);
 	snprintf(text, sizeof text, "Here is %s another.", marker);
 	say(&m, "user", text);
 	answer(&w, &m, 1);
@@ -475,6 +477,27 @@ START_TEST(tokens_of_media_count)
 }
 END_TEST
 
+/* What needs ids says so, instead of counting the text alone. */
+START_TEST(tokens_of_media_cannot_be_counted_beforehand)
+{
+	struct world w;
+	struct message m;
+	struct media_build image = media_build_png(8, 8, 0xff);
+	const inf_message *list[] = { &m.message };
+	const inf_input input = { .struct_size = sizeof input, .msgs = list, .msg_count = 1 };
+	size_t count = 0;
+	open_world(&w, PROJECTOR_IMAGES, 0, "off");
+	say(&m, "user", "What is this?");
+	ck_assert_int_eq(inf_session_count(w.session, &input, NULL, &count, &w.err), INF_OK);
+	ck_assert_uint_gt(count, 0);
+	show(&m, INF_MEDIA_IMAGE, &image);
+	ck_assert_int_eq(inf_session_count(w.session, &input, NULL, &count, &w.err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(w.err.reason, "media");
+	close_world(&w);
+	media_build_release(&image);
+}
+END_TEST
+
 /* Another server has another marker. */
 START_TEST(image_is_seen_after_a_restart)
 {
@@ -532,4 +555,5 @@ RUN_SUITE("media", 60, image_changes_the_answer, sound_changes_the_answer, sever
 	  frames_of_a_video_are_images_in_their_order, message_of_an_image_alone_is_answered,
 	  media_the_model_does_not_take_are_refused, broken_media_are_refused_and_the_server_lives,
 	  text_that_the_server_would_obey_is_refused_beside_media, media_the_template_leaves_out_are_refused,
-	  tokens_of_media_count, image_is_seen_after_a_restart, load_with_a_wrong_projector_fails)
+	  tokens_of_media_count, tokens_of_media_cannot_be_counted_beforehand,
+	  image_is_seen_after_a_restart, load_with_a_wrong_projector_fails)

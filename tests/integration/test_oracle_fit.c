@@ -151,6 +151,7 @@ struct load {
 	uint32_t context_len, slots;
 	int32_t gpu_layers;		/* -1 = all */
 	const char *cache_type;		/* NULL = f16 */
+	bool whole_batch;		/* as for vectors */
 };
 
 struct numbers {
@@ -170,13 +171,20 @@ static bool find_numbers(const char *text, const char *device, struct numbers *o
 /* The flags are those that launch gives a server. */
 static void measure(const struct load *l, const char *device, const char *path, char *text, size_t cap)
 {
-	char layers[16], slots[16], context[16];
+	char layers[16], slots[16], context[16], batch[16];
 	const char *args[32] = { "--rpc", worker.endpoint, "--device", device, "--split-mode", "none", "-m", path, "--fit",
 				 "off", "--fit-print", "on", "-ngl", layers, "-np", slots, "-c", context, "-b", "512", "-t", "1" };
 	snprintf(layers, sizeof layers, "%d", l->gpu_layers < 0 ? 999 : l->gpu_layers);
 	snprintf(slots, sizeof slots, "%u", l->slots);
 	snprintf(context, sizeof context, "%u", l->context_len * l->slots);
 	int n = 22;
+	if (l->whole_batch) {
+		uint32_t tokens = (l->context_len + GR_FIT_CONTEXT_STEP - 1) / GR_FIT_CONTEXT_STEP * GR_FIT_CONTEXT_STEP;
+		snprintf(batch, sizeof batch, "%u", (tokens + l->slots - 1) / l->slots * l->slots);
+		args[n - 3] = batch;		/* of -b */
+		args[n++] = "-ub";
+		args[n++] = batch;
+	}
 	if (l->cache_type) {
 		args[n++] = "--cache-type-k";
 		args[n++] = l->cache_type;
@@ -200,6 +208,12 @@ static bool is_last_layer(const struct load *l, const struct gr_fit_need *need, 
 	return l->gpu_layers == 2 && need->compute / MIB >= compute && need->compute / MIB <= compute + compute / 10;
 }
 
+/* An upper bound that is not far off. */
+static bool holds(uint64_t bytes, unsigned long mib)
+{
+	return bytes >= mib * MIB && bytes < mib * MIB * 8 / 5;
+}
+
 static void expect(const struct load *l, const struct gr_fit_need *need, const char *text)
 {
 	struct numbers device = { 0 }, host = { 0 };
@@ -209,7 +223,9 @@ static void expect(const struct load *l, const struct gr_fit_need *need, const c
 	uint64_t sum = need->weights + need->kv + need->compute;
 	bool all = l->gpu_layers < 0;
 	bool ok = agrees(need->weights, device.weights) && agrees(need->kv, device.kv) &&
-		  (agrees(need->compute, device.compute) || is_last_layer(l, need, device.compute)) && agrees(sum, device.weights + device.kv + device.compute) &&
+		  (l->whole_batch ? holds(need->compute, device.compute) :
+		   (agrees(need->compute, device.compute) || is_last_layer(l, need, device.compute)) &&
+		   agrees(sum, device.weights + device.kv + device.compute)) &&
 		  agrees(need->host_kv, host.kv) && agrees(need->host_compute, host.compute) &&
 		  (!all || agrees(need->host_weights, host.weights));	/* else some are in a buffer that it does not print */
 	ck_assert_msg(ok, "%s, %u tokens in %u slots, %d layers, %s: %.1f + %.1f + %.1f, host %.1f + %.1f + %.1f; "
@@ -226,6 +242,7 @@ static void compare(const struct load *l, const char *path)
 	struct gr_fit_need need;
 	const struct gr_fit_model model = { &set.facts, &set.layers };
 	const struct gr_fit_load load = { .context_len = l->context_len, .slots = l->slots, .gpu_layers = l->gpu_layers,
+					  .flags = l->whole_batch ? GR_FIT_WHOLE_BATCH : 0,
 					  .cache_type_k = l->cache_type, .cache_type_v = l->cache_type };
 	gr_fit_need(&model, &load, &need);
 	measure(l, "RPC0", path, text, sizeof text);
@@ -233,10 +250,16 @@ static void compare(const struct load *l, const char *path)
 }
 
 /* ---- tests ----------------------------------------------------------------------------------------------------- */
-static const struct { uint32_t context_len, slots; int32_t gpu_layers; const char *cache_type; } loads[] = {
-	{ 4096, 1, -1, NULL }, { 4096, 4, -1, NULL }, { 512, 1, -1, NULL }, { 1000, 3, -1, NULL }, { 8192, 1, -1, "q8_0" },
-	{ 2048, 4, -1, "q4_0" }, { 4096, 1, 1, NULL }, { 4096, 1, 2, NULL }, { 8192, 4, 9, NULL }, { 8192, 1, 14, "q8_0" },
-	{ 4096, 1, 0, NULL },
+static const struct {
+	uint32_t context_len, slots;
+	int32_t gpu_layers;
+	const char *cache_type;
+	bool whole_batch;
+} loads[] = {
+	{ 4096, 1, -1, NULL, false }, { 4096, 4, -1, NULL, false }, { 512, 1, -1, NULL, false },
+	{ 1000, 3, -1, NULL, false }, { 8192, 1, -1, "q8_0", false }, { 2048, 4, -1, "q4_0", false },
+	{ 4096, 1, 1, NULL, false }, { 4096, 1, 2, NULL, false }, { 8192, 4, 9, NULL, false },
+	{ 8192, 1, 14, "q8_0", false }, { 4096, 1, 0, NULL, false }, { 4096, 1, -1, NULL, true }, { 1000, 3, -1, NULL, true }, { 8192, 2, 9, NULL, true },
 };
 
 START_TEST(need_of_a_shape_is_what_llama_fit_params_says)
@@ -246,7 +269,8 @@ START_TEST(need_of_a_shape_is_what_llama_fit_params_says)
 	if (!strncmp(name, "small-", 6))
 		return;		/* those are for Vulkan, below */
 	const char *path = make_model(name);
-	const struct load l = { name, loads[i].context_len, loads[i].slots, loads[i].gpu_layers, loads[i].cache_type };
+	const struct load l = { name, loads[i].context_len, loads[i].slots, loads[i].gpu_layers, loads[i].cache_type,
+				loads[i].whole_batch };
 	compare(&l, path);
 	scratch_release(&scratch);
 }
@@ -269,7 +293,7 @@ START_TEST(plan_for_a_part_holds_what_a_gpu_copies)
 	struct numbers device = { 0 };
 	const char *path = make_model(plans[_i].name);
 	const struct gr_fit_model model = { &set.facts, &set.layers };
-	const struct load l = { plans[_i].name, 4096, 1, plans[_i].gpu_layers, NULL };
+	const struct load l = { plans[_i].name, 4096, 1, plans[_i].gpu_layers, NULL, false };
 	const struct gr_fit_load load = { .context_len = 4096, .slots = 1, .gpu_layers = plans[_i].gpu_layers };
 	const struct gr_fit_device all = { .free_bytes = UINT64_C(1) << 40 };
 	measure(&l, "Vulkan0", path, text, sizeof text);

@@ -8,6 +8,7 @@
 #include "media_build.h"
 #include "model_shapes.h"
 #include "projector_shape.h"
+#include "rpc_worker.h"
 #include "suite.h"
 #include "vulkan_world.h"
 
@@ -167,6 +168,57 @@ START_TEST(layers_are_on_the_device_and_write_what_the_cpu_writes)
 }
 END_TEST
 
+static int32_t note_name(void *user, const inf_device *device)
+{
+	strcat(user, device->name);
+	return INF_CONTINUE;
+}
+
+START_TEST(workers_take_layers_beside_the_device)
+{
+	struct world w;
+	static struct sink on_both, on_cpu;
+	struct rpc_worker worker;
+	char names[256] = "";
+	rpc_worker_start(&worker, 0);
+	open_simulated(&w);
+	const inf_kv option = { "rpc-servers", worker.name };
+	inf_load_params params = { .options = &option, .option_count = 1 };
+	inf_session *session = load(&w, &params);
+	inf_model_info info = { .struct_size = sizeof info };
+	inf_session_info(session, &info, NULL);
+	ck_assert_str_eq(info.devices, "Vulkan0,RPC0");	/* as the log names them first */
+	ck_assert_int_eq(info.gpu_layers, info.num_layers + 1);
+	ck_assert(was_given(&w, "argv", "--device\nRPC0,Vulkan0\n"));
+	ck_assert_int_eq(inf_session_list_devices(session, names, note_name, &w.err), INF_OK);
+	ck_assert_str_eq(names, "Vulkan0");
+	greedy(&w, session, &on_both);
+	inf_session_close(session, NULL);
+	session = harness_load(w.registry, 0, 1);
+	greedy(&w, session, &on_cpu);
+	ck_assert_str_eq(on_both.text, on_cpu.text);
+	inf_session_close(session, NULL);
+	close_world(&w);
+	rpc_worker_stop(&worker);
+}
+END_TEST
+
+/* Of the two that were asked for, one is not there: that is said, also where the CPU is allowed. */
+START_TEST(workers_are_not_passed_over_where_the_device_is_missing)
+{
+	struct world w;
+	struct rpc_worker worker;
+	rpc_worker_start(&worker, 0);
+	open_simulated(&w);
+	const inf_kv option = { "rpc-servers", worker.name };
+	inf_load_params params = { .options = &option, .option_count = 1, .devices = "Vulkan7",
+				   .flags = INF_LOAD_FLAG_ALLOW_CPU };
+	expect_refusal(&w, params, INF_E_INVALID, "device_unknown");
+	close_world(&w);
+	rpc_worker_stop(&worker);
+}
+END_TEST
+
 START_TEST(some_layers_go_to_the_device_and_none_asks_for_no_device)
 {
 	struct world w;
@@ -308,7 +360,9 @@ START_TEST(fit_can_be_left_to_the_server_or_to_nobody)
 }
 END_TEST
 
-RUN_SUITE("vulkan", 60, simulated_device_counts_only_where_that_is_allowed, what_is_in_the_way_is_named,
+RUN_SUITE("vulkan", 60, workers_take_layers_beside_the_device,
+	  workers_are_not_passed_over_where_the_device_is_missing,
+	  simulated_device_counts_only_where_that_is_allowed, what_is_in_the_way_is_named,
 	  mask_of_the_user_goes_to_the_question_and_to_the_load, devices_are_listed_as_the_server_sees_them,
 	  backends_are_tried_in_the_order_rocm_vulkan_cpu, layers_are_on_the_device_and_write_what_the_cpu_writes,
 	  some_layers_go_to_the_device_and_none_asks_for_no_device, projector_goes_where_the_model_goes,

@@ -157,6 +157,24 @@ static const struct { const char *line, *says; } with_defaults[] = {
 	  "null user:p max_tokens=9 top_k=7 flags=4 set=2 stop=END a:=1 b:=2" },
 };
 
+START_TEST(schema_of_a_line_takes_the_place_of_a_grammar)
+{
+	static const char schema_line[] = "{\"prompt\":\"a\",\"json_schema\":\"{}\"}", grammar_line[] = "{\"prompt\":\"a\",\"grammar\":\"g\"}";
+	const inf_gen_params grammar = { .struct_size = sizeof grammar, .grammar = "root ::= x" };
+	const inf_gen_params schema = { .struct_size = sizeof schema, .json_schema = "{\"type\":\"object\"}" };
+	struct batch_line line;
+	ck_assert_int_eq(batch_line_parse(&line, schema_line, sizeof schema_line - 1, &grammar, NULL), INF_OK);
+	ck_assert(!line.params.grammar && !strcmp(line.params.json_schema, "{}"));
+	batch_line_release(&line);
+	ck_assert_int_eq(batch_line_parse(&line, grammar_line, sizeof grammar_line - 1, &schema, NULL), INF_OK);
+	ck_assert(!line.params.json_schema && !strcmp(line.params.grammar, "g"));
+	batch_line_release(&line);
+	ck_assert_int_eq(batch_line_parse(&line, "{\"prompt\":\"a\"}", 14, &schema, NULL), INF_OK);
+	ck_assert_str_eq(line.params.json_schema, schema.json_schema);
+	batch_line_release(&line);
+}
+END_TEST
+
 START_TEST(line_goes_before_the_defaults)
 {
 	struct batch_line line;
@@ -399,6 +417,7 @@ int main(void)
 	suite_add_tcase(suite, lines);
 	tcase_add_loop_test(lines, line_says_what_it_says, 0, ROWS(good));
 	tcase_add_loop_test(lines, line_goes_before_the_defaults, 0, ROWS(with_defaults));
+	tcase_add_test(lines, schema_of_a_line_takes_the_place_of_a_grammar);
 	tcase_add_loop_test(lines, line_that_makes_no_sense_is_refused, 0, ROWS(bad));
 	tcase_add_loop_test(lines, id_may_be_so_long_and_no_longer, 0, ROWS(caps));
 	tcase_add_loop_test(lines, nesting_may_be_so_deep_and_no_deeper, 0, ROWS(caps));

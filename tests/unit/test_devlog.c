@@ -72,6 +72,9 @@ static const struct {
 	{ "cpu.log", "CPU", "AMD EPYC", 24105, 24105, 0, 50, 539, 5, 5, true, false },
 	{ "cpu.log", "CPU_Mapped", "", 0, 0, 200, 0, 0, 5, 5, true, false },
 	{ "rpc.log", "RPC0", "127.0.0.1:51737", 24105, 24105, 200, 50, 501, 5, 5, true, true },
+	/* two workers, whose first devices both are RPC0 to the buffers */
+	{ "rpc-two.log", "RPC0", "127.0.0.1:51999", 24105, 24105, 120, 38, 1105, 5, 5, true, true },
+	{ "rpc-two.log", "RPC1", "127.0.0.1:52000", 24105, 24105, 80, 12, 466, 5, 5, true, true },
 	{ "list-vulkan.txt", "Vulkan0", "llvmpipe (LLVM 21.1.8, 256 bits)", 24105, 23656, 0, 0, 0, -1, -1, true, false },
 	{ "list-rpc.txt", "RPC0", "127.0.0.1:51737", 24105, 24105, 0, 0, 0, -1, -1, true, false },
 	{ "list-none.txt", NULL, NULL, 0, 0, 0, 0, 0, -1, -1, true, false },
@@ -107,6 +110,53 @@ START_TEST(sample_of_a_real_server_gives_its_facts)
 		ck_assert_uint_eq(log.count, 0);
 	}
 	free(text);
+}
+END_TEST
+
+/* A worker may have several devices, and its list may have another before it. */
+START_TEST(buffers_of_workers_go_to_the_device_they_are_on)
+{
+	static const char list[] = "Available devices:\n  RPC0: a:1 (10 MiB, 9 MiB free)\n  RPC1: b:1 (20 MiB, 19 MiB free)\n"
+				   "  RPC2: b:1 (30 MiB, 29 MiB free)\n  Vulkan0: b:1 (40 MiB, 39 MiB free)\n";
+	static const struct { const char *line, *id; uint64_t mib; } lines[] = {
+		{ "load_tensors: RPC0[a:1] model buffer size = 1.00 MiB\n", "RPC0", 1 },
+		{ "load_tensors: RPC0[b:1] model buffer size = 2.00 MiB\n", "RPC1", 2 },
+		{ "load_tensors: RPC1[b:1] model buffer size = 4.00 MiB\n", "RPC2", 4 },
+		{ "load_tensors: RPC7[b:1] model buffer size = 8.00 MiB\n", "RPC7", 8 },	/* of none that was listed */
+		{ "load_tensors: RPC0[b:12] model buffer size = 16.00 MiB\n", "RPC0", 17 },
+		{ "load_tensors: RPC0[b] model buffer size = 32.00 MiB\n", "RPC0", 49 },
+		{ "load_tensors: RPC0[ model buffer size = 64.00 MiB\n", "RPC0", 113 },
+		{ "load_tensors: RPC[b:1] model buffer size = 64.00 MiB\n", "RPC2", 4 },
+	};
+	struct gr_devlog log;
+	gr_devlog_init(&log);
+	gr_devlog_feed(&log, list, strlen(list));
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		gr_devlog_feed(&log, lines[i].line, strlen(lines[i].line));
+		const struct gr_devlog_device *device = gr_devlog_find(&log, lines[i].id);
+		ck_assert_msg(device && device->model_bytes == lines[i].mib * MIB, "%s", lines[i].line);
+	}
+}
+END_TEST
+
+/* Layers are those of the model; memory is that of both. */
+START_TEST(draft_model_after_the_model_adds_its_memory)
+{
+	static const char text[] =
+		"load_tensors: offloaded 2/5 layers to GPU\nload_tensors: ROCm0 model buffer size = 3.00 MiB\n"
+		"llama_kv_cache: ROCm0 KV buffer size = 2.00 MiB\nsched_reserve: ROCm0 compute buffer size = 9.00 MiB\n"
+		"sched_reserve: ROCm0 compute buffer size = 10.00 MiB\n"
+		"load_tensors: offloaded 4/4 layers to GPU\nload_tensors: ROCm0 model buffer size = 1.00 MiB\n"
+		"llama_kv_cache: ROCm0 KV buffer size = 1.00 MiB\nsched_reserve: ROCm0 compute buffer size = 4.00 MiB\n"
+		"sched_reserve: ROCm0 compute buffer size = 5.00 MiB\n";
+	const struct gr_devlog log = whole(text, strlen(text));
+	const struct gr_devlog_device *device = gr_devlog_find(&log, "ROCm0");
+	ck_assert_int_eq(log.offloaded, 2);
+	ck_assert_int_eq(log.layers, 5);
+	ck_assert_uint_eq(device->model_bytes, 4 * MIB);
+	ck_assert_uint_eq(device->kv_bytes, 3 * MIB);
+	ck_assert_uint_eq(device->compute_bytes, 15 * MIB);
+	ck_assert_uint_eq(gr_devlog_device_bytes(&log), 22 * MIB);
 }
 END_TEST
 
@@ -441,6 +491,8 @@ int main(void)
 	Suite *suite = suite_create("devlog");
 	TCase *tc = tcase_create("devlog");
 	tcase_add_loop_test(tc, sample_of_a_real_server_gives_its_facts, 0, ROWS(samples));
+	tcase_add_test(tc, buffers_of_workers_go_to_the_device_they_are_on);
+	tcase_add_test(tc, draft_model_after_the_model_adds_its_memory);
 	tcase_add_test(tc, memory_of_the_host_is_not_counted_as_the_devices);
 	tcase_add_loop_test(tc, feed_byte_at_a_time_equals_whole, 0, ROWS(samples));
 	tcase_add_test(tc, feed_that_ends_inside_a_line_ignores_that_line);

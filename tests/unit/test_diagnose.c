@@ -141,10 +141,23 @@ static const struct {
 	{ "0.00.900.000 E ROCm error: out of memory\n", INF_E_NO_VRAM, "vram", "ROCm error: out of memory" },
 	{ "0.00.900.000 E ROCm error: unspecified launch failure\n", INF_E_BACKEND_DIED, "gpu_runtime",
 	  "ROCm error: unspecified launch failure" },
-	{ "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1\n", INF_E_UNAVAILABLE, "rpc_lost",
+	{ "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1\n", INF_E_UNAVAILABLE, "rpc_worker_lost",
 	  "./ggml/src/ggml-rpc/ggml-rpc.cpp:650: Failed to connect to 127.0.0.1:1" },
 	{ "0.09.000.000 E recv failed (bytes_recv=0, size_to_recv=8)\nRemote RPC server crashed or returned malformed "
-	  "response\n", INF_E_UNAVAILABLE, "rpc_lost", "Remote RPC server crashed or returned malformed response" },
+	  "response\n", INF_E_UNAVAILABLE, "rpc_worker_lost", "Remote RPC server crashed or returned malformed response" },
+	{ "0.00.015.712 E llama_init_from_model: quantized V cache requires flash_attn to be enabled\n0.00.015.720 E cmn  "
+	  "common_init_: failed to create context with model '/m'\n", INF_E_UNSUPPORTED, "cache_mode",
+	  "llama_init_from_model: quantized V cache requires flash_attn to be enabled" },
+	{ "0.00.015.712 E llama_init_from_model: K cache type q8_0 with block size 32 does not divide n_embd_head_k=80\n",
+	  INF_E_UNSUPPORTED, "cache_mode",
+	  "llama_init_from_model: K cache type q8_0 with block size 32 does not divide n_embd_head_k=80" },
+	{ "0.00.027.694 E gguf_init_from_file: failed to open GGUF file '/q.gguf' (No such file or directory)\n0.00.027.768 E "
+	  "common_speculative_init_result: failed to load draft model, '/q.gguf'\n", INF_E_BAD_MODEL, "draft_rejected",
+	  "common_speculative_init_result: failed to load draft model, '/q.gguf'" },
+	{ "error while handling argument \"--rpc\": RPC not supported in this build\n\nusage:\n", INF_E_UNSUPPORTED,
+	  "rpc_unsupported", "error while handling argument \"--rpc\": RPC not supported in this build" },
+	{ "./src/ggml-rpc/ggml-rpc.cpp:653: RPC handshake failed for 10.0.0.2:50052\n\n0.00.033.861 E RPC server version "
+	  "mismatch: 3.6.0\n", INF_E_UNAVAILABLE, "rpc_version", "RPC server version mismatch: 3.6.0" },
 	{ "double free or corruption (!prev)\n", INF_E_BACKEND_DIED, "server_crashed", "double free or corruption (!prev)" },
 	{ "malloc(): corrupted top size\n", INF_E_BACKEND_DIED, "server_crashed", "malloc(): corrupted top size" },
 	/* lines for information do not count: they quote the model */

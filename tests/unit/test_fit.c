@@ -494,6 +494,40 @@ START_TEST(choose_hint_is_the_largest_context)
 }
 END_TEST
 
+/* A draft takes what a load of it alone would, with the same context and an f16 cache, and shrinks with that context. */
+START_TEST(choose_with_a_draft_counts_both)
+{
+	static struct gr_gguf draft_facts;
+	static struct gr_gguf_layers draft_layers;
+	struct gr_fit_need alone;
+	struct gr_fit_plan with, without;
+	inf_error err;
+	const struct gr_fit_load own = { .context_len = 8192, .slots = 1, .gpu_layers = -1 };
+	struct gr_fit_load wanted = { .context_len = 8192, .slots = 1, .gpu_layers = 20, .cache_type_k = "q4_0",
+				      .cache_type_v = "q4_0" };
+	read_shape(GEMMA);
+	draft_facts = *model.facts;
+	draft_layers = *model.layers;
+	const struct gr_fit_model draft = { &draft_facts, &draft_layers };
+	gr_fit_need(&draft, &own, &alone);
+	read_shape(LLAMA);
+	ck_assert_int_eq(choose(&wanted, GR_FIT_CONTEXT_FIXED, 40000 * MIB, &without, &err), INF_OK);
+	wanted.draft = &draft;
+	ck_assert_int_eq(choose(&wanted, GR_FIT_CONTEXT_FIXED, 40000 * MIB, &with, &err), INF_OK);
+	ck_assert_uint_eq(with.total_bytes - without.total_bytes, alone.weights + alone.kv + alone.compute);
+	ck_assert_mem_eq(&with.need, &without.need, sizeof with.need);
+	/* room for less than all: the context becomes shorter, for both */
+	wanted.gpu_layers = -1;
+	ck_assert_int_eq(choose(&wanted, GR_FIT_LAYERS_FIXED, 9200 * MIB, &with, &err), INF_OK);
+	ck_assert_uint_lt(with.context_len, 8192);
+	ck_assert_uint_le(with.total_bytes, 9200 * MIB);
+	/* nothing on the device: neither is the draft */
+	wanted.gpu_layers = 0;
+	ck_assert_int_eq(choose(&wanted, 0, 10 * MIB, &with, &err), INF_OK);
+	ck_assert_uint_eq(with.total_bytes, 0);
+}
+END_TEST
+
 START_TEST(choose_over_two_devices_splits_whole_layers)
 {
 	struct gr_fit_plan plan;
@@ -593,6 +627,7 @@ static void add_choices(TCase *tc)
 	tcase_add_loop_test(tc, choose_gives_the_most_that_fits, 0, COUNT(choices));
 	tcase_add_loop_test(tc, choose_without_room_says_what_would_fit, 0, COUNT(refusals));
 	tcase_add_test(tc, choose_hint_is_the_largest_context);
+	tcase_add_test(tc, choose_with_a_draft_counts_both);
 	tcase_add_test(tc, choose_over_two_devices_splits_whole_layers);
 }
 

@@ -39,9 +39,15 @@ static const char help_text[] =
 	"--threads-http N                        number of threads used to process HTTP requests (default: -1)\n"
 	"--sleep-idle-seconds SECONDS            number of seconds of idleness after which the server will sleep\n"
 	"-mm,   --mmproj FILE                    path to a multimodal projector file. see tools/mtmd/README.md\n"
-	"--mmproj-offload, --no-mmproj-offload   whether to enable GPU offloading for multimodal projector (default:\n";
+	"--mmproj-offload, --no-mmproj-offload   whether to enable GPU offloading for multimodal projector (default:\n"
+	"--rpc SERVERS                           comma-separated list of RPC servers (host:port)\n"
+	"--spec-draft-model, -md, --model-draft FNAME\n"
+	"--spec-draft-n-max N                    number of tokens to draft for speculative decoding (default: 3)\n"
+	"--spec-type none,draft-simple,draft-eagle3,ngram-simple,ngram-map-k,ngram-mod,ngram-cache\n"
+	"-cram, --cache-ram N                    set the maximum cache size in MiB\n"
+	"--slot-save-path PATH                   path to save slot kv cache (default: disabled)\n";
 
-enum { ALL_FEATURES = (1 << 13) - 1 };
+enum { ALL_FEATURES = (1 << 21) - 1 };
 
 static const struct {
 	const char *help;
@@ -73,8 +79,9 @@ START_TEST(plan_of_an_empty_request_is_complete)
 	inf_error err;
 	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
 	ck_assert_ptr_eq(plan.model_path, params.path);
-	ck_assert_ptr_null(plan.adapter_path);
-	ck_assert_ptr_null(plan.cache_type);
+	ck_assert_ptr_null(plan.adapters);
+	ck_assert_ptr_null(plan.state_dir);
+	ck_assert_ptr_null(plan.cache_type_k);
 	ck_assert_int_eq(plan.context_len, TRAINED);
 	ck_assert_int_eq(plan.slots, 1);
 	ck_assert_int_eq(plan.gpu_layers, -1);
@@ -257,7 +264,7 @@ END_TEST
 START_TEST(plan_becomes_what_fits)
 {
 	struct gr_launch_plan plan = { .context_len = 4096, .slots = 2, .gpu_layers = -1, .batch_size = 128, .cpu_count = 8,
-				       .cache_type = "q8_0" };
+				       .cache_type_k = "q8_0", .cache_type_v = "q8_0" };
 	const struct gr_fit_load wanted = gr_launch_memory(&plan);
 	ck_assert_uint_eq(wanted.context_len, 4096);
 	ck_assert_uint_eq(wanted.slots, 2);
@@ -284,6 +291,14 @@ static const struct {
 	{ "q8_0", "q8_0", INF_OK },
 	{ "q4_0", "q4_0", INF_OK },
 	{ "iq4_nl", "iq4_nl", INF_OK },
+	{ "f16/f16", "f16", INF_OK },
+	{ "q8_0/", NULL, INF_E_UNSUPPORTED },
+	{ "/q8_0", NULL, INF_E_UNSUPPORTED },
+	{ "/", NULL, INF_E_UNSUPPORTED },
+	{ "q8_0/q9", NULL, INF_E_UNSUPPORTED },
+	{ "q8_0/q4_0/q4_0", NULL, INF_E_UNSUPPORTED },
+	{ "q8", NULL, INF_E_UNSUPPORTED },
+	{ "native/q8_0", NULL, INF_E_UNSUPPORTED },
 	{ "", NULL, INF_E_UNSUPPORTED },
 	{ "Q8_0", NULL, INF_E_UNSUPPORTED },
 	{ "q8_0 --evil", NULL, INF_E_UNSUPPORTED },
@@ -301,17 +316,67 @@ START_TEST(plan_cache_mode_is_one_the_server_has)
 		ck_assert_ptr_nonnull(strstr(err.message, "cache_mode"));
 		return;
 	}
-	if (cache_cases[_i].type)
-		ck_assert_str_eq(plan.cache_type, cache_cases[_i].type);
+	if (cache_cases[_i].type) {
+		ck_assert_str_eq(plan.cache_type_k, cache_cases[_i].type);
+		ck_assert_str_eq(plan.cache_type_v, cache_cases[_i].type);
+	} else {
+		ck_assert_ptr_null(plan.cache_type_k);
+		ck_assert_ptr_null(plan.cache_type_v);
+	}
+}
+END_TEST
+
+START_TEST(plan_cache_mode_of_two_types_is_keys_and_values)
+{
+	inf_load_params params = load_params();
+	struct gr_launch_plan plan;
+	inf_error err;
+	params.cache_mode = "q8_0/iq4_nl";
+	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
+	ck_assert_str_eq(plan.cache_type_k, "q8_0");
+	ck_assert_str_eq(plan.cache_type_v, "iq4_nl");
+	const struct gr_fit_load memory = gr_launch_memory(&plan);
+	ck_assert_str_eq(memory.cache_type_k, "q8_0");
+	ck_assert_str_eq(memory.cache_type_v, "iq4_nl");
+}
+END_TEST
+
+static const struct {
+	const char *draft;
+	int32_t max;
+	inf_status status;
+	const char *says;
+} draft_cases[] = {
+	{ "/models/d.gguf", 0, INF_OK, "" },
+	{ "/models/d.gguf", 8, INF_OK, "" },
+	{ NULL, 0, INF_OK, "" },
+	{ "d.gguf", 0, INF_E_INVALID, "d.gguf" },
+	{ NULL, 8, INF_E_INVALID, "draft-max" },
+};
+
+START_TEST(plan_draft_is_checked)
+{
+	inf_load_params params = load_params();
+	struct gr_load_options options = defaults;
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	options.draft_model = draft_cases[_i].draft;
+	options.draft_max = draft_cases[_i].max;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, &err), draft_cases[_i].status);
+	if (draft_cases[_i].status == INF_OK)
+		ck_assert_ptr_eq(plan.draft_path, draft_cases[_i].draft);
 	else
-		ck_assert_ptr_null(plan.cache_type);
+		ck_assert_ptr_nonnull(strstr(err.message, draft_cases[_i].says));
 }
 END_TEST
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
+static char first_adapter[] = "/models/lora.gguf", second_adapter[] = "/models/b:1.gguf";
+static const struct gr_adapters two_adapters = { 2, { { first_adapter, 1, 0 }, { second_adapter, 0.5f, 0 } } };
+
 static const struct gr_launch_plan full_plan = {
-	.model_path = "/models/a b.gguf", .adapter_path = "/models/lora.gguf", .cache_type = "q8_0", .context_len = 1024,
-	.slots = 4, .gpu_layers = -1, .threads = 3, .batch_size = 256,
+	.model_path = "/models/a b.gguf", .adapters = &two_adapters, .state_dir = "/home/u/states", .cache_type_k = "q8_0",
+	.cache_type_v = "q4_0", .context_len = 1024, .slots = 4, .gpu_layers = -1, .threads = 3, .batch_size = 256,
 };
 
 static const struct gr_launch_place full_place = {
@@ -338,9 +403,9 @@ static const struct {
 	const char *name, *value;
 } pair_cases[] = {
 	{ "-m", "/models/a b.gguf" }, { "--lora", "/models/lora.gguf" }, { "--cache-type-k", "q8_0" },
-	{ "--cache-type-v", "q8_0" }, { "--device", "ROCm0" }, { "-np", "4" }, { "-c", "4096" }, { "-b", "256" },
+	{ "--cache-type-v", "q4_0" }, { "--device", "ROCm0" }, { "-np", "4" }, { "-c", "4096" }, { "-b", "256" },
 	{ "-t", "3" }, { "--host", "/run/i-x/server.sock" }, { "--threads-http", "12" }, { "--fit", "off" },
-	{ "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
+	{ "--cache-ram", "0" }, { "--slot-save-path", "/home/u/states" }, { "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
 };
 
 START_TEST(argv_of_a_full_plan_holds_each_option)
@@ -468,6 +533,27 @@ START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
 }
 END_TEST
 
+START_TEST(argv_with_adapters_names_each_and_keeps_no_prompts)
+{
+	static const struct gr_adapters none = { 0 };
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT, without = GR_STRV_INIT;
+	plan.state_dir = NULL;
+	gr_launch_argv(&argv, &plan, &full_place);
+	size_t first = position(&argv, first_adapter), second = position(&argv, second_adapter);
+	ck_assert_uint_lt(first, second);
+	ck_assert_str_eq(argv.items[second - 1], "--lora");
+	ck_assert_str_eq(value_of(&argv, "--slot-save-path"), full_place.directory);
+	plan.adapters = &none;
+	gr_launch_argv(&without, &plan, &full_place);
+	ck_assert_uint_eq(position(&without, "--lora"), without.count);
+	ck_assert_uint_eq(position(&without, "--cache-ram"), without.count);
+	ck_assert_uint_eq(position(&without, "--slot-save-path"), without.count);
+	gr_strv_release(&argv);
+	gr_strv_release(&without);
+}
+END_TEST
+
 START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
 {
 	struct gr_launch_plan plan = full_plan;
@@ -521,9 +607,88 @@ static const struct {
 	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
 	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+	{ { .state_dir = "/s" }, GR_FEATURE_SLOT_SAVE, "" },
+	{ { .state_dir = "/s" }, ALL_FEATURES & ~GR_FEATURE_SLOT_SAVE, "state_unsupported" },
 	{ { .projector_path = "/p" }, GR_FEATURE_MMPROJ, "" },
 	{ { .projector_path = "/p" }, ALL_FEATURES & ~GR_FEATURE_MMPROJ, "mmproj_unsupported" },
+	{ { .draft_path = "/d" }, GR_FEATURE_DRAFT, "" },
+	{ { .draft_path = "/d" }, ALL_FEATURES & ~GR_FEATURE_DRAFT, "draft_unsupported" },
+	{ { .speculative = GR_SPECULATIVE_NGRAM_MOD }, GR_FEATURE_NGRAM_MOD, "" },
+	{ { .speculative = GR_SPECULATIVE_NGRAM_MOD }, ALL_FEATURES & ~GR_FEATURE_NGRAM_MOD, "speculative_unsupported" },
+	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, GR_FEATURE_NGRAM_SIMPLE, "" },
+	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, ALL_FEATURES & ~GR_FEATURE_NGRAM_SIMPLE, "speculative_unsupported" },
+	{ { .rpc = "a:1" }, GR_FEATURE_RPC, "" },
+	{ { .rpc = "a:1" }, ALL_FEATURES & ~GR_FEATURE_RPC, "rpc_unsupported" },
 };
+
+START_TEST(argv_names_the_workers_before_their_devices)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_launch_place place = full_place;
+	struct gr_strv argv = GR_STRV_INIT, alone = GR_STRV_INIT;
+	gr_launch_argv(&alone, &plan, &place);
+	ck_assert_uint_eq(position(&alone, "--rpc"), alone.count);
+	plan.rpc = "10.0.0.2:50052,10.0.0.3:50052";
+	place.device = "RPC0,RPC1,ROCm0";
+	gr_launch_argv(&argv, &plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--rpc"), "10.0.0.2:50052,10.0.0.3:50052");
+	ck_assert_uint_lt(position(&argv, "--rpc"), position(&argv, "--device"));
+	gr_strv_release(&argv);
+	gr_strv_release(&alone);
+}
+END_TEST
+
+static const struct {
+	struct gr_launch_plan plan;
+	uint32_t features;
+	const char *draft, *type, *max, *old_max;
+} speculation_cases[] = {
+	{ { .speculative = GR_SPECULATIVE_NONE }, ALL_FEATURES, "(absent)", "(absent)", "(absent)", "(absent)" },
+	{ { .draft_path = "/d" }, ALL_FEATURES, "/d", "draft-simple", "(absent)", "(absent)" },
+	{ { .draft_path = "/d", .draft_max = 9 }, ALL_FEATURES, "/d", "draft-simple", "9", "(absent)" },
+	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, ALL_FEATURES, "(absent)", "ngram-simple", "(absent)", "(absent)" },
+	{ { .draft_path = "/d", .speculative = GR_SPECULATIVE_NGRAM_MOD }, ALL_FEATURES, "/d", "draft-simple,ngram-mod", "(absent)",
+	  "(absent)" },
+	/* a server before there were kinds */
+	{ { .draft_path = "/d", .draft_max = 9 }, GR_FEATURE_DRAFT, "/d", "(absent)", "(absent)", "9" },
+	{ { .draft_path = "/d", .speculative = GR_SPECULATIVE_NGRAM_MOD }, GR_FEATURE_DRAFT | GR_FEATURE_NGRAM_MOD, "/d", "ngram-mod",
+	  "(absent)", "(absent)" },
+};
+
+START_TEST(argv_speculates_as_the_server_wants_to_be_told)
+{
+	struct gr_launch_plan plan = full_plan;
+	struct gr_launch_place place = full_place;
+	struct gr_strv argv = GR_STRV_INIT;
+	plan.draft_path = speculation_cases[_i].plan.draft_path;
+	plan.draft_max = speculation_cases[_i].plan.draft_max;
+	plan.speculative = speculation_cases[_i].plan.speculative;
+	place.features = speculation_cases[_i].features;
+	gr_launch_argv(&argv, &plan, &place);
+	ck_assert_str_eq(value_of(&argv, "--model-draft"), speculation_cases[_i].draft);
+	ck_assert_str_eq(value_of(&argv, "--spec-type"), speculation_cases[_i].type);
+	ck_assert_str_eq(value_of(&argv, "--spec-draft-n-max"), speculation_cases[_i].max);
+	ck_assert_str_eq(value_of(&argv, "--draft-max"), speculation_cases[_i].old_max);
+	gr_strv_release(&argv);
+}
+END_TEST
+
+START_TEST(plan_with_workers_has_layers_for_them)
+{
+	inf_load_params params = load_params();
+	struct gr_load_options options = defaults;
+	struct gr_launch_plan plan;
+	inf_error err = { .struct_size = sizeof err };
+	options.rpc_servers = "a:1";
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, &err), INF_OK);
+	ck_assert_str_eq(plan.rpc, "a:1");
+	ck_assert_int_eq(plan.gpu_layers, -1);
+	params.set = INF_LOAD_SET_GPU_LAYERS;
+	ck_assert_int_eq(gr_launch_plan(&plan, &params, &options, &trained, CPUS, ON_GPU, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "gpu_layers");
+	ck_assert_ptr_nonnull(strstr(err.message, "rpc-servers"));
+}
+END_TEST
 
 START_TEST(check_refuses_what_the_server_cannot_do)
 {
@@ -555,8 +720,9 @@ START_TEST(argv_for_a_server_without_features_holds_none)
 	struct gr_strv argv = GR_STRV_INIT;
 	place.features = 0;
 	place.device = NULL;
-	plan.adapter_path = NULL;
-	plan.cache_type = NULL;
+	plan.adapters = NULL;
+	plan.state_dir = NULL;
+	plan.cache_type_k = plan.cache_type_v = NULL;
 	gr_launch_argv(&argv, &plan, &place);
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
 		ck_assert_msg(position(&argv, optional[i]) == argv.count, "%s", optional[i]);
@@ -696,6 +862,9 @@ int main(void)
 	tcase_add_loop_test(tc, plan_fixes_what_the_request_says, 0, sizeof fixed_cases / sizeof fixed_cases[0]);
 	tcase_add_test(tc, plan_of_the_servers_own_fit_leaves_the_context_to_it);
 	tcase_add_test(tc, plan_becomes_what_fits);
+	tcase_add_test(tc, plan_cache_mode_of_two_types_is_keys_and_values);
+	tcase_add_loop_test(tc, plan_draft_is_checked, 0, ROWS(draft_cases));
+	tcase_add_test(tc, plan_with_workers_has_layers_for_them);
 	tcase_add_loop_test(tc, plan_cache_mode_is_one_the_server_has, 0, ROWS(cache_cases));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("lists");
@@ -706,7 +875,10 @@ int main(void)
 	tcase_add_loop_test(tc, plan_refuses_a_pooling_where_no_vectors_are_made, 0, 2);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
+	tcase_add_test(tc, argv_with_adapters_names_each_and_keeps_no_prompts);
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
+	tcase_add_loop_test(tc, argv_speculates_as_the_server_wants_to_be_told, 0, ROWS(speculation_cases));
+	tcase_add_test(tc, argv_names_the_workers_before_their_devices);
 	tcase_add_loop_test(tc, check_refuses_what_the_server_cannot_do, 0, ROWS(check_cases));
 	tcase_add_test(tc, argv_never_holds_the_key);
 	tcase_add_loop_test(tc, argv_has_the_projector_where_the_model_is, 0, ROWS(projector_cases));

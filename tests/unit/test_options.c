@@ -86,6 +86,19 @@ START_TEST(table_defaults_are_what_parsing_nothing_gives)
 }
 END_TEST
 
+START_TEST(parse_load_takes_adapters_and_a_state_dir_for_every_backend)
+{
+	const inf_kv given[] = { { "adapters", "/a:0.5,/b" }, { "state-dir", "/states" } };
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.adapters);
+	ck_assert_ptr_null(options.state_dir);
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), given, 2, NULL), INF_OK);
+	ck_assert_ptr_eq(options.adapters, given[0].value);
+	ck_assert_ptr_eq(options.state_dir, given[1].value);
+}
+END_TEST
+
 START_TEST(parse_load_takes_a_projector_for_every_backend)
 {
 	const inf_kv given = { "mmproj", "/models/mmproj.gguf" }, empty = { "mmproj", "" };
@@ -109,6 +122,18 @@ START_TEST(parse_load_takes_a_log_file_for_every_backend)
 	ck_assert_int_eq(gr_options_parse_load(&options, table, &given, 1, NULL), INF_OK);
 	ck_assert_ptr_eq(options.log_file, given.value);
 	ck_assert_int_eq(gr_options_parse_load(&options, table, &empty, 1, NULL), INF_E_INVALID);
+}
+END_TEST
+
+START_TEST(parse_load_takes_workers_for_every_backend)
+{
+	const inf_kv given = { "rpc-servers", "a:1" };
+	const inf_options *table = gr_options_table(backends[_i]);
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, table, NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.rpc_servers);
+	ck_assert_int_eq(gr_options_parse_load(&options, table, &given, 1, NULL), INF_OK);
+	ck_assert_ptr_eq(options.rpc_servers, given.value);
 }
 END_TEST
 
@@ -380,18 +405,135 @@ START_TEST(parse_count_at_the_cap_fits)
 }
 END_TEST
 
-START_TEST(parse_request_knows_no_key)
+/* ---- a request ------------------------------------------------------------------------------------------------- */
+static inf_status parse_request(struct gr_request_options *out, const char *key, const char *value, inf_error *err)
+{
+	const inf_kv pair = { key, value };
+	err->struct_size = sizeof *err;
+	return gr_options_parse_request(out, gr_options_table("llama_cpp"), &pair, 1, err);
+}
+
+START_TEST(parse_request_knows_no_key_of_another_place)
 {
 	const inf_options *table = gr_options_table(backends[_i]);
+	struct gr_request_options options;
 	inf_error err = { .struct_size = sizeof err };
-	ck_assert_int_eq(gr_options_parse_request(table, NULL, 0, &err), INF_OK);
+	size_t foreign = 0;
 	for (uint32_t i = 0; i < table->count; i++) {
 		const inf_kv pair = { table->options[i]->key, "1" };
-		ck_assert_int_eq(gr_options_parse_request(table, &pair, 1, &err), INF_E_UNSUPPORTED);
+		if (table->options[i]->where == INF_OPTION_AT_REQUEST)
+			continue;
+		foreign++;
+		ck_assert_int_eq(gr_options_parse_request(&options, table, &pair, 1, &err), INF_E_UNSUPPORTED);
 		ck_assert_str_eq(err.reason, "option_place");
 	}
+	ck_assert_uint_gt(foreign, 5);
 	const inf_kv optional = { "?threads", "1" };
-	ck_assert_int_eq(gr_options_parse_request(table, &optional, 1, &err), INF_OK);
+	ck_assert_int_eq(gr_options_parse_request(&options, table, &optional, 1, &err), INF_OK);
+}
+END_TEST
+
+START_TEST(parse_of_no_request_options_gives_nothing)
+{
+	struct gr_request_options options;
+	memset(&options, UNTOUCHED, sizeof options);
+	ck_assert_int_eq(gr_options_parse_request(&options, gr_options_table(backends[_i]), NULL, 0, NULL), INF_OK);
+	ck_assert_uint_eq(options.number_count, 0);
+	ck_assert_int_eq(options.slot, -1);
+	ck_assert_ptr_null(options.samplers);
+	ck_assert_ptr_null(options.logit_bias);
+	ck_assert_ptr_null(options.dry_sequence_breakers);
+	ck_assert(!gr_options_bend(&options));
+	ck_assert(!gr_options_bend(NULL));
+}
+END_TEST
+
+/* Each number alone, and all at once, at its default: of which the range is a part. */
+START_TEST(parse_request_takes_each_number_of_the_table)
+{
+	const inf_options *table = gr_options_table(backends[_i]);
+	struct gr_request_options options;
+	inf_kv pairs[GR_REQUEST_NUMBERS_MAX + 1];
+	size_t count = 0;
+	for (uint32_t i = 0; i < table->count; i++) {
+		const inf_option *option = table->options[i];
+		if (option->where != INF_OPTION_AT_REQUEST || option->type == INF_OPTION_TEXT || !strcmp(option->key, "slot"))
+			continue;
+		ck_assert_uint_lt(count, GR_REQUEST_NUMBERS_MAX);
+		pairs[count++] = (inf_kv){ option->key, option->default_value };
+		ck_assert_int_eq(gr_options_parse_request(&options, table, &pairs[count - 1], 1, NULL), INF_OK);
+		ck_assert_uint_eq(options.number_count, 1);
+		ck_assert_ptr_eq(options.numbers[0].option, option);
+	}
+	ck_assert_uint_ge(count, 17);
+	ck_assert_int_eq(gr_options_parse_request(&options, table, pairs, count, NULL), INF_OK);
+	ck_assert_uint_eq(options.number_count, count);
+}
+END_TEST
+
+START_TEST(parse_request_keeps_the_values)
+{
+	const inf_kv pairs[] = {
+		{ "?mirostat", "2" }, { "typical_p", "0.25" }, { "samplers", "top_k;temperature" }, { "logit_bias", "1:2" },
+		{ "dry_sequence_breakers", "[]" }, { "slot", "3" },
+	};
+	struct gr_request_options options;
+	ck_assert_int_eq(gr_options_parse_request(&options, gr_options_table("rocm"), pairs, 6, NULL), INF_OK);
+	ck_assert_uint_eq(options.number_count, 2);
+	for (size_t i = 0; i < 2; i++)
+		if (options.numbers[i].option->type == INF_OPTION_REAL)
+			ck_assert_double_eq(options.numbers[i].value.real, 0.25);
+		else
+			ck_assert_int_eq(options.numbers[i].value.integer, 2);
+	ck_assert_ptr_eq(options.samplers, pairs[2].value);
+	ck_assert_ptr_eq(options.logit_bias, pairs[3].value);
+	ck_assert_ptr_eq(options.dry_sequence_breakers, pairs[4].value);
+	ck_assert_int_eq(options.slot, 3);
+}
+END_TEST
+
+static const struct {
+	const char *key, *good, *bad;
+} request_cases[] = {
+	{ "typical_p", "0", "-0.001" }, { "typical_p", "1", "1.001" }, { "typical_p", "1.0e0", "1,0" },
+	{ "typical_p", "0.5", ".5" }, { "typical_p", "5e-1", "0x1p-1" }, { "typical_p", "0.0", "nan" },
+	{ "top_n_sigma", "1000", "1000.1" }, { "xtc_probability", "1", "2" }, { "xtc_threshold", "0", "-1" },
+	{ "dynatemp_range", "1000", "-1" }, { "dynatemp_exponent", "100", "101" }, { "dynatemp_range", "0", "inf" },
+	{ "repeat_last_n", "0", "-1" }, { "repeat_last_n", "1000000", "1000001" }, { "repeat_last_n", "1", "1.5" },
+	{ "dry_multiplier", "0.8", "-0.8" }, { "dry_base", "1", "0.99" }, { "dry_base", "1000", "1001" },
+	{ "dry_allowed_length", "0", "-1" }, { "dry_penalty_last_n", "0", "-1" },
+	{ "mirostat", "2", "3" }, { "mirostat", "0", "-1" }, { "mirostat_tau", "0", "-1" }, { "mirostat_eta", "1", "1.1" },
+	{ "min_keep", "0", "-1" }, { "adaptive_target", "-1", "-1.1" }, { "adaptive_target", "1", "1.1" },
+	{ "adaptive_decay", "0.99", "0.991" }, { "slot", "-1", "-2" }, { "slot", "255", "256" },
+	{ "samplers", "dry", "drY" }, { "samplers", "typ_p;xtc", "typ_p;;xtc" }, { "samplers", "min_p", "min_p;" },
+	{ "samplers", "top_k;top_k", ";top_k" }, { "samplers", "temperature", "top_k,temperature" }, { "samplers", "xtc", "" },
+};
+
+START_TEST(parse_request_refuses_by_name_what_is_out_of_range)
+{
+	struct gr_request_options options;
+	inf_error err = { 0 };
+	memset(&options, UNTOUCHED, sizeof options);
+	struct gr_request_options before = options;
+	const char *key = request_cases[_i].key;
+	inf_status st = parse_request(&options, key, request_cases[_i].bad, &err);
+	ck_assert_msg(st == INF_E_INVALID, "%s=%s: %d", key, request_cases[_i].bad, st);
+	ck_assert_str_eq(err.reason, "option_value");
+	ck_assert_ptr_nonnull(strstr(err.message, key));
+	ck_assert_mem_eq(&options, &before, sizeof options);
+	st = parse_request(&options, key, request_cases[_i].good, &err);
+	ck_assert_msg(st == INF_OK, "%s=%s: %s", key, request_cases[_i].good, err.message);
+	ck_assert_int_eq(gr_options_bend(&options), strcmp(key, "slot") != 0);
+}
+END_TEST
+
+START_TEST(parse_request_unknown_key_names_the_nearest)
+{
+	struct gr_request_options options;
+	inf_error err = { 0 };
+	ck_assert_int_eq(parse_request(&options, "typical-p", "1", &err), INF_E_UNSUPPORTED);
+	ck_assert_str_eq(err.reason, "option_unknown");
+	ck_assert_ptr_nonnull(strstr(err.message, "typical_p"));
 }
 END_TEST
 
@@ -405,7 +547,9 @@ int main(void)
 	tcase_add_test(tc, table_holds_no_option_of_another_backend);
 	tcase_add_loop_test(tc, table_entries_are_complete_and_unique, 0, ROWS(backends));
 	tcase_add_loop_test(tc, table_defaults_are_what_parsing_nothing_gives, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_adapters_and_a_state_dir_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_projector_for_every_backend, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_workers_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_log_file_for_every_backend, 0, ROWS(backends));
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("values");
@@ -429,7 +573,14 @@ int main(void)
 	tcase_add_loop_test(tc, parse_key_given_twice_is_invalid, 0, ROWS(twice_cases));
 	tcase_add_test(tc, parse_pair_with_null_is_invalid);
 	tcase_add_test(tc, parse_count_at_the_cap_fits);
-	tcase_add_loop_test(tc, parse_request_knows_no_key, 0, ROWS(backends));
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("request");
+	tcase_add_loop_test(tc, parse_request_knows_no_key_of_another_place, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_of_no_request_options_gives_nothing, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_request_takes_each_number_of_the_table, 0, ROWS(backends));
+	tcase_add_test(tc, parse_request_keeps_the_values);
+	tcase_add_loop_test(tc, parse_request_refuses_by_name_what_is_out_of_range, 0, ROWS(request_cases));
+	tcase_add_test(tc, parse_request_unknown_key_names_the_nearest);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -16,7 +16,7 @@
 #include "failmalloc.h"
 #include "process.h"
 
-enum { SOON_MS = 5000, PIECE = 64 * 1024 };
+enum { SOON_MS = 5000, PIECE = 64 * 1024, FETCHES = 100 };
 
 /* ---- a generator that does as it is told -------------------------------------------------------------------------- */
 static struct {
@@ -150,6 +150,12 @@ static bool is_stalled(void *ctx)
 static bool has_made(void *ctx)
 {
 	return script.made == *(int *)ctx;
+}
+
+static bool is_over(void *ctx)
+{
+	(void)ctx;
+	return script.over;
 }
 
 static void wait_stalled(void)
@@ -327,7 +333,8 @@ START_TEST(reader_that_is_slow_makes_the_generation_stand_still)
 	int made = script.made;
 	ck_assert_int_le((long)made * PIECE, IC_PULL_WAITING_MAX);
 	ck_assert_int_gt(((long)made + 2) * PIECE, IC_PULL_WAITING_MAX);
-	for (int i = 0; i < 40; i++) {		/* one out, one in */
+	int64_t begun = monotonic_ms();
+	for (int i = 0; i < FETCHES; i++) {	/* one out, one in */
 		ck_assert_int_eq(next(0), INF_OK);
 		ck_assert_int_eq(event, INF_STREAM_TOKEN);
 		ck_assert_int_eq(token->id, i);
@@ -336,6 +343,7 @@ START_TEST(reader_that_is_slow_makes_the_generation_stand_still)
 		made++;
 		ck_assert(wait_until(has_made, &made, SOON_MS));
 	}
+	ck_assert_int_lt(monotonic_ms() - begun, FETCHES * IC_PULL_POLL_MS / 2);	/* it is woken and does not look now and then */
 }
 END_TEST
 
@@ -400,9 +408,11 @@ START_TEST(owner_ends_a_generation_that_stands_still)
 	begin();
 	wait_stalled();
 	script.told = _i ? INF_E_CANCELLED : INF_E_CLOSED;
+	ck_assert(wait_until(is_over, NULL, SOON_MS));
 	while (next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN)
 		;
 	expect_end(_i ? INF_E_CANCELLED : INF_E_CLOSED, _i ? INF_FINISH_CANCELLED : INF_FINISH_ERROR);
+	ck_assert_str_eq(err.reason, _i ? "cancelled" : "closed");
 }
 END_TEST
 

@@ -290,6 +290,68 @@ START_TEST(check_negative_counts_are_invalid_by_name)
 }
 END_TEST
 
+static const struct {
+	int32_t least, most;
+	const char *schema, *grammar;
+	uint32_t flags;
+	inf_status status;
+	int32_t translated;
+} min_cases[] = {
+	{ 1, 0, NULL, NULL, 0, INF_OK, 1 }, { INT32_MAX, 0, NULL, NULL, 0, INF_OK, INT32_MAX },
+	{ 8, 8, NULL, NULL, 0, INF_OK, 8 },
+	{ 8, 7, NULL, NULL, 0, INF_E_INVALID, 0 }, { -1, 0, NULL, NULL, 0, INF_E_INVALID, 0 },
+	{ 1, 0, "{}", NULL, 0, INF_E_UNSUPPORTED, 0 }, { 1, 0, NULL, "root ::= \"a\"", 0, INF_E_UNSUPPORTED, 0 },
+	{ 0, 0, "{}", NULL, 0, INF_OK, 0 },
+	/* the end is never sampled anyway */
+	{ 8, 0, NULL, NULL, INF_GEN_FLAG_IGNORE_EOS, INF_OK, 0 },
+};
+
+START_TEST(check_min_tokens_goes_with_the_rest_or_is_refused_by_name)
+{
+	inf_gen_params params = gen_params(), out;
+	inf_error err = { .struct_size = sizeof err };
+	struct gr_wire_completion completion;
+	const struct gr_gguf_sampling none = { 0 };
+	params.flags = min_cases[_i].flags;
+	params.min_tokens = min_cases[_i].least;
+	params.max_tokens = min_cases[_i].most;
+	params.json_schema = min_cases[_i].schema;
+	params.grammar = min_cases[_i].grammar;
+	inf_status st = gr_sampling_check(&out, &params, ALL_FIELDS, INF_GEN_FLAG_KNOWN, VOCABULARY, &err);
+	ck_assert_int_eq(st, min_cases[_i].status);
+	if (min_cases[_i].status != INF_OK) {
+		ck_assert_ptr_eq(strstr(err.message, "min_tokens"), err.message);
+		return;
+	}
+	gr_sampling_translate(&completion, &out, &none, 1);
+	ck_assert_int_eq(completion.min_tokens, min_cases[_i].translated);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	uint32_t vocabulary;
+	inf_status status;
+	const char *says;
+} bias_cases[] = {
+	{ NULL, VOCABULARY, INF_OK, NULL }, { "0:1,1:false", VOCABULARY, INF_OK, NULL },
+	{ "0:1,99999999:1", VOCABULARY, INF_E_INVALID, "99999999" }, { "-1:1", VOCABULARY, INF_E_INVALID, "-1" },
+	{ "99999999:1", 0, INF_OK, NULL }, { "0:1,one:1,2:2", VOCABULARY, INF_E_INVALID, "\"one:1,2:2\"" },
+	{ "0:1,", VOCABULARY, INF_E_INVALID, "logit_bias: \"\"" },
+};
+
+START_TEST(check_bias_names_the_entry)
+{
+	inf_error err = { .struct_size = sizeof err };
+	inf_status st = gr_sampling_check_bias(bias_cases[_i].text, bias_cases[_i].vocabulary, &err);
+	ck_assert_int_eq(st, bias_cases[_i].status);
+	if (st == INF_OK)
+		return;
+	ck_assert_ptr_nonnull(strstr(err.message, "logit_bias"));
+	ck_assert_ptr_nonnull(strstr(err.message, bias_cases[_i].says));
+}
+END_TEST
+
 /* ---- lists and texts ------------------------------------------------------------------------------------------- */
 static const struct {
 	int32_t id;
@@ -590,6 +652,9 @@ int main(void)
 	tcase_add_loop_test(tc, check_number_outside_its_range_is_invalid_by_name, 0, ROWS(ranges));
 	tcase_add_test(tc, check_nan_without_its_bit_is_invalid);
 	tcase_add_test(tc, check_negative_counts_are_invalid_by_name);
+	tcase_add_loop_test(tc, check_min_tokens_goes_with_the_rest_or_is_refused_by_name, 0,
+			    (int)(sizeof min_cases / sizeof min_cases[0]));
+	tcase_add_loop_test(tc, check_bias_names_the_entry, 0, (int)(sizeof bias_cases / sizeof bias_cases[0]));
 	tcase_add_loop_test(tc, check_token_ids_are_in_the_vocabulary, 0, ROWS(id_cases));
 	tcase_add_test(tc, check_token_list_at_the_cap_fits);
 	tcase_add_test(tc, check_null_lists_are_invalid);

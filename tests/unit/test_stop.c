@@ -63,9 +63,10 @@ struct expected {
 	int matched;
 };
 
-static struct expected find_first(const char *const *strings, size_t count, const char *text, size_t len)
+/* from: matches that end before it do not count. */
+static struct expected find_first_from(const char *const *strings, size_t count, const char *text, size_t len, size_t from)
 {
-	for (size_t end = 1; end <= len; end++) {
+	for (size_t end = from + 1; end <= len; end++) {
 		struct expected best = { .matched = -1 };
 		size_t best_len = 0;
 		for (size_t i = 0; i < count; i++) {
@@ -79,6 +80,11 @@ static struct expected find_first(const char *const *strings, size_t count, cons
 			return best;
 	}
 	return (struct expected){ len, -1 };
+}
+
+static struct expected find_first(const char *const *strings, size_t count, const char *text, size_t len)
+{
+	return find_first_from(strings, count, text, len, 0);
 }
 
 /* How much of the end of text could still become one of the strings. */
@@ -180,6 +186,34 @@ START_TEST(feed_cut_anywhere_equals_whole)
 	for (size_t cut = 1; cut < strlen(cases[_i].text); cut++) {
 		size_t first = cut;
 		check_feeding(cases[_i].strings, count_of(cases[_i].strings), cases[_i].text, next_cut, &first);
+	}
+}
+END_TEST
+
+/* What is complete while the matcher is dormant is text; what begins there and ends later is a match. */
+START_TEST(feed_dormant_up_to_anywhere_counts_what_ends_later)
+{
+	const char *const *strings = cases[_i].strings, *text = cases[_i].text;
+	size_t count = count_of(strings), len = strlen(text);
+	for (size_t cut = 0; cut <= len; cut++) {
+		struct expected want = find_first_from(strings, count, text, len, cut);
+		struct gr_buf seen = GR_BUF_INIT(1 << 20);
+		struct gr_stop stop;
+		struct gr_stop_out out = { .matched = -1 };
+		ck_assert_int_eq(gr_stop_init(&stop, strings, count, NULL), INF_OK);
+		for (size_t at = 0; at < len; at++) {
+			stop.dormant = at < cut;
+			ck_assert_int_eq(gr_stop_feed(&stop, text + at, 1, &out, NULL), INF_OK);
+			ck_assert(at >= cut || out.matched < 0);
+			ck_assert_int_eq(gr_buf_append(&seen, out.text, out.len), INF_OK);
+		}
+		ck_assert_msg(out.matched == want.matched, "\"%s\" from %zu: matched %d", text, cut, out.matched);
+		ck_assert_int_eq(gr_stop_flush(&stop, &out, NULL), INF_OK);
+		ck_assert_int_eq(gr_buf_append(&seen, out.text, out.len), INF_OK);
+		ck_assert_uint_eq(seen.len, want.len);
+		ck_assert(memcmp(gr_buf_text(&seen), text, want.len) == 0);
+		gr_stop_release(&stop);
+		gr_buf_release(&seen);
 	}
 }
 END_TEST
@@ -439,6 +473,7 @@ int main(void)
 	tcase_add_loop_test(tc, feed_whole_finds_the_first_match, 0, CASES);
 	tcase_add_loop_test(tc, feed_code_point_at_a_time_equals_whole, 0, CASES);
 	tcase_add_loop_test(tc, feed_cut_anywhere_equals_whole, 0, CASES);
+	tcase_add_loop_test(tc, feed_dormant_up_to_anywhere_counts_what_ends_later, 0, CASES);
 	tcase_add_test(tc, feed_random_text_agrees_with_comparing);
 	tcase_add_test(tc, feed_with_utf8_gives_whole_code_points);
 	tcase_add_test(tc, feed_without_strings_passes_the_chunk_itself);

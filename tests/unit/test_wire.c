@@ -7,7 +7,7 @@
 
 #include "failmalloc.h"
 #include "utf8.h"
-#include "wire.h"
+#include "wire_chat.h"
 
 enum { BODY_MAX = 64 << 20 };
 
@@ -153,7 +153,7 @@ START_TEST(encode_template_keeps_every_message)
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
 	const size_t count = sizeof texts / sizeof texts[0];
 	for (size_t i = 0; i < count; i++)
-		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len, 0 };
+		messages[i] = (struct gr_wire_message){ .role = i % 2 ? "assistant" : "us\"er", .content = texts[i].text, .content_len = texts[i].len };
 	ck_assert_int_eq(gr_wire_encode_template(&buf, messages, count), INF_OK);
 	struct json_object *root = parse_buf(&buf), *list = get(root, "messages");
 	ck_assert_uint_eq(json_object_array_length(list), count);
@@ -245,7 +245,7 @@ START_TEST(encode_completion_always_asks_for_a_watched_stream)
 {
 	static const char *const fields[] = {
 		"stop_type", "truncated", "tokens_predicted", "tokens_evaluated", "timings/cache_n", "timings/prompt_ms",
-		"timings/predicted_ms", "id_slot",
+		"timings/predicted_ms", "timings/draft_n", "timings/draft_n_accepted", "id_slot",
 	};
 	struct gr_wire_completion request = { 0 };
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
@@ -270,6 +270,94 @@ START_TEST(encode_completion_leaves_out_what_is_not_given)
 	struct json_object *root = parse_buf(&buf);
 	ck_assert(!has(root, "n_probs") && !has(root, "grammar") && !has(root, "json_schema") && !has(root, "logit_bias"));
 	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_completion_counts_min_tokens_by_a_grammar)
+{
+	static const struct { int32_t n; const char *root; } min[] = {
+		{ 1, "root ::= m{0} k{0} t{1} t*" }, { 1499, "root ::= m{0} k{0} t{1499} t*" },
+		{ 1500, "root ::= m{0} k{1} t{0} t*" }, { 2250000, "root ::= m{1} k{0} t{0} t*" },
+		{ INT32_MAX, "root ::= m{954} k{655} t{1147} t*" },
+	};
+	for (size_t i = 0; i < sizeof min / sizeof min[0]; i++) {
+		struct gr_wire_completion request = { .min_tokens = min[i].n };
+		struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+		ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+		struct json_object *root = parse_buf(&buf);
+		const char *grammar = json_object_get_string(get(root, "grammar"));
+		ck_assert_msg(strncmp(grammar, min[i].root, strlen(min[i].root)) == 0, "%s", grammar);
+		ck_assert_ptr_nonnull(strstr(grammar, "\nt ::= !<[2147483647]> | [^\\x00-\\x7F] <[2147483647]>\n"));
+		json_object_put(root);
+		gr_buf_release(&buf);
+	}
+}
+END_TEST
+
+/* Options as options.c makes them. */
+static const struct gr_request_options *full_options(void)
+{
+	static const inf_option real = { .key = "typical_p", .type = INF_OPTION_REAL };
+	static const inf_option integer = { .key = "mirostat", .type = INF_OPTION_INT };
+	static const struct gr_request_options options = {
+		.numbers = { { .option = &real, .value.real = 0.1 }, { .option = &integer, .value.integer = 2 } },
+		.number_count = 2,
+		.dry_sequence_breakers = " [\"\\n\", \"\\\"\"] ", .samplers = "top_k;temperature",
+		.logit_bias = "15:2.5,16:false", .slot = 1,
+	};
+	return &options;
+}
+
+static void check_words(struct json_object *list, const char *first, const char *second)
+{
+	ck_assert_uint_eq(json_object_array_length(list), 2);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 0)), first);
+	ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, 1)), second);
+}
+
+START_TEST(encode_completion_gives_options_by_their_names)
+{
+	struct gr_wire_completion request = { .options = full_options() };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_double_eq(json_object_get_double(get(root, "typical_p")), 0.1);
+	ck_assert_int_eq(json_object_get_int(get(root, "mirostat")), 2);
+	ck_assert_int_eq(json_object_get_int(get(root, "id_slot")), 1);
+	check_words(get(root, "samplers"), "top_k", "temperature");
+	check_words(get(root, "dry_sequence_breakers"), "\n", "\"");
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN), "[[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_completion_joins_suppressed_tokens_and_biases)
+{
+	struct gr_wire_completion request = { .options = full_options(), .suppress_tokens = suppressed, .suppress_token_count = 2 };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, NULL), INF_OK);
+	struct json_object *root = parse_buf(&buf);
+	ck_assert_str_eq(json_object_to_json_string_ext(get(root, "logit_bias"), JSON_C_TO_STRING_PLAIN),
+			 "[[0,false],[7,false],[15,2.5],[16,false]]");
+	json_object_put(root);
+	gr_buf_release(&buf);
+}
+END_TEST
+
+static const char *const bad_breakers[] = { "[]", "{}", "\"x\"", "[1]", "[\"\"]", "[\"a\",null]", "[\"a\"", "[\"a\"]]", "a",
+					    "[\"\xff\"]" };
+
+START_TEST(encode_completion_refuses_breakers_that_are_no_texts)
+{
+	struct gr_request_options options = { .dry_sequence_breakers = bad_breakers[_i], .slot = -1 };
+	struct gr_wire_completion request = { .options = &options };
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(gr_wire_encode_completion(&buf, &request, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "option_value");
+	ck_assert_ptr_nonnull(strstr(err.message, "dry_sequence_breakers"));
 	gr_buf_release(&buf);
 }
 END_TEST
@@ -429,10 +517,38 @@ START_TEST(encode_past_the_cap_of_the_buffer_fails)
 }
 END_TEST
 
+static const float scales[] = { 0, -0.5f, 1.25f };
+
+START_TEST(encode_adapters_lists_every_scale)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_adapters(&buf, scales, 3), INF_OK);
+	ck_assert_str_eq(buf.data, "[{\"id\":0,\"scale\":0.0},{\"id\":1,\"scale\":-0.5},{\"id\":2,\"scale\":1.25}]");
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_slot_file_names_the_file)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_slot_file(&buf, "a.state"), INF_OK);
+	ck_assert_str_eq(buf.data, "{\"filename\":\"a.state\"}");
+	gr_buf_release(&buf);
+}
+END_TEST
+
 static inf_status encode_everything(struct gr_buf *out)
 {
-	static const struct gr_wire_message messages[] = { { "user", "hello", 5, 0 }, { "assistant", "a\0b", 3, 0 } };
-	struct gr_wire_completion request = full_completion();
+	static char calls[] = "[{\"id\":\"x\"}]";
+	static const struct gr_wire_message messages[] = {
+		{ .role = "user", .content = "hello", .content_len = 5 },
+		{ .role = "assistant", .content = "a\0b", .content_len = 3, .tool_calls = calls, .tool_call_id = "x" },
+	};
+	static const struct gr_wire_chat chat = {
+		.tools = "[]", .tool_choice = "auto", .thinking = GR_WIRE_THINKING_ON, .thinking_budget = 1,
+	};
+	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
+	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
 	if (st == INF_OK)
 		st = gr_wire_encode_detokenize(out, suppressed, 3);
@@ -440,10 +556,20 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_template(out, messages, 2);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat_template(out, messages, 2, &chat);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat(out, &request, messages, 2, &chat, NULL);
 	add_media(&request);
 	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_completion(out, &least, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_adapters(out, scales, 3);
+	if (st == INF_OK)
+		st = gr_wire_encode_slot_file(out, "a.state");
 	return st;
 }
 
@@ -688,6 +814,38 @@ END_TEST
 
 static const struct {
 	const char *body;
+	int64_t tokens, bytes;		/* -1 = refused */
+} slot_cases[] = {
+	{ "{\"id_slot\":0,\"filename\":\"a\",\"n_saved\":205,\"n_written\":108344}", 205, 108344 },
+	{ "{\"n_restored\":205,\"n_read\":5000000000}", 205, 5000000000 },
+	{ "{\"n_saved\":0,\"n_written\":36}", 0, 36 },
+	{ "{\"n_saved\":205,\"n_read\":7}", -1, -1 },
+	{ "{\"n_saved\":\"205\",\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":-1,\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":5,\"n_written\":-7}", -1, -1 },
+	{ "{\"n_saved\":99999999999,\"n_written\":7}", -1, -1 },
+	{ "{}", -1, -1 },
+};
+
+START_TEST(decode_slot_wants_both_numbers)
+{
+	struct gr_wire_slot slot = { -7, -7 };
+	inf_error err = { .struct_size = sizeof err };
+	const char *body = slot_cases[_i].body;
+	inf_status st = gr_wire_decode_slot(body, strlen(body), &slot, &err);
+	if (slot_cases[_i].tokens < 0) {
+		check_refused(st, &err);
+		ck_assert_int_eq(slot.tokens, -7);
+		return;
+	}
+	ck_assert_int_eq(st, INF_OK);
+	ck_assert_int_eq(slot.tokens, slot_cases[_i].tokens);
+	ck_assert_int_eq(slot.bytes, slot_cases[_i].bytes);
+}
+END_TEST
+
+static const struct {
+	const char *body;
 	struct gr_wire_props props;
 } props_cases[] = {
 	{ "{}", { 0 } },
@@ -797,10 +955,11 @@ END_TEST
 #define LOGPROB_EVENT "{\"index\":0,\"content\":\"x\",\"tokens\":[5],\"tokens_predicted\":3," \
 	"\"completion_probabilities\":[{\"id\":5,\"token\":\"x\",\"bytes\":[120],\"logprob\":-0.25,\"top_logprobs\":[]}]}"
 #define PROGRESS_EVENT "{\"index\":0,\"content\":\"\",\"tokens\":[0],\"stop\":false,\"id_slot\":-1," \
-	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":0," \
+	"\"tokens_predicted\":0,\"tokens_evaluated\":1900,\"prompt_progress\":{\"total\":1900,\"cache\":256," \
 	"\"processed\":512,\"time_ms\":77}}"
 #define FINAL_EVENT "{\"stop_type\":\"limit\",\"truncated\":true,\"tokens_predicted\":17,\"tokens_evaluated\":1900," \
-	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7}"
+	"\"timings/cache_n\":1024,\"timings/prompt_ms\":12.5,\"timings/predicted_ms\":7," \
+	"\"timings/draft_n\":12,\"timings/draft_n_accepted\":9}"
 #define ERROR_EVENT "{\"error\":{\"code\":500,\"message\":\"Context size has been exceeded.\"," \
 	"\"type\":\"server_error\"}}"
 
@@ -837,6 +996,7 @@ START_TEST(event_token_gives_text_and_id)
 	ck_assert_int_eq(event.predicted, 2);
 	ck_assert_int_eq(event.evaluated, 2);
 	ck_assert(!event.has_logprob);
+	ck_assert_int_eq(event.cached, -1);
 }
 END_TEST
 
@@ -853,6 +1013,7 @@ START_TEST(event_progress_is_no_token)
 {
 	struct gr_wire_event event = decode(PROGRESS_EVENT);
 	ck_assert_int_eq(event.kind, GR_WIRE_NOTHING);
+	ck_assert_int_eq(event.cached, 256);
 	ck_assert_int_eq(event.id, -1);
 	ck_assert_uint_eq(event.text_len, 0);
 }
@@ -867,6 +1028,8 @@ START_TEST(event_final_gives_the_numbers)
 	ck_assert_int_eq(event.predicted, 17);
 	ck_assert_int_eq(event.evaluated, 1900);
 	ck_assert_int_eq(event.cached, 1024);
+	ck_assert_int_eq(event.drafted, 12);
+	ck_assert_int_eq(event.accepted, 9);
 	ck_assert_double_eq(event.prefill_ms, 12.5);
 	ck_assert_double_eq(event.decode_ms, 7);
 }
@@ -880,6 +1043,8 @@ START_TEST(event_final_without_numbers_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }
@@ -985,6 +1150,8 @@ START_TEST(event_final_with_wrong_types_says_unknown)
 	ck_assert_int_eq(event.predicted, -1);
 	ck_assert_int_eq(event.evaluated, -1);
 	ck_assert_int_eq(event.cached, -1);
+	ck_assert_int_eq(event.drafted, -1);
+	ck_assert_int_eq(event.accepted, -1);
 	ck_assert_double_lt(event.prefill_ms, 0);
 	ck_assert_double_lt(event.decode_ms, 0);
 }
@@ -1074,6 +1241,21 @@ START_TEST(event_with_changed_bytes_is_survived)
 }
 END_TEST
 
+static inf_status decode_chat(void)
+{
+	static const char event[] = "{\"choices\":[{\"finish_reason\":\"tool_calls\",\"delta\":{\"content\":\"a\",\"tool_calls\":"
+		"[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}";
+	struct gr_wire_event said;
+	struct gr_wire_stream *self = gr_wire_stream_new_chat();
+	inf_status st = self ? gr_wire_stream_decode(self, event, sizeof event - 1, &said, NULL) : INF_E_NO_MEMORY;
+	while (st == INF_OK && said.kind == GR_WIRE_TOKEN)
+		st = gr_wire_stream_next(self, &said, NULL);
+	if (st == INF_OK && said.kind != GR_WIRE_FINAL)
+		st = INF_E_INTERNAL;
+	gr_wire_stream_free(self);
+	return st;
+}
+
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
@@ -1094,6 +1276,8 @@ static inf_status decode_everything(void)
 		st = gr_wire_decode_props("{}", 2, &props, NULL);
 	if (st == INF_OK)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
+	if (st == INF_OK)
+		st = decode_chat();
 	if (st == INF_OK)
 		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
 	gr_wire_choice_release(&choice);
@@ -1150,6 +1334,11 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, encode_completion_always_asks_for_a_watched_stream);
 	tcase_add_test(tc, encode_completion_leaves_out_what_is_not_given);
 	tcase_add_test(tc, encode_completion_bans_suppressed_tokens);
+	tcase_add_test(tc, encode_completion_counts_min_tokens_by_a_grammar);
+	tcase_add_test(tc, encode_completion_gives_options_by_their_names);
+	tcase_add_test(tc, encode_completion_joins_suppressed_tokens_and_biases);
+	tcase_add_loop_test(tc, encode_completion_refuses_breakers_that_are_no_texts, 0,
+			    (int)(sizeof bad_breakers / sizeof bad_breakers[0]));
 	tcase_add_loop_test(tc, encode_completion_embeds_a_schema_as_it_is, 0, ROWS(good_schemas));
 	tcase_add_loop_test(tc, encode_completion_takes_a_deep_schema, 0, ROWS(schema_depths));
 	tcase_add_loop_test(tc, encode_completion_refuses_a_schema_that_is_no_json_object, 0, ROWS(bad_schemas));
@@ -1159,6 +1348,8 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, long_media_are_base64);
 	tcase_add_test(tc, encoders_survive_oom);
 	tcase_add_test(tc, encoders_survive_json_c_oom);
+	tcase_add_test(tc, encode_adapters_lists_every_scale);
+	tcase_add_test(tc, encode_slot_file_names_the_file);
 	return tc;
 }
 
@@ -1172,6 +1363,7 @@ static TCase *decoder_case(void)
 	tcase_add_test(tc, decode_tokens_of_a_long_list_keeps_all);
 	tcase_add_loop_test(tc, decode_text_appends_the_string, 0, ROWS(text_cases));
 	tcase_add_test(tc, decode_text_past_the_cap_is_an_error_with_a_text);
+	tcase_add_loop_test(tc, decode_slot_wants_both_numbers, 0, ROWS(slot_cases));
 	tcase_add_loop_test(tc, decode_props_takes_what_has_the_right_type, 0, ROWS(props_cases));
 	tcase_add_test(tc, decode_props_cuts_a_long_build_at_a_code_point);
 	tcase_add_loop_test(tc, decode_error_takes_what_has_the_right_type, 0, ROWS(error_cases));

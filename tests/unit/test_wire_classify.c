@@ -15,7 +15,7 @@ enum { BODY_MAX = 64 << 20, MANY = 40000 };
 #define PROB(id, text, value) "{\"id\":" #id ",\"token\":\"" text "\",\"bytes\":[],\"prob\":" #value "}"
 
 /* Text with what the search for the list, and for its objects, must not fall for. */
-#define TRAP "\\\"top_logprobs\\\":[{}] }{ ]["
+#define TRAP "\\\"top_logprobs\\\":[{}] }{ ][ \\\" }"
 
 static const char logprobs_body[] =
 	"{\"tokens\":[7],\"content\":\"" TRAP "\",\"completion_probabilities\":[{\"id\":7,\"token\":\"" TRAP "\",\"logprob\":-1.5,"
@@ -40,8 +40,8 @@ START_TEST(choice_of_logprobs_is_read)
 	struct gr_wire_choice c = GR_WIRE_CHOICE_INIT;
 	ck_assert_int_eq(decode(logprobs_body, sizeof logprobs_body - 1, 3, &c, NULL), INF_OK);
 	ck_assert_int_eq(c.id, 7);
-	ck_assert_str_eq(gr_buf_text(&c.text), "\"top_logprobs\":[{}] }{ ][");
-	ck_assert_str_eq(gr_buf_text(&c.likeliest_text), "\"top_logprobs\":[{}] }{ ][\\");
+	ck_assert_str_eq(gr_buf_text(&c.text), "\"top_logprobs\":[{}] }{ ][ \" }");
+	ck_assert_str_eq(gr_buf_text(&c.likeliest_text), "\"top_logprobs\":[{}] }{ ][ \" }\\");
 	ck_assert_double_eq_tol(c.logprob, -1.5, 1e-6);
 	ck_assert_uint_eq(c.score_count, 3);
 	ck_assert_int_eq(c.scores[0].id, 9);

@@ -84,8 +84,8 @@ typedef struct inf_devices {          /* table, static                          
    * with INF_OK. Same limits of time as available(). UNAVAILABLE: none, and why. */
   inf_status (INF_CALL *list)(inf_instance *, const inf_backend *self, void *user,
                               int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
-  /* [ts] The same for the devices that were chosen for a loaded model, with their memory as it is now. UNAVAILABLE: it
-   * runs on the CPU. */
+  /* [ts] The same for the devices of this machine that were chosen for a loaded model, with their memory as it is now.
+   * UNAVAILABLE: it runs on the CPU. inf_model_info.devices also names those of other machines. */
   inf_status (INF_CALL *of_model)(inf_model *, void *user,
                                   int32_t (INF_CALL *on_device)(void *user, const inf_device *device), inf_error *err);
 } inf_devices;
@@ -197,8 +197,8 @@ typedef struct inf_models {           /* table, static                          
   inf_status (INF_CALL *inspect)(inf_instance *, const inf_backend *self, const char *path, inf_model_file *out,
                                  inf_error *err);
   /* The path to load for what a user wrote: an absolute path of a file or of a directory with one text model in it, or a
-   * name, "qwen2.5-0.5b" or "qwen2.5-0.5b:q4_k_m", which has to fit one text model in dirs (as in list()). path gets it,
-   * with its NUL. Returns NOT_FOUND, INVALID (more than one, the message lists them; or path_size is too small), or what
+   * name, "qwen2.5-0.5b" or "qwen2.5-0.5b:q4_k_m", which has to fit one text model in dirs (as in list()). Where no text
+   * model fits as well, one that embeds or ranks (KIND_EMBEDDING) counts. path gets it, with its NUL. Returns NOT_FOUND, INVALID (more than one, the message lists them; or path_size is too small), or what
    * is wrong with the only file that fits. */
   inf_status (INF_CALL *resolve)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs,
                                  size_t dir_count, char *path, size_t path_size, inf_error *err);
@@ -278,9 +278,13 @@ typedef struct inf_input {            /* request: a prompt or a conversation; ar
 typedef struct inf_tokenize {         /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
+  /* At most 16 MiB of text. No slot is needed. UNSUPPORTED: a flag that is not known here. */
   inf_status (INF_CALL *tokenize)(inf_model *, const char *text, size_t text_len, uint32_t flags,
                                   const inf_call_params *, int32_t *ids, size_t cap, size_t *count, inf_error *err);
-  /* text gets no NUL. Bytes that are no whole character become U+FFFD. INVALID: an id outside the vocabulary. */
+  /* The texts of the tokens one after another, as generate() would deliver them: what a tokenizer puts in front of every
+   * text (a blank, with SentencePiece) is a part of it, what it leaves out (the case of letters, blanks before a mark, with
+   * WordPiece) does not come back. Control tokens have no text without SPECIAL. text gets no NUL. Bytes that are no whole
+   * character become U+FFFD. INVALID: an id outside the vocabulary. At most 2^24 ids. */
   inf_status (INF_CALL *detokenize)(inf_model *, const int32_t *ids, size_t id_count, uint32_t flags,
                                     const inf_call_params *, char *text, size_t cap, size_t *len, inf_error *err);
   /* The tokens of the prompt that chat() or generate() would make of the input (its params count where they change the
@@ -388,13 +392,16 @@ typedef struct inf_batch {            /* table, static                          
 
 #define INF_EMBED_FLAG_RAW      1u    /* as the model gives them; without: of Euclidean length 1                    */
 #define INF_EMBED_FLAG_TRUNCATE 2u    /* a text longer than the context is cut at its end; without: CONTEXT_FULL    */
+/* Text of control tokens is text. What the model wants before and after a text is added, also to one that is cut. */
 typedef struct inf_embed {            /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
   /* Numbers in one vector. Does not block. */
   inf_status (INF_CALL *dimension)(inf_model *, int32_t *out, inf_error *err);
-  /* texts: an array of count >= 1. vectors: room for count * dimension floats, one vector after the other in the order of
-   * the texts. token_counts: NULL, or room for count. All or nothing; the message names the text. */
+  /* texts: an array of count >= 1, each of 16 MiB at most. vectors: room for count * dimension floats, one vector after the
+   * other in the order of the texts; a vector of zeros stays one. token_counts: NULL, or room for count: what was computed,
+   * with the model's own marks. All or nothing: after a failure both arrays hold nothing of use; the message names the
+   * text by its index. One slot is held until the last text is done. INVALID: also a text that has no tokens at all. */
   inf_status (INF_CALL *run)(inf_model *, const inf_text *texts, size_t count, uint32_t flags, const inf_call_params *,
                              float *vectors, int64_t *token_counts, inf_error *err);
 } inf_embed;
@@ -406,9 +413,10 @@ typedef struct inf_embed {            /* table, static                          
 typedef struct inf_rerank {           /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* documents: an array of count >= 1. scores: room for count, in the order of the documents: what the model's head gives
-   * (higher is better, any scale). token_counts: NULL, or room for count. CONTEXT_FULL: query and a document, which the
-   * message names, are longer than the context. */
+  /* documents: an array of count >= 1; these and the query of 16 MiB at most each. scores: room for count, in the order of
+   * the documents: what the model's head gives (higher is better, any scale). token_counts: NULL, or room for count: of
+   * query and document together; 0 = not known. After a failure both arrays hold nothing of use. CONTEXT_FULL: query and a
+   * document, which the message names, are longer than the context. One slot is held until the last document is done. */
   inf_status (INF_CALL *run)(inf_model *, const inf_text *query, const inf_text *documents, size_t count,
                              const inf_call_params *, float *scores, int64_t *token_counts, inf_error *err);
 } inf_rerank;
@@ -432,14 +440,16 @@ typedef struct inf_lora {             /* table, static                          
   inf_status (INF_CALL *list)(inf_model *, void *user,
                               int32_t (INF_CALL *on_adapter)(void *user, const inf_adapter *adapter), inf_error *err);
   /* For every request that begins afterwards, also after the server was started again. Waits until no request is in
-   * flight. The prompt cache of other scales is not used. scale: finite. */
+   * flight. What was evaluated with other scales is not used. scale: finite. INVALID: index or scale. After a failure or
+   * CANCELLED the scale is the old one. */
   inf_status (INF_CALL *set_scale)(inf_model *, int32_t index, float scale, const inf_call_params *, inf_error *err);
 } inf_lora;
 
 /* ---- inf.state/1: what a slot has evaluated, on disk ----------------------------------------------------------------
  * Only with a model that was loaded with the option state-dir, an absolute path of a directory of the user's own. Names are
- * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, cache_mode
- * and context only, and holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
+ * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, adapters and
+ * their scales, cache_mode, context and version of the program behind the model only: it saves the time to evaluate a text
+ * again, so keep the text. It holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
  * a generation used, and the request option slot=N which one it shall use. */
 #define INF_EXT_STATE "inf.state/1"
 
@@ -453,12 +463,13 @@ typedef struct inf_state_info {       /* report                                 
 typedef struct inf_state {            /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* slot: 0 to parallel_slots - 1; waits until it is idle. out may be NULL. save() replaces a file of that name, whole or
-   * not at all. INVALID: the slot has evaluated nothing. */
+  /* slot: 0 to parallel_slots - 1; waits until it is idle, or until no request is in flight. out may be NULL. save() replaces
+   * a file of that name, whole or not at all (but after a loss of power, when restore() will tell). INVALID ("slot_empty"):
+   * the slot has evaluated nothing. IO: the disk is full. */
   inf_status (INF_CALL *save)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out,
                               inf_error *err);
   /* The next request on that slot that begins with the same tokens does not evaluate them again. NOT_FOUND; BAD_MODEL:
-   * damaged, or saved from another model or with other parameters. */
+   * damaged, not a regular file, or saved from another model or with other parameters; what the slot held stays then. */
   inf_status (INF_CALL *restore)(inf_model *, int32_t slot, const char *name, const inf_call_params *,
                                  inf_state_info *out, inf_error *err);
   /* What slot `from` has evaluated, also in slot `to`. Through a file in the directory, which is removed. */

@@ -205,7 +205,7 @@ typedef struct inf_load_params {      /* request                                
   uint64_t      set;                  /* INF_LOAD_SET_*                                                             */
   const char   *path;                 /* required, absolute; file or directory                                      */
   const char   *adapter_path;         /* LoRA; NULL = none                                                          */
-  const char   *cache_mode;           /* KV cache mode; NULL = "native"                                             */
+  const char   *cache_mode;           /* KV cache mode; NULL = "native"; "A/B" = A for keys and B for values        */
   const char   *devices;              /* comma list of ids of inf.devices/1; NULL = backend's choice                */
   int32_t       context_len;          /* tokens per slot; 0 = model default                                         */
   int32_t       gpu_layers;           /* without its bit: all. -1 all, 0 none (CPU wanted), n                       */
@@ -220,7 +220,7 @@ typedef struct inf_load_params {      /* request                                
 
 /* ---- info --------------------------------------------------------------------------------------------------- */
 #define INF_INFO_FLAG_CHAT     0x01u  /* has a chat template; without it chat() is UNSUPPORTED                      */
-#define INF_INFO_FLAG_THINKING 0x02u
+#define INF_INFO_FLAG_THINKING 0x02u  /* its template makes another prompt with thinking than without               */
 #define INF_INFO_FLAG_IMAGES   0x04u  /* this checkpoint, as loaded, accepts the media                              */
 #define INF_INFO_FLAG_AUDIO    0x08u
 #define INF_INFO_FLAG_VIDEO    0x10u
@@ -329,7 +329,8 @@ typedef struct inf_gen_params {       /* request                                
   uint64_t set;                       /* INF_GEN_SET_*                                                              */
   uint64_t seed;                      /* a backend with fewer bits uses the low ones and reports what it used       */
   int32_t  max_tokens;                /* 0 = until the model ends or the context is full; < 0 INVALID               */
-  int32_t  min_tokens;                /* no EOS, stop token or stop string before so many (MinTokensBeforeStop)     */
+  int32_t  min_tokens;                /* before so many EOS is not sampled, and stop tokens and strings are text    */
+                                      /* (MinTokensBeforeStop); a string counts if it ends later. <= max_tokens     */
   float    temperature;               /* >= 0                                                                       */
   int32_t  top_k;                     /* >= 0                                                                       */
   float    top_p, min_p;              /* 0..1                                                                       */
@@ -369,7 +370,7 @@ typedef struct inf_gen_params {       /* request                                
 #define INF_FINISH_STOP_STRING 7      /* stop_index in stop_strings                                                 */
 #define INF_FINISH_CONTEXT     8      /* the context is full; still INF_OK                                          */
 #define INF_FINISH_TOOL_CALLS  9      /* the model called tools and waits for what they say                         */
-#define INF_RESULT_FLAG_THINKING_FORCED 0x1u
+#define INF_RESULT_FLAG_THINKING_FORCED 0x1u    /* the budget ended the thought; 0 = no, or not known               */
 #define INF_RESULT_FLAG_SEED            0x2u    /* seed is valid                                                     */
 #define INF_RESULT_FLAG_SLOT            0x4u    /* slot is valid                                                     */
 typedef struct inf_gen_result {       /* report: metrics of THIS call; on error too, as far as it came              */
@@ -381,7 +382,7 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   int64_t  prompt_tokens;             /* all, cached ones included                                                  */
   int64_t  cached_tokens;             /* of these, taken from a cache instead of evaluated                          */
   int64_t  generated_tokens;          /* sampled: reasoning and EOS included                                        */
-  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart                                     */
+  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart. Marks around it may count          */
   int64_t  queue_ns;                  /* entry -> slot                                                              */
   int64_t  prefill_ns;                /* slot -> first token                                                        */
   int64_t  decode_ns;                 /* first -> last token                                                        */
@@ -389,7 +390,10 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   uint64_t peak_memory_bytes;         /* device; 0 = not measured                                                   */
   uint64_t active_memory_bytes;       /* device, at the end; 0 = not measured                                       */
   int32_t  tool_call_count;           /* tool calls delivered                                                       */
-  int32_t  slot;                      /* that held the context, for inf.state/1                                     */
+  int32_t  slot;                      /* that held the context, for inf.state/1; a call that ends before the model  */
+                                      /* does may not know it                                                       */
+  int64_t  drafted_tokens;            /* guessed ahead by speculative decoding; 0 = none, or not told               */
+  int64_t  accepted_tokens;           /* of these, what the model would have written                                */
 } inf_gen_result;
 
 /* ---- the backend vtable -------------------------------------------------------------------------------------
@@ -416,10 +420,15 @@ struct inf_backend {                  /* table, static and constant             
   inf_status (INF_CALL *generate)(inf_model *, const char *prompt, size_t prompt_len, const inf_gen_params *,
                                   inf_gen_result *, inf_error *err);
   /* [ts][cb] the same with the model's template; msg_count >= 1. An assistant message in last place is continued. Where
-   * tools, thinking or a thinking budget are given, thoughts and calls are told from the text by the template's own
-   * markers. A backend may then give chunks of several tokens with id -1, answer what needs single tokens (min_tokens,
-   * stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and refuse messages that hold the text of special tokens;
-   * output that the markers do not fit is BAD_OUTPUT. */
+   * tools, thinking (0 too) or a thinking budget are given, or messages with tool calls or results, thoughts and calls are
+   * told from the text by the template's own markers. Then
+   * - a chunk may be several tokens with id -1, and so a backend may answer what needs single tokens (min_tokens,
+   *   stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and json_schema and grammar beside tools, grammar beside
+   *   thinking; json_schema is for the answer behind the thought;
+   * - it may refuse text of special tokens in messages, calls and tools, UNSUPPORTED ("chat_special_text");
+   * - stop strings are looked for in the answer, not in thoughts and calls;
+   * - a call that max_tokens or the context cuts is not delivered; with tool_choice "none" no call is looked for;
+   * - output that the markers do not fit is BAD_OUTPUT. */
   inf_status (INF_CALL *chat)(inf_model *, const inf_message *const *msgs, size_t msg_count, const inf_gen_params *,
                               inf_gen_result *, inf_error *err);
   /* [ts][cb] Go Err(): status of the generate/chat on this model that finished last, INF_OK if none; *out (may be
@@ -653,7 +662,7 @@ INF_AT(inf_gen_params, request_id, 136);      INF_AT(inf_gen_params, options, 14
 INF_AT(inf_gen_params, option_count, 152);    INF_AT(inf_gen_params, user, 160);
 INF_AT(inf_gen_params, on_token, 168);        INF_AT(inf_gen_params, on_poll, 176);
 INF_AT(inf_gen_params, tools, 184);           INF_AT(inf_gen_params, tool_choice, 192);
-INF_V1_0(inf_gen_result, 112);      INF_END(inf_gen_result, slot);
+INF_V1_0(inf_gen_result, 128);      INF_END(inf_gen_result, accepted_tokens);
 INF_AT(inf_gen_result, flags, 4);   INF_AT(inf_gen_result, finish, 8);    INF_AT(inf_gen_result, stop_index, 12);
 INF_AT(inf_gen_result, seed, 16);             INF_AT(inf_gen_result, prompt_tokens, 24);
 INF_AT(inf_gen_result, cached_tokens, 32);    INF_AT(inf_gen_result, generated_tokens, 40);
@@ -662,6 +671,7 @@ INF_AT(inf_gen_result, prefill_ns, 64);       INF_AT(inf_gen_result, decode_ns, 
 INF_AT(inf_gen_result, total_ns, 80);         INF_AT(inf_gen_result, peak_memory_bytes, 88);
 INF_AT(inf_gen_result, active_memory_bytes, 96);
 INF_AT(inf_gen_result, tool_call_count, 104); INF_AT(inf_gen_result, slot, 108);
+INF_AT(inf_gen_result, drafted_tokens, 112);  INF_AT(inf_gen_result, accepted_tokens, 120);
 INF_V1_0(inf_backend, 88);          INF_END(inf_backend, get_extension);
 INF_AT(inf_backend, flags, 4);      INF_AT(inf_backend, name, 8);         INF_AT(inf_backend, description, 16);
 INF_AT(inf_backend, available, 24); INF_AT(inf_backend, load, 32);        INF_AT(inf_backend, info, 40);
