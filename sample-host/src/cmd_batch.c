@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "batchline.h"
 #include "batchout.h"
 #include "batchview.h"
@@ -36,6 +37,7 @@ struct batch {
 	const struct options *options;
 	struct console *console;
 	inf_gen_params defaults;
+	const inf_model_info *model;
 	int fd;				/* of the input */
 	struct lines in;
 	size_t read;			/* lines of it, blank ones not counted */
@@ -170,6 +172,8 @@ static bool add_entry(struct batch *self, enum lines_event event)
 	entry->answer = (struct batch_answer)BATCH_ANSWER_INIT;
 	if (parse(self, &entry->line, event, &error) != INF_OK)
 		return put_error(self, index, entry->line.id, &error);
+	if (entry->line.input.msgs)
+		answer_choose_thinking(&entry->line.params, self->model);
 	self->inputs[self->input_count] = &entry->line.input;
 	self->indexes[self->input_count++] = index;
 	return true;
@@ -322,6 +326,7 @@ static enum exit_code prepare(struct batch *self, struct failure *why)
 static enum exit_code run(struct batch *self, const struct engine *engine, struct failure *why)
 {
 	enum exit_code code = EXIT_DONE;
+	self->model = &engine->model;
 	self->defaults = self->options->gen;
 	self->defaults.options = engine->settings.request;
 	self->defaults.option_count = engine->settings.request_count;

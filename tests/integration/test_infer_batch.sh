@@ -210,7 +210,7 @@ assert [line["finish"] for line in lines] == ["stop_string"] * 3 and [line["id"]
 }
 
 thoughts_and_tool_calls_are_told_apart() {
-	echo '{"id":[1],"messages":[{"role":"user","content":"Are you well?"}],"thinking":true}' >"$tmp/chat"
+	echo '{"id":[1],"messages":[{"role":"user","content":"Are you well?"}]}' >"$tmp/chat"
 	run batch "${here[@]}" -m "$tmp/thinker.gguf" -n 100 -f "$tmp/chat"
 	exits 0 && json 'assert last["id"] == [1] and last["text"].strip() == "All is well" and "hm20" in last["reasoning"], last' || return 1
 	printf '%s%s\n' '{"messages":[{"role":"user","content":"Weather?"}],"tools":[{"type":"function","function":{"name":' \
