@@ -111,6 +111,7 @@ static const struct { const char *line, *says; } good[] = {
 	{ "{\"id\":-9223372036854775808,\"prompt\":\"a\"}", "-9223372036854775808 'a'" },
 	{ "{\"id\":1e-99999999999999999999,\"prompt\":\"99999999999999999999999\"}",
 	  "1e-99999999999999999999 '99999999999999999999999'" },
+	{ "{\"id\":\"\\\\\\\"99999999999999999999\",\"prompt\":\"a\"}", "\"\\\\\\\"99999999999999999999\" 'a'" },
 	{ "{\"prompt\":\"a\",\"max_tokens\":3,\"min_tokens\":2,\"thinking_budget\":5,\"top_k\":0}",
 	  "null 'a' max_tokens=3 min_tokens=2 budget=5 set=2" },
 	{ "{\"prompt\":\"a\",\"temperature\":0,\"top_p\":1,\"min_p\":0.5,\"repeat_penalty\":1.5}",
