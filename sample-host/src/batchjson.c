@@ -14,7 +14,8 @@ static inf_status fail_at(json_tokener *tokener, inf_error *err)
 	if (error == json_tokener_continue)
 		return inf_fail(err, INF_E_INVALID, "json", "not JSON: the line ends before its object does");
 	if (error == json_tokener_error_depth)
-		return inf_fail(err, INF_E_INVALID, "json", "more than %d lists and objects inside each other", BATCHJSON_DEPTH);
+		return inf_fail(err, INF_E_INVALID, "json", "more than %d lists and objects inside each other",
+				BATCHJSON_DEPTH);
 	return inf_fail(err, INF_E_INVALID, "json", "not JSON: byte %zu: %s", at, json_tokener_error_desc(error));
 }
 
@@ -95,14 +96,16 @@ static inf_status check_number(const char *bytes, size_t len, size_t at, inf_err
 {
 	bool is_integer = false;
 	if (!is_number(bytes, len, &is_integer))
-		return inf_fail(err, INF_E_INVALID, "number", "not JSON: byte %zu: such a number is not known to JSON", at);
+		return inf_fail(err, INF_E_INVALID, "number", "not JSON: byte %zu: such a number is not known to JSON",
+				at);
 	if (is_integer && !fits(bytes, len))
-		return inf_fail(err, INF_E_INVALID, "number", "byte %zu: the integer does not fit into 64 bits: write it as a text", at);
+		return inf_fail(err, INF_E_INVALID, "number", "byte %zu: the integer does not fit into 64 bits: write "
+				"it as a text", at);
 	return INF_OK;
 }
 
-/* json-c takes NaN and "1." for numbers, and of an integer that is too large it makes the largest there is. So look at the
- * numbers of what it read; out of strings, an N or I can only begin NaN and Infinity. */
+/* json-c takes NaN and "1." for numbers, and of an integer that is too large it makes the largest there is. So look at
+ * the numbers of what it read; out of strings, an N or I can only begin NaN and Infinity. */
 static inf_status check_numbers(const char *bytes, size_t len, inf_error *err)
 {
 	for (size_t at = 0, n; at < len; at += n) {
@@ -125,8 +128,8 @@ inf_status batchjson_parse(const char *bytes, size_t len, json_object **out, inf
 {
 	size_t good = utf8_check(bytes, len);
 	if (good < len)
-		return inf_fail(err, INF_E_INVALID, "utf8", "byte %zu is 0x%02x, which is not UTF-8 there: convert the file with "
-				"iconv", good, (unsigned char)bytes[good]);
+		return inf_fail(err, INF_E_INVALID, "utf8", "byte %zu is 0x%02x, which is not UTF-8 there: convert the "
+				"file with iconv", good, (unsigned char)bytes[good]);
 	if (len > INT_MAX)
 		return inf_fail(err, INF_E_INVALID, "json", "more than %d bytes", INT_MAX);
 	json_tokener *tokener = json_tokener_new_ex(BATCHJSON_DEPTH);

@@ -6,7 +6,7 @@
 
 #include "inference/plugin.h"
 
-/* batchjson: what reads of JSON lines share, over json-c: exactly one object, UTF-8, no number cut to what fits. Pure. */
+/* batchjson: a line that is exactly one JSON object, over json-c: UTF-8, no number cut to what fits. Pure. */
 enum { BATCHJSON_DEPTH = 64 };
 
 /* INF_E_INVALID with the place of what is wrong; INF_E_NO_MEMORY, as far as json-c says so. */

@@ -45,8 +45,8 @@ static inf_status take_integer(struct batch_line *line, const struct field *fiel
 {
 	int64_t number = json_object_get_int64(value);
 	if (!json_object_is_type(value, json_type_int) || (double)number < field->min || (double)number > field->max)
-		return inf_fail(err, INF_E_INVALID, "field", "\"%s\" must be an integer from %.0f to %.0f", field->name, field->min,
-				field->max);
+		return inf_fail(err, INF_E_INVALID, "field", "\"%s\" must be an integer from %.0f to %.0f", field->name,
+				field->min, field->max);
 	*(int32_t *)place_of(line, field) = (int32_t)number;
 	line->params.set |= field->bit;
 	return INF_OK;
@@ -57,8 +57,8 @@ static inf_status take_real(struct batch_line *line, const struct field *field, 
 	bool is_number = json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
 	double number = json_object_get_double(value);
 	if (!is_number || !isfinite(number) || number < field->min || number > field->max)
-		return inf_fail(err, INF_E_INVALID, "field", "\"%s\" must be a number from %g to %g", field->name, field->min,
-				field->max);
+		return inf_fail(err, INF_E_INVALID, "field", "\"%s\" must be a number from %g to %g", field->name,
+				field->min, field->max);
 	*(float *)place_of(line, field) = (float)number;
 	line->params.set |= field->bit;
 	return INF_OK;
@@ -120,7 +120,8 @@ static inf_status take_json(const char **out, const char *name, json_object *val
 		return INF_OK;
 	}
 	if (!json_object_is_type(value, type))
-		return fail(err, name, type == json_type_array ? "a list, or the text of one" : "an object, or the text of one");
+		return fail(err, name, type == json_type_array ? "a list, or the text of one" : "an object, or the "
+			    "text of one");
 	*out = batchjson_print(value, &len);
 	return *out ? INF_OK : fail_memory(err);
 }
@@ -157,7 +158,8 @@ static inf_status read_ids(json_object *list, const char *name, int32_t **out, s
 	return INF_OK;
 }
 
-static inf_status take_stop_tokens(struct batch_line *line, const struct field *field, json_object *value, inf_error *err)
+static inf_status take_stop_tokens(struct batch_line *line, const struct field *field, json_object *value,
+				   inf_error *err)
 {
 	inf_status st = read_ids(value, field->name, &line->stop_tokens, &line->params.stop_token_count, err);
 	line->params.stop_tokens = line->stop_tokens;
@@ -214,12 +216,13 @@ static inf_status take_options(struct batch_line *line, const struct field *fiel
 	json_object_object_foreach(value, key, item) {
 		enum json_type type = json_object_get_type(item);
 		bool is_number = type == json_type_int || type == json_type_double || type == json_type_boolean;
-		const char *text = is_number ? json_object_to_json_string_ext(item, JSON_C_TO_STRING_PLAIN) : string_of(item);
+		const char *text = is_number ? json_object_to_json_string_ext(item, JSON_C_TO_STRING_PLAIN) :
+					       string_of(item);
 		if (!text && is_number)
 			return fail_memory(err);
 		if (!text)
-			return inf_fail(err, INF_E_INVALID, "field", "\"options\": \"%.60s\" must be a text without NULs, a number, true "
-					"or false", key);
+			return inf_fail(err, INF_E_INVALID, "field", "\"options\": \"%.60s\" must be a text without "
+					"NULs, a number, true or false", key);
 		set_option(line, key, text);
 	}
 	return INF_OK;
@@ -250,11 +253,13 @@ static void explain_unknown(const char *key, const char *const *names, size_t co
 	text_release(&all);
 }
 
-static inf_status fail_unknown(inf_error *err, const char *where, const char *key, const char *const *names, size_t count)
+static inf_status fail_unknown(inf_error *err, const char *where, const char *key, const char *const *names,
+			       size_t count)
 {
 	struct text text = TEXT_INIT(EXPLANATION_MAX);
 	explain_unknown(key, names, count, &text);
-	inf_fail(err, INF_E_INVALID, "unknown_field", "%sunknown field \"%.*s\": %s", where, NAME_MAX_BYTES, key, text_string(&text));
+	inf_fail(err, INF_E_INVALID, "unknown_field", "%sunknown field \"%.*s\": %s", where, NAME_MAX_BYTES, key,
+		 text_string(&text));
 	text_release(&text);
 	return INF_E_INVALID;
 }
@@ -367,7 +372,8 @@ static inf_status read_id(struct batch_line *line, inf_error *err)
 	if (!id)
 		return fail_memory(err);
 	if (len > BATCHRECORD_ID_MAX)
-		return inf_fail(err, INF_E_INVALID, "id_long", "\"id\" has %zu bytes, %d are the most", len, BATCHRECORD_ID_MAX);
+		return inf_fail(err, INF_E_INVALID, "id_long", "\"id\" has %zu bytes, %d are the most", len,
+				BATCHRECORD_ID_MAX);
 	line->id = id;
 	return INF_OK;
 }
@@ -380,11 +386,13 @@ static inf_status check(struct batch_line *line, const inf_gen_params *defaults,
 	if (line->params.json_schema != defaults->json_schema && line->params.grammar == defaults->grammar)
 		line->params.grammar = NULL;
 	if (!line->input.prompt && !line->input.msgs)
-		return inf_fail(err, INF_E_INVALID, "no_prompt", "neither \"prompt\" nor \"messages\": give one of them");
+		return inf_fail(err, INF_E_INVALID, "no_prompt", "neither \"prompt\" nor \"messages\": give one of "
+				"them");
 	if (line->input.prompt && line->input.msgs)
 		return inf_fail(err, INF_E_INVALID, "two_prompts", "\"prompt\" and \"messages\": give one of them");
 	if (line->params.json_schema && line->params.grammar)
-		return inf_fail(err, INF_E_INVALID, "two_grammars", "\"json_schema\" and \"grammar\": give one of them");
+		return inf_fail(err, INF_E_INVALID, "two_grammars", "\"json_schema\" and \"grammar\": give one of "
+				"them");
 	if (line->params.tool_choice && !line->params.tools)
 		return inf_fail(err, INF_E_INVALID, "no_tools", "\"tool_choice\" without \"tools\"");
 	if (line->input.msgs)

@@ -7,10 +7,10 @@
 /*
  * batchline: a line of what infer batch reads -> what the library takes. Pure.
  *
- * A line is an object with "prompt" or "messages", perhaps an "id", and fields of inf_gen_params by their names there. What it
- * does not say, and what it says is null, is as in the defaults. An unknown field is an error of that line: a slip of the pen
- * in "temperature" is worth more than a text that was made without it. So are types and ranges; what the model or the backend
- * cannot do is left to them.
+ * A line is an object with "prompt" or "messages", perhaps an "id", and fields of inf_gen_params by their names there.
+ * What it does not say, and what it says is null, is as in the defaults. An unknown field is an error of that line: a
+ * text that was made without it, because of a slip of the pen, would look like any other. So are types and ranges; what
+ * the model or the backend cannot do is left to them.
  */
 enum { BATCHLINE_OPTIONS_MAX = 256 };	/* of "options", with those of the defaults */
 
@@ -28,7 +28,8 @@ struct batch_line {
 };
 
 /*
- * Fill *self, which is to be released in either case and must not be moved, nor the defaults freed, while input is used.
+ * Fill *self, which is to be released in either case, and must not be moved, nor the defaults freed, while input is
+ * used.
  * After a failure the id is valid all the same. INF_E_INVALID with the field in the message; INF_E_NO_MEMORY.
  */
 inf_status batch_line_parse(struct batch_line *self, const char *bytes, size_t len, const inf_gen_params *defaults,

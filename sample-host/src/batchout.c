@@ -14,8 +14,8 @@
 
 static enum exit_code fail_open(const char *path, struct failure *why)
 {
-	failure_set(why, errno == EACCES ? INF_E_PERMISSION : INF_E_IO, "output", "%.200s: cannot be opened to be written: %s",
-		    path, strerror(errno));
+	failure_set(why, errno == EACCES ? INF_E_PERMISSION : INF_E_IO, "output", "%.200s: cannot be opened to be "
+		    "written: %s", path, strerror(errno));
 	why->error.os_errno = errno;
 	return why->code;
 }
@@ -32,14 +32,14 @@ static enum exit_code open_existing(struct batchout *self, bool resumes, struct 
 	struct stat status;
 	bool is_file = !stat(self->path, &status) && S_ISREG(status.st_mode);
 	if (is_file && !resumes)
-		return failure_usage(why, "output_exists", "--output %.200s: exists: name another file, or go on with this one with "
-				     "--resume", self->path);
+		return failure_usage(why, "output_exists", "--output %.200s: exists: name another file, or go on with "
+				     "this one with --resume", self->path);
 	self->fd = open(self->path, (is_file ? O_RDWR | O_APPEND : O_WRONLY) | O_CLOEXEC | O_NOCTTY);
 	if (self->fd < 0)
 		return fail_open(self->path, why);
 	if (resumes && !is_regular(self->fd))
-		return failure_usage(why, "output_kind", "--output %.200s: no file, so there is nothing to go on with: leave out "
-				     "--resume", self->path);
+		return failure_usage(why, "output_kind", "--output %.200s: no file, so there is nothing to go on with: "
+				     "leave out --resume", self->path);
 	return EXIT_DONE;
 }
 
@@ -53,8 +53,8 @@ static enum exit_code open_file(struct batchout *self, bool resumes, struct fail
 	else if (self->fd < 0)
 		code = fail_open(self->path, why);
 	if (code == EXIT_DONE && is_regular(self->fd) && flock(self->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-		return failure_set(why, INF_E_BUSY, "output_in_use", "%.200s: another program is writing it: wait until it is done",
-				   self->path);
+		return failure_set(why, INF_E_BUSY, "output_in_use", "%.200s: another program is writing it: wait "
+				   "until it is done", self->path);
 	return code;
 }
 
@@ -89,8 +89,8 @@ void batchout_close(struct batchout *self)
 
 static enum lines_event fail_foreign(const struct batchout *self, struct failure *why)
 {
-	failure_set(why, INF_E_INVALID, "resume_record", "%.200s: line %zu is nothing that infer batch wrote: name another file",
-		    self->path, self->written + 1);
+	failure_set(why, INF_E_INVALID, "resume_record", "%.200s: line %zu is nothing that infer batch wrote: name "
+		    "another file", self->path, self->written + 1);
 	return LINES_FAILED;
 }
 
@@ -115,9 +115,10 @@ enum lines_event batchout_held(struct batchout *self, struct batch_record *recor
 	if (event == LINES_LONG || (event == LINES_LINE && !batchrecord_read(record, held->line, held->len)))
 		return fail_foreign(self, why);
 	if (event == LINES_LINE && record->index != self->written) {
-		failure_set(why, INF_E_INVALID, "resume_order", "%.200s: line %zu has the index %zu, where %zu comes next: what was "
-			    "changed cannot be gone on with, name another file", self->path, self->written + 1, record->index,
-			    self->written);
+		failure_set(why, INF_E_INVALID, "resume_order", "%.200s: line %zu has the index %zu, where %zu comes "
+			    "next: what was "
+			    "changed cannot be gone on with, name another file", self->path, self->written + 1,
+			    record->index, self->written);
 		return LINES_FAILED;
 	}
 	self->written += event == LINES_LINE;
@@ -166,9 +167,11 @@ enum exit_code batchout_check(const struct batchout *self, struct failure *why)
 	if (!self->write_errno)
 		return EXIT_DONE;
 	if (!self->path)
-		failure_set(why, INF_E_IO, "stdout", "standard output cannot be written: %s", strerror(self->write_errno));
+		failure_set(why, INF_E_IO, "stdout", "standard output cannot be written: %s",
+			    strerror(self->write_errno));
 	else
-		failure_set(why, INF_E_IO, "output", "%.200s: cannot be written: %s%s", self->path, strerror(self->write_errno),
+		failure_set(why, INF_E_IO, "output", "%.200s: cannot be written: %s%s", self->path,
+			    strerror(self->write_errno),
 			    is_regular(self->fd) ? ": when it can, the same command with --resume goes on" : "");
 	why->error.os_errno = self->write_errno;
 	return why->code;

@@ -8,12 +8,12 @@
 /*
  * batchrecord: a line of what infer batch writes, and what has to be known of it to go on with a file of them. Pure.
  *
- * What is no UTF-8 becomes U+FFFD, and control characters are escaped, DEL and C1 too, so that records can be shown on a
- * terminal. All caps together keep a record below BATCHRECORD_MAX.
+ * What is no UTF-8 becomes U+FFFD, and control characters are escaped, DEL and C1 too, so that records can be shown on
+ * a terminal. All caps together keep a record below BATCHRECORD_MAX.
  */
 enum {
 	BATCHRECORD_ID_MAX = 64 << 10,		/* bytes of an id as JSON */
-	BATCHRECORD_TEXT_MAX = 16 << 20,	/* of a text, of a thought, of all tool calls; escaped six times that at most */
+	BATCHRECORD_TEXT_MAX = 16 << 20,	/* of a text, a thought, all tool calls; escaped six times that */
 	BATCHRECORD_MAX = 320 << 20,
 };
 
@@ -23,7 +23,8 @@ struct batch_answer {
 	struct text calls;		/* JSON objects with commas between them */
 };
 
-#define BATCH_ANSWER_INIT { TEXT_INIT(BATCHRECORD_TEXT_MAX), TEXT_INIT(BATCHRECORD_TEXT_MAX), TEXT_INIT(BATCHRECORD_TEXT_MAX) }
+#define BATCH_ANSWER_INIT { TEXT_INIT(BATCHRECORD_TEXT_MAX), TEXT_INIT(BATCHRECORD_TEXT_MAX), \
+			    TEXT_INIT(BATCHRECORD_TEXT_MAX) }
 
 void batch_answer_release(struct batch_answer *self);	/* accepts one that is empty, not NULL */
 /* bytes: one JSON object. False for what is none, and without memory or room. */

@@ -16,8 +16,9 @@
 #include "interrupt.h"
 
 /*
- * The lines go to the library in windows, so that one slow line does not have all that come behind it wait in memory. At the
- * end of a window slots stand still until the last generation of it is done; with thousands of lines in one that is little.
+ * The lines go to the library in windows, so that one slow line does not have all that come behind it wait in memory.
+ * At the end of a window slots stand still until the last generation of it is done; with thousands of lines in one that
+ * is little.
  * What comes through a pipe is not waited for long once there is something to do.
  */
 enum {
@@ -81,8 +82,8 @@ static bool put_answer(struct batch *self, size_t index, const struct entry *ent
 	struct text record = TEXT_INIT(BATCHRECORD_MAX);
 	inf_error error = { .struct_size = sizeof error };
 	if (answer->calls.failed || answer->text.failed || answer->reasoning.failed) {
-		inf_fail(&error, INF_E_NO_MEMORY, "answer_long", "the answer is longer than memory or %d MiB, or has a tool call that "
-			 "is no JSON: give max_tokens", BATCHRECORD_TEXT_MAX >> 20);
+		inf_fail(&error, INF_E_NO_MEMORY, "answer_long", "the answer is longer than memory or %d MiB, or has a "
+			 "tool call that is no JSON: give max_tokens", BATCHRECORD_TEXT_MAX >> 20);
 		return put_error(self, index, entry->line.id, &error);
 	}
 	batchrecord_add_answer(&record, entry->line.id, index, answer, result);
@@ -236,14 +237,15 @@ static enum exit_code match(struct batch *self, const struct batch_record *recor
 	if (event == LINES_FAILED)
 		return why->code;
 	if (event == LINES_END)
-		return failure_set(why, INF_E_INVALID, "resume_foreign", "%.100s has more lines than %.100s: it does not belong to it",
-				   self->out.path, self->in.name);
+		return failure_set(why, INF_E_INVALID, "resume_foreign", "%.100s has more lines than %.100s: it does "
+				   "not belong to it", self->out.path, self->in.name);
 	batch_line_parse(&line, event == LINES_LINE ? self->in.line : "", self->in.len, &none, NULL);
 	bool same = !strcmp(line.id, text_string(&record->id));
 	if (!same)
-		failure_set(why, INF_E_INVALID, "resume_foreign", "%.100s does not belong to %.100s: at index %zu the id is %.40s in "
-			    "the one and %.40s in the other", self->out.path, self->in.name, record->index, text_string(&record->id),
-			    line.id);
+		failure_set(why, INF_E_INVALID, "resume_foreign", "%.100s does not belong to %.100s: at index %zu the "
+			    "id is %.40s in "
+			    "the one and %.40s in the other", self->out.path, self->in.name, record->index,
+			    text_string(&record->id), line.id);
 	batch_line_release(&line);
 	return same ? EXIT_DONE : why->code;
 }
@@ -285,14 +287,15 @@ static enum exit_code open_input(struct batch *self, struct failure *why)
 	const char *path = self->options->prompt_file;
 	bool is_stdin = !path || !strcmp(path, "-");
 	if (self->options->arguments.count)
-		return failure_usage(why, "extra_argument", "batch takes no argument \"%.100s\": name the file of the lines with -f",
-				     self->options->arguments.items[0]);
+		return failure_usage(why, "extra_argument", "batch takes no argument \"%.100s\": name the file of the "
+				     "lines with -f", self->options->arguments.items[0]);
 	if (input_is_person(self->options))
-		return failure_usage(why, "no_prompt", "no lines to work on: give them with -f FILE, or on standard input");
+		return failure_usage(why, "no_prompt", "no lines to work on: give them with -f FILE, or on standard "
+				     "input");
 	self->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (self->fd < 0)
-		return failure_set(why, errno == ENOENT ? INF_E_NOT_FOUND : INF_E_IO, "open", "%.200s: cannot be opened: %s", path,
-				   strerror(errno));
+		return failure_set(why, errno == ENOENT ? INF_E_NOT_FOUND : INF_E_IO, "open",
+				   "%.200s: cannot be opened: %s", path, strerror(errno));
 	self->in = lines_of(self->fd, is_stdin ? "standard input" : path, LINE_MAX_BYTES);
 	return EXIT_DONE;
 }
@@ -312,7 +315,8 @@ static enum exit_code prepare(struct batch *self, struct failure *why)
 		code = allocate(self, why);
 	if (code == EXIT_DONE)
 		code = batchout_open(&self->out, self->options->output, self->options->flags & OPTION_RESUME, why);
-	bool is_shown = self->console->err.is_tty && !self->options->verbosity && (self->out.path || !self->console->out.is_tty);
+	bool is_shown = self->console->err.is_tty && !self->options->verbosity &&
+			(self->out.path || !self->console->out.is_tty);
 	self->view.progress.console = is_shown ? self->console : NULL;
 	if (code == EXIT_DONE && is_shown)
 		lines_count(self->fd, &self->view.total);
@@ -345,10 +349,12 @@ static enum exit_code fail_lines(const struct batch *self, struct failure *why)
 {
 	const inf_error *first = &self->first_error;
 	if (!self->has_failed)
-		return failure_set(why, INF_E_INVALID, "lines_failed", "%zu lines, %zu failed, all of them in an earlier run", self->view.done,
-				   self->view.failed);
-	return failure_set(why, first->code, first->reason, "%zu lines, %zu failed; the first %s, index %zu: %s", self->view.done,
-			   self->view.failed, self->view.held ? "of this run" : "of them", self->first_failed, first->message);
+		return failure_set(why, INF_E_INVALID, "lines_failed", "%zu lines, %zu failed, all of them in an "
+				   "earlier run", self->view.done, self->view.failed);
+	return failure_set(why, first->code, first->reason, "%zu lines, %zu failed; the first %s, index %zu: %s",
+			   self->view.done,
+			   self->view.failed, self->view.held ? "of this run" : "of them", self->first_failed,
+			   first->message);
 }
 
 static void say_how_far(const struct batch *self)

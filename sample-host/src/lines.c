@@ -122,8 +122,10 @@ enum lines_event lines_next(struct lines *self, int wait_ms, struct failure *why
 		self->scanned = self->read.len;
 		if (newline)
 			return hand_out(self, (size_t)(newline - bytes), true);
+		if (self->is_ended && self->read.len == self->next && !self->is_skipping)
+			return LINES_END;
 		if (self->is_ended)
-			return self->read.len > self->next || self->is_skipping ? hand_out(self, self->read.len, false) : LINES_END;
+			return hand_out(self, self->read.len, false);
 		enum lines_event event = read_more(self, wait_ms, why);
 		if (event != LINES_LINE)
 			return event;

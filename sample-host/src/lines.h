@@ -43,8 +43,8 @@ void lines_release(struct lines *self);		/* accepts one that was never read, not
 /* The next line; wait_ms is for how long at most one may be waited for, once what was read is used up. */
 enum lines_event lines_next(struct lines *self, int wait_ms, struct failure *why);
 
-/* How many lines of a regular file, from where it would be read on, are not blank. False for other files, and when it cannot be
- * read or a signal comes. The place stays. */
+/* How many lines of a regular file, from where it would be read on, are not blank. False for other files, and when a
+ * signal comes. The place stays. */
 bool lines_count(int fd, size_t *count);
 
 /* Has the current line nothing but blanks in it? */

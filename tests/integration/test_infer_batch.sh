@@ -154,7 +154,7 @@ missing_input_fails() { run batch "${ready[@]}" -f "$tmp/none"; refused 1 "$tmp/
 
 missing_model_leaves_no_output() {
 	run batch "${ready[@]}" -m "$tmp/none.gguf" -f "$tmp/good" -o "$tmp/unmade"
-	refused 1 '.*none.gguf' && [[ ! -e $tmp/unmade ]] || complain "the output was made"
+	refused 1 ".*none.gguf" && { [[ ! -e $tmp/unmade ]] || complain "the output was made"; }
 }
 
 # ---- lines and records ----
