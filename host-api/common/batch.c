@@ -6,7 +6,7 @@
 /* ---- what is read of a request ----------------------------------------------------------------------------------- */
 inf_status ic_input_read(inf_input *out, const inf_input *in, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, in, sizeof *out, 0, ~0ull);
+	inf_status st = inf_read_request(out, sizeof *out, in, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "an input is NULL, malformed, or has a field that is not known here");
 	if (out->prompt && (out->msgs || out->msg_count))
@@ -133,7 +133,7 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 static inf_status read_params(struct batch *self, const inf_batch_params *params, size_t count, inf_error *err)
 {
-	inf_status st = inf_read_request(&self->params, sizeof self->params, params, sizeof self->params, 0, 0);
+	inf_status st = inf_read_request(&self->params, sizeof self->params, params, inf_batch_params_V1_0, 0, 0);
 	if (st == INF_E_UNSUPPORTED)
 		return inf_fail(err, st, "batch_params", "a flag, a set bit or a field of the batch that is not known here");
 	if (st != INF_OK)

@@ -9,7 +9,7 @@ enum { TOP_MAX = 1000 };
 /* ---- what is read of a request ----------------------------------------------------------------------------------- */
 inf_status ic_classify_read(inf_classify_params *out, const inf_classify_params *params, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, params, sizeof *out, INF_CLASSIFY_FLAG_VOCABULARY, 0);
+	inf_status st = inf_read_request(out, sizeof *out, params, inf_classify_params_V1_0, INF_CLASSIFY_FLAG_VOCABULARY, 0);
 	if (st == INF_E_UNSUPPORTED)
 		return inf_fail(err, st, "classify_params", "a flag, a set bit or a field of the classification that is not known here");
 	if (st != INF_OK)

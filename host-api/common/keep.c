@@ -127,7 +127,7 @@ static inf_status keep_params(struct ic_keep *self, const inf_gen_params *params
 inf_status ic_keep_input(struct ic_keep *self, const inf_input *input, const inf_gen_params *params, inf_error *err)
 {
 	*self = (struct ic_keep)IC_KEEP_INIT;
-	inf_status st = inf_read_request(&self->input, sizeof self->input, input, sizeof self->input, 0, ~0ull);
+	inf_status st = inf_read_request(&self->input, sizeof self->input, input, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "the input is NULL, malformed, or has a field that is not known here");
 	if (self->input.prompt && (self->input.msgs || self->input.msg_count))

@@ -21,7 +21,7 @@ static inf_status read_params(struct gr_call *self, const inf_call_params *param
 	inf_call_params p;
 	if (!params)
 		return INF_OK;
-	inf_status st = inf_read_request(&p, sizeof p, params, sizeof p, INF_GEN_FLAG_NO_WAIT, 0);
+	inf_status st = inf_read_request(&p, sizeof p, params, inf_call_params_V1_0, INF_GEN_FLAG_NO_WAIT, 0);
 	if (st != INF_OK)
 		return inf_fail(err, st, "call_params", st == INF_E_UNSUPPORTED ?
 				"a flag, a set bit or a field of the call's parameters that this backend does not know" :
