@@ -5,7 +5,9 @@
 #include "inference/extensions.h"
 
 #define TYPE_OF(what, ...) _Static_assert(__builtin_types_compatible_p(__typeof__(what), __VA_ARGS__), #what ": another type")
-#define NUMBER(name, type, value) TYPE_OF(name, type); _Static_assert((name) == (value), #name " is another number")
+#define NUMBER(name, type, value) \
+	_Static_assert(__builtin_types_compatible_p(__typeof__(name), type), #name " has another type"); \
+	_Static_assert((name) == (value), #name " is another number")
 #define MASK(name, bits) _Static_assert(((name) & (bits)) == (bits), #name " lost a bit")
 #define TEXT(name, text) _Static_assert(__builtin_strcmp(name, text) == 0, #name " is another text")
 #define STRUCT(T, size) _Static_assert(sizeof(T) >= (size), #T " shrank")
