@@ -71,6 +71,7 @@ struct gr_call_work {
 	bool (*again)(struct gr_call *call, void *user);
 	void *user;
 	bool computes;			/* it needs a slot */
+	bool alone;			/* it needs all of them */
 };
 
 /* Wait for slot and server, and do the work. */

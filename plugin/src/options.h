@@ -55,6 +55,8 @@ struct gr_load_options {
 	int32_t draft_max;		/* tokens it guesses at a time; 0 = the server's default */
 	int32_t speculative;		/* enum gr_speculative */
 	const char *rpc_servers;	/* "host:port,..." of RPC workers; NULL = none. Text of the caller's pairs */
+	const char *adapters;		/* "PATH[:SCALE],..."; NULL = none. Text of the caller's pairs */
+	const char *state_dir;		/* where states of slots are kept; NULL = nowhere. The same */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 	const char *mmproj;		/* path of the projector; NULL = none. Text of the caller's pairs */
 };

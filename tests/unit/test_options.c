@@ -86,6 +86,19 @@ START_TEST(table_defaults_are_what_parsing_nothing_gives)
 }
 END_TEST
 
+START_TEST(parse_load_takes_adapters_and_a_state_dir_for_every_backend)
+{
+	const inf_kv given[] = { { "adapters", "/a:0.5,/b" }, { "state-dir", "/states" } };
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.adapters);
+	ck_assert_ptr_null(options.state_dir);
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), given, 2, NULL), INF_OK);
+	ck_assert_ptr_eq(options.adapters, given[0].value);
+	ck_assert_ptr_eq(options.state_dir, given[1].value);
+}
+END_TEST
+
 START_TEST(parse_load_takes_a_projector_for_every_backend)
 {
 	const inf_kv given = { "mmproj", "/models/mmproj.gguf" }, empty = { "mmproj", "" };
@@ -534,6 +547,7 @@ int main(void)
 	tcase_add_test(tc, table_holds_no_option_of_another_backend);
 	tcase_add_loop_test(tc, table_entries_are_complete_and_unique, 0, ROWS(backends));
 	tcase_add_loop_test(tc, table_defaults_are_what_parsing_nothing_gives, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_adapters_and_a_state_dir_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_projector_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_workers_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_log_file_for_every_backend, 0, ROWS(backends));
