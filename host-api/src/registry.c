@@ -16,8 +16,6 @@
 #include "trust.h"
 #include "verdict.h"
 
-enum { PARAMS_V1_0 = offsetof(inf_registry_params, reserved0) + sizeof(uint32_t) };
-
 struct environment {		/* borrowed from the process; NULL is "not set" */
 	const char *plugin_path, *xdg_data_home, *home;
 	const char *wish, *disabled, *sudo_uid;
@@ -91,13 +89,13 @@ static char *copy_text(const char *text)
 
 static inf_status read_params(inf_registry_params *out, const inf_registry_params *params, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, params, PARAMS_V1_0, INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
-					 ~0ull);
+	inf_status st = inf_read_request(out, sizeof *out, params, inf_registry_params_V1_0,
+					 INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS, ~0ull);
 	if (st == INF_E_UNSUPPORTED)
 		return inf_fail(err, st, "params", "registry parameters: a flag or field that is not known here");
 	if (st != INF_OK)
 		return inf_fail(err, st, "params", "registry parameters: struct_size is %u, not %d to %u",
-				params ? params->struct_size : 0, PARAMS_V1_0, INF_STRUCT_MAX);
+				params ? params->struct_size : 0, inf_registry_params_V1_0, INF_STRUCT_MAX);
 	if (out->reserved0)
 		return inf_fail(err, INF_E_INVALID, "params", "registry parameters: reserved0 is not 0");
 	if (out->plugin_dir_count && !out->plugin_dirs)

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "request.h"
 #include "utf8.h"
 
 int64_t gr_now_ns(void)
@@ -21,11 +22,9 @@ static inf_status read_params(struct gr_call *self, const inf_call_params *param
 	inf_call_params p;
 	if (!params)
 		return INF_OK;
-	inf_status st = inf_read_request(&p, sizeof p, params, sizeof p, INF_GEN_FLAG_NO_WAIT, 0);
+	inf_status st = inf_read_request(&p, sizeof p, params, inf_call_params_V1_0, INF_GEN_FLAG_NO_WAIT, 0);
 	if (st != INF_OK)
-		return inf_fail(err, st, "call_params", st == INF_E_UNSUPPORTED ?
-				"a flag, a set bit or a field of the call's parameters that this backend does not know" :
-				"the call's parameters are malformed");
+		return ic_request_refused(err, st, "call_params", params, INF_GEN_FLAG_NO_WAIT, 0);
 	self->on_poll = p.on_poll;
 	self->user = p.user;
 	self->no_wait = p.flags & INF_GEN_FLAG_NO_WAIT;

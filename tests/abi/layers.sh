@@ -38,7 +38,7 @@ while IFS=: read -r source _ header; do
 	printf '%s includes %s\n' "$source" "$header" >&2
 	failures=$((failures + 1))
 done < <(grep -nE '^#include "' host-api/common/*.[ch])
-only '#include "(batch|classify|fanout|keep|pull)\.h"' 'host-api/(common|src)/.*|plugin/src/backend[a-z_]*\.c' plugin host-api sample-host
+only '#include "(batch|classify|fanout|keep|pull|request)\.h"' 'host-api/(common|src)/.*|plugin/src/(backend[a-z_]*|sampling)\.c' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \

@@ -238,6 +238,19 @@ INF_API void inf_session_cancel(inf_session *self);
  * fact. Under concurrency that is anybody's: prefer what the call returned. */
 INF_API void inf_session_last_result(inf_session *self, inf_gen_result *out);
 
+/* ---- layout lock, as in plugin.h ----------------------------------------------------------------------------- */
+INF_V1_0(inf_registry_params, 80);  INF_END(inf_registry_params, reserved0);
+INF_AT(inf_registry_params, flags, 4); INF_AT(inf_registry_params, plugin_dirs, 8);
+INF_AT(inf_registry_params, plugin_dir_count, 16); INF_AT(inf_registry_params, options, 24);
+INF_AT(inf_registry_params, option_count, 32); INF_AT(inf_registry_params, host_name, 40);
+INF_AT(inf_registry_params, host_version, 48); INF_AT(inf_registry_params, log_ctx, 56);
+INF_AT(inf_registry_params, log, 64); INF_AT(inf_registry_params, log_level, 72);
+INF_AT(inf_registry_params, reserved0, 76);
+INF_V1_0(inf_candidate, 64);        INF_END(inf_candidate, reserved0);
+INF_AT(inf_candidate, state, 4); INF_AT(inf_candidate, path, 8); INF_AT(inf_candidate, backend, 16);
+INF_AT(inf_candidate, description, 24); INF_AT(inf_candidate, version, 32); INF_AT(inf_candidate, reason, 40);
+INF_AT(inf_candidate, message, 48); INF_AT(inf_candidate, score, 56); INF_AT(inf_candidate, reserved0, 60);
+
 #ifdef __cplusplus
 }
 #endif
