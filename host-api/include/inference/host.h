@@ -50,6 +50,8 @@ typedef struct inf_session  inf_session;    /* one loaded model                 
 
 /* ---- registry ----------------------------------------------------------------------------------------------- */
 #define INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS 1u  /* search plugin_dirs and nothing else                                  */
+#define INF_REGISTRY_FLAG_NO_CACHE        2u  /* neither read nor write what earlier looks at the plugins found       */
+#define INF_REGISTRY_FLAG_RESCAN          4u  /* look at every plugin again, also at those that crashed               */
 
 typedef struct inf_registry_params {  /* all-zero but struct_size = defaults                                        */
   uint32_t           struct_size;
