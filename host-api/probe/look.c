@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "loader.h"
+#include "verdict.h"
 
 enum { EXIT_NO_CHILD = 3 };
 
@@ -29,16 +33,32 @@ static void confine(pid_t prober)
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_CPU, LOOK_CPU_SECONDS);
 	limit(RLIMIT_NOFILE, LOOK_FILES_MAX);
+	limit(RLIMIT_FSIZE, LOOK_WRITTEN_MAX);
 }
 
-/* What it prints is nobody's business, and the prober's own output must not be within its reach. */
-static void hide_streams(void)
+/* The prober's own output must not be within its reach, and what it prints has to be noticed. */
+static int replace_streams(void)
 {
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (null_fd < 0 || dup2(null_fd, fd) < 0)
-			_exit(EXIT_NO_CHILD);
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), printed_fd = memfd_create("printed", MFD_CLOEXEC);
+	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 ||
+	    dup2(printed_fd < 0 ? null_fd : printed_fd, STDOUT_FILENO) < 0)
+		_exit(EXIT_NO_CHILD);
 	close(null_fd);
+	return printed_fd;
+}
+
+static int32_t check_manners(int printed_fd, inf_error *why)
+{
+	struct stat printed = { 0 };
+	siginfo_t child = { 0 };
+	fflush(stdout);
+	if (printed_fd >= 0 && !fstat(printed_fd, &printed) && printed.st_size > 0)
+		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "prints", "it writes to standard output when it is loaded, "
+				 "which belongs to the host: get another build of it");
+	if (!waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT))
+		return ih_refuse(why, INF_STATE_INCOMPATIBLE, "starts_process", "it starts a process when it is loaded, not "
+				 "when it is used: get another build of it");
+	return INF_STATE_AVAILABLE;
 }
 
 static void say(int fd, const void *bytes, size_t len)
@@ -55,13 +75,17 @@ void look_at(const char *path, uint32_t file, const struct ih_note *note, int re
 	const inf_plugin *plugin = NULL;
 	inf_plugin_entry_fn entry;
 	confine(prober);
-	hide_streams();
+	int printed_fd = replace_streams();
 	say(report_fd, &loading, 1);
 	report.state = ih_loader_open(path, &entry, &report.why);
 	if (report.state == INF_STATE_AVAILABLE) {
 		say(report_fd, &entering, 1);
 		report.state = ih_loader_enter(entry, note, &plugin, &report.why);
 	}
+	if (report.state == INF_STATE_AVAILABLE)
+		report.state = check_manners(printed_fd, &report.why);
+	if (report.state != INF_STATE_AVAILABLE)
+		plugin = NULL;
 	say(report_fd, line, ih_report_write(line, sizeof line, &report, plugin));
 	_exit(0);
 }
