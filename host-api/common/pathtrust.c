@@ -72,7 +72,7 @@ static inf_status judge(const struct walk *self, const struct stat *st, enum rol
 	if (role == LINK || sticky || !(st->st_mode & (S_IWGRP | S_IWOTH)))
 		return INF_OK;
 	return inf_fail(self->why, INF_E_UNAVAILABLE, "mode", "%s %s has mode %04o, so that others can change it: chmod "
-			"go-w it", roles[role], name_of(self), (unsigned)(st->st_mode & 07777));
+			"go-w %s", roles[role], name_of(self), (unsigned)(st->st_mode & 07777), name_of(self));
 }
 
 static inf_status look(const struct walk *self, enum role role)
