@@ -95,6 +95,8 @@ static const struct option_spec specs[] = {
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
+	{ "rescan", 0, NULL, "look at every plugin again, also at those that failed", OPTION_SETS, 1u << COMMAND_BACKENDS,
+	  AT(flags), OPTION_RESCAN },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },

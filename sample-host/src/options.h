@@ -44,6 +44,7 @@ enum command {
 #define OPTION_BOS     0x100u
 #define OPTION_TRUNCATE 0x200u
 #define OPTION_RESUME  0x400u
+#define OPTION_RESCAN  0x800u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 

@@ -50,5 +50,17 @@ cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS=
 cmake --build "$work/build" >/dev/null
 [[ $("$work/build/host" "$model") == "$text" ]] || { echo "the CMake host says something else" && exit 1; }
 
-# infer finds its backends without being told where they are.
-"$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
+# infer finds its backends without being told where they are, and what looks at them, also where the package was moved to.
+unset INF_PROBE
+export XDG_CACHE_HOME=$work/cache
+mv -- "$prefix" "$work/moved"
+"$work/moved/bin/infer" -v backends >"$work/backends" 2>&1
+grep -q '^\* *llama_cpp' "$work/backends"
+if grep 'without a look' "$work/backends"; then exit 1; fi
+[[ -n $(find "$work/cache/inference/probe" -type f) ]] || { echo "no plugin was looked at" && exit 1; }
+
+# A host that ships the library without it says so and works.
+rm -r -- "$work/moved/libexec/inference"
+"$work/moved/bin/infer" -v backends >"$work/backends" 2>&1
+grep -q '^\* *llama_cpp' "$work/backends"
+(($(grep -c 'without a look from another process' "$work/backends") == 1))
