@@ -42,6 +42,7 @@ enum command {
 #define OPTION_SPECIAL 0x80u
 #define OPTION_BOS     0x100u
 #define OPTION_TRUNCATE 0x200u
+#define OPTION_MAN     0x400u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
