@@ -118,7 +118,7 @@ static void add_terms(struct text *out, const char *title, const struct term *te
 void manpage_add(struct text *out)
 {
 	text_puts(out, ".\\\" Made by infer help --man; changes belong into the tables of its source.\n"
-		       ".TH INFER 1 \"\" \"go-rocm " INFER_VERSION "\" \"User Commands\"\n.SH NAME\n"
+		       ".TH INFER 1 \"\" \"go-rocm " INFER_VERSION "\" \"User Commands\"\n.nh\n.ad l\n.SH NAME\n"
 		       "infer \\- run language models on this machine\n.SH SYNOPSIS\n"
 		       ".B infer\n.I COMMAND\n[\\fIOPTION\\fR...] [\\fIARGUMENT\\fR...]\n.SH DESCRIPTION\n"
 		       "Runs language models on this machine, with the backend that suits it.\n"
