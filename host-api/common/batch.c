@@ -123,7 +123,8 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 		.error = { .struct_size = sizeof job.error },
 	};
 	job.status = generate(&job);
-	if (job.status == INF_E_CLOSED)
+	/* One that was cancelled although nobody here said so, was so by the id of them all. */
+	if (job.status == INF_E_CLOSED || (job.status == INF_E_CANCELLED && ic_fanout_goes_on(fanout)))
 		ic_fanout_fail(fanout, &job.error);
 	else
 		ic_fanout_tell(fanout, deliver_result, &job);

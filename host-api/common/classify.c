@@ -107,7 +107,8 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 	struct ic_class_job job = { .params = source.call->params, .source = &source };
 	inf_error error = { .struct_size = sizeof error };
 	inf_status st = classify(&source, &job, &error);
-	if (st == INF_E_CLOSED) {
+	/* One that was cancelled although nobody here said so, was so by the id of them all. */
+	if (st == INF_E_CLOSED || (st == INF_E_CANCELLED && ic_fanout_goes_on(fanout))) {
 		ic_fanout_fail(fanout, &error);
 	} else if (st != INF_OK) {
 		inf_class failed = { .error = &error };

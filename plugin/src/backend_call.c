@@ -172,7 +172,9 @@ inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 {
 	inf_model *model = self->model;
 	inf_status st = INF_OK;
-	if (work->computes)
+	if (work->alone)
+		st = gr_slots_acquire_all(model->slots, self->no_wait, gr_call_poll, self, self->err);
+	else if (work->computes)
 		st = gr_slots_acquire(model->slots, self->no_wait, gr_call_poll, self, self->err);
 	bool begun = st == INF_OK;
 	if (work->computes)
@@ -181,6 +183,8 @@ inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 		st = on_server(self, work);
 	if (st == INF_E_CANCELLED && self->stopped != INF_OK)
 		st = gr_call_stopped(self);
+	if (begun && work->alone)
+		gr_slots_release_all(model->slots);
 	if (begun && work->computes) {
 		gr_metrics_end(model, st);
 		gr_slots_release(model->slots);

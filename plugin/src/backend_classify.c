@@ -197,7 +197,8 @@ static inf_status read_candidates(struct one *one, struct gr_call *call, struct 
 static bool is_greedy(const struct gr_wire_completion *s)
 {
 	return !(s->temperature > 0) && !(s->frequency_penalty > 0 || s->frequency_penalty < 0) &&
-	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos;
+	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos &&
+	       !gr_options_bend(s->options);
 }
 
 static inf_status sample_candidate(struct one *one, struct gr_call *call, const struct gr_wire_choice *scores)
@@ -417,6 +418,7 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 			      const inf_classify_params *params, inf_error *err)
 {
 	struct classify self = { .model = model, .vocabulary = model->file.vocab_size };
+	struct gr_call whole;
 	inf_model_info info = { .struct_size = sizeof info };
 	inf_status st = ic_classify_read(&self.params, params, err);
 	if (st == INF_OK)
@@ -425,7 +427,11 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 		st = gr_backend_info(model, &info, err);
 	const struct ic_classify_target target = { classify, &self, ic_batch_width(&info) };
 	if (st == INF_OK)
+		st = gr_call_list_whole(&whole, model, self.params.request_id, err);
+	if (st == INF_OK) {
 		st = ic_classify_run(&target, inputs, count, &self.params, err);
+		gr_call_unlist(&whole);
+	}
 	free(self.places);
 	return st;
 }

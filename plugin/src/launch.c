@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "gguf_kind.h"
@@ -28,6 +29,8 @@ static const struct {
 	{ GR_FEATURE_DRAFT_N_MAX, "--spec-draft-n-max" },
 	{ GR_FEATURE_NGRAM_SIMPLE, "ngram-simple" },
 	{ GR_FEATURE_NGRAM_MOD, "ngram-mod" },
+	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
+	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -157,7 +160,6 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 {
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
-		.adapter_path = params->adapter_path,
 		.projector_path = options->mmproj,
 		.rpc = options->rpc_servers,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
@@ -202,6 +204,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->state_dir && !(features & GR_FEATURE_SLOT_SAVE))
+		return inf_fail(err, INF_E_UNSUPPORTED, "state_unsupported",
+				"%s has no --slot-save-path: leave state-dir out, or use a newer llama-server", server);
 	if (plan->projector_path && !(features & GR_FEATURE_MMPROJ))
 		return inf_fail(err, INF_E_UNSUPPORTED, "mmproj_unsupported",
 				"%s has no --mmproj: leave the option out, or use a newer llama-server", server);
@@ -260,6 +265,25 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 	gr_strv_addf(out, "%d", value);
 }
 
+/* What was evaluated with other scales must not be used: slots can be erased, which takes the right to their actions, but
+ * not the server's cache of prompts in memory. */
+static void add_adapters(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->adapters || !plan->adapters->count)
+		return;
+	for (size_t i = 0; i < plan->adapters->count; i++)
+		add_pair(out, "--lora", plan->adapters->items[i].path);
+	if (features & GR_FEATURE_CACHE_RAM)
+		add_pair(out, "--cache-ram", "0");
+}
+
+static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	bool adapters = plan->adapters && plan->adapters->count;
+	if (plan->state_dir || (adapters && place->features & GR_FEATURE_SLOT_SAVE))
+		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
+}
+
 /* A projector goes where the model goes; where no layer goes to a GPU, it would still take one if it found it. */
 static void add_projector(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
 {
@@ -285,8 +309,6 @@ static int32_t whole_batch(const struct gr_launch_plan *plan)
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
-	if (plan->adapter_path)
-		add_pair(out, "--lora", plan->adapter_path);
 	if (plan->cache_type_k) {
 		add_pair(out, "--cache-type-k", plan->cache_type_k);
 		add_pair(out, "--cache-type-v", plan->cache_type_v);
@@ -368,6 +390,8 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 {
 	gr_strv_add(out, place->server_path);
 	add_model(out, plan, place->device);
+	add_adapters(out, plan, place->features);
+	add_slot_actions(out, plan, place);
 	add_projector(out, plan, place->features);
 	add_task(out, plan);
 	add_speculation(out, plan, place->features);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters.h"
 #include "near.h"
 #include "number.h"
 #include "path.h"
@@ -51,7 +52,10 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
 		"the conversation; a message whose answer failed does not. Images and sounds need\n"
-		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n" },
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
+		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
+		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
+		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
 	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
 		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
 		"each with its text, one a line. With --decode it is the other way round: ids\n"
@@ -82,6 +86,12 @@ static const struct option_spec specs[] = {
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
+	  AT(messages_file) },
+	{ "tools", 0, "FILE", "tools that the model may call, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT, AT(tools_file) },
+	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, 1u << COMMAND_CHAT, AT(gen.tool_choice) },
+	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, 1u << COMMAND_CHAT, AT(gen),
+	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
 	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
 	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
@@ -98,7 +108,10 @@ static const struct option_spec specs[] = {
 	  .min = 0, .max = INT32_MAX },
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
-	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, LOADS, AT(adapter_path) },
+	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, RUNS, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, RUNS, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, RUNS, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
@@ -242,6 +255,18 @@ static enum exit_code add_memory(struct options *self, const struct option_spec 
 	return failure_usage(why, "bad_number", "--%s %.100s: must be a size such as 16G, 7.5G or 12288M", spec->name, value);
 }
 
+static enum exit_code set_thinking(inf_gen_params *gen, const struct option_spec *spec, const char *value,
+				   struct failure *why)
+{
+	int64_t budget = 0;
+	gen->thinking = strcmp(value, "off") != 0;
+	if (strcmp(value, "on") && gen->thinking && !number_integer(value, (int64_t)spec->min, (int64_t)spec->max, &budget))
+		return failure_usage(why, "bad_number", "--%s %.100s: must be \"on\", \"off\" or an integer from 1 to %" PRId64,
+				     spec->name, value, (int64_t)spec->max);
+	gen->thinking_budget = (int32_t)budget;
+	return EXIT_DONE;
+}
+
 /* "3,14,15"; several options add up. */
 static enum exit_code add_ids(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
 {
@@ -295,6 +320,8 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
+	case OPTION_THINK:
+		return set_thinking(&self->gen, spec, value, why);
 	case OPTION_IDS:
 		return add_ids(self, spec, value, why);
 	}
@@ -462,7 +489,7 @@ static enum exit_code check_given(const struct parser *self)
 static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
-				      &self->images, &self->sounds };
+				      &self->adapters, &self->images, &self->sounds };
 	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
 	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
@@ -489,7 +516,11 @@ void options_release(struct options *self)
 	free(self->constraint);
 	free(self->candidates);
 	free(self->memories);
+	free(self->adapters.items);
 	free(self->adapter_path);
+	free(self->adapters_setting);
+	free(self->state_dir);
+	free(self->state_setting);
 	*self = (struct options){ 0 };
 }
 
@@ -504,6 +535,24 @@ static void choose_task(struct options *self)
 		settings->items[settings->count++] = "?task=embed";
 	if (!said && self->command == COMMAND_RERANK)
 		settings->items[settings->count++] = "?task=rerank";
+}
+
+/* Options of the load that infer has names of its own for; each took the place of an argument, so there is room. */
+static enum exit_code add_settings(struct options *self, struct failure *why)
+{
+	struct words *settings = &self->settings;
+	if ((self->save_state || self->load_state) && !self->state_dir)
+		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR", self->save_state ? "save-state" : "load-state");
+	if (self->state_dir && asprintf(&self->state_setting, "state-dir=%s", self->state_dir) < 0) {
+		self->state_setting = NULL;
+		return failure_memory(why, "a path");
+	}
+	if (self->state_setting)
+		settings->items[settings->count++] = self->state_setting;
+	enum exit_code code = adapters_take(self, why);
+	if (code == EXIT_DONE && self->adapters_setting)
+		settings->items[settings->count++] = self->adapters_setting;
+	return code;
 }
 
 static void finish(struct options *self)
@@ -536,6 +585,10 @@ enum exit_code options_parse(struct options *self, int argc, char **argv, struct
 		code = take_command(self, why);
 	if (code == EXIT_DONE)
 		code = check_given(&parser);
+	if (code == EXIT_DONE && self->gen.tool_choice && !self->tools_file)
+		code = failure_usage(why, "no_tools", "--tool-choice without --tools FILE: give both or none");
+	if (code == EXIT_DONE)
+		code = add_settings(self, why);
 	if (code == EXIT_DONE)
 		finish(self);
 	return code;

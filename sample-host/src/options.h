@@ -73,6 +73,7 @@ struct options {
 	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
+	const char *messages_file, *tools_file;	/* NULL = none */
 	const char *query;		/* NULL = none */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
@@ -87,7 +88,12 @@ struct options {
 	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
-	char *adapter_path;		/* owned, absolute */
+	struct words adapters;		/* of --adapter */
+	char *adapter_path;		/* owned, absolute; the only adapter, as trained */
+	char *adapters_setting;		/* owned; else all of them, as for --set */
+	char *state_dir;		/* owned, absolute; NULL = none */
+	char *state_setting;		/* owned; the same, as for --set */
+	const char *save_state, *load_state;	/* names; NULL = none */
 	inf_load_params load;
 	inf_gen_params gen;
 };
@@ -104,6 +110,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
+	OPTION_THINK,		/* gen.thinking, gen.thinking_budget */
 	OPTION_IDS,		/* candidates */
 };
 

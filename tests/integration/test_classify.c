@@ -197,6 +197,27 @@ START_TEST(classify_logprob_is_before_the_samplers)
 }
 END_TEST
 
+/* The options of a request choose the token, among candidates too; the logprob stays the model's. */
+START_TEST(classify_obeys_the_options_of_a_request)
+{
+	const inf_kv bias = { "logit_bias", "260:50" };
+	const int32_t candidates[] = { YES, NO, MAYBE };
+	struct world *w = enter("markov");
+	ask_for(w, "a no");
+	w->gen.options = &bias;
+	w->gen.option_count = 1;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_eq_tol(w->results[0].logprob, model_script_logprob(w->script, NO, NO), NEAR);
+	w->params.candidates = candidates;
+	w->params.candidate_count = 3;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_lt(w->results[0].logprob, -0.5);
+	leave(w);
+}
+END_TEST
+
 START_TEST(classify_end_of_sequence_is_a_token_without_text)
 {
 	struct world *w = enter("eos-early");
@@ -479,7 +500,8 @@ START_TEST(classify_on_a_server_that_died)
 END_TEST
 
 RUN_SUITE("classify", 60, classify_tells_token_logprob_and_the_likeliest, classify_vocabulary_is_the_whole_distribution,
-	  classify_logprob_is_before_the_samplers, classify_end_of_sequence_is_a_token_without_text,
+	  classify_logprob_is_before_the_samplers, classify_obeys_the_options_of_a_request,
+	  classify_end_of_sequence_is_a_token_without_text,
 	  classify_token_inside_a_character_has_its_probabilities, classify_chat_uses_the_template,
 	  classify_candidates_have_the_probabilities_of_a_world_without_others,
 	  classify_all_tokens_as_candidates_is_the_vocabulary, classify_samples_candidates_alone,

@@ -22,6 +22,7 @@ enum { GONE_MS = 5000, THREADS = 4, CALLS = 12, KILLS = 5, HANG_MS = 1000, SOON_
 static atomic_long asleep_s;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
+__attribute__((visibility("default")))	/* libraries are linked against it, too */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)

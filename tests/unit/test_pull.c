@@ -412,6 +412,7 @@ START_TEST(owner_ends_a_generation_that_stands_still)
 	while (next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN)
 		;
 	expect_end(_i ? INF_E_CANCELLED : INF_E_CLOSED, _i ? INF_FINISH_CANCELLED : INF_FINISH_ERROR);
+	ck_assert_str_eq(err.reason, _i ? "cancelled" : "closed");
 }
 END_TEST
 

@@ -620,6 +620,7 @@ START_TEST(names_are_those_of_the_header)
 	};
 	static const char *const finishes[] = {
 		"unknown", "eos", "length", "caller", "cancelled", "error", "stop_token", "stop_string", "context",
+		"tool_calls",
 	};
 	for (int32_t i = 0; i < (int32_t)(sizeof states / sizeof *states); i++)
 		ck_assert_str_eq(inf_state_name(i), states[i]);
@@ -632,7 +633,7 @@ END_TEST
 
 START_TEST(names_of_unknown_values_are_safe)
 {
-	static const int32_t unknown[] = { INT32_MIN, -1000, -19, 9, 1000, INT32_MAX };
+	static const int32_t unknown[] = { INT32_MIN, -1000, -19, 10, 1000, INT32_MAX };
 	for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
 		ck_assert_str_eq(inf_state_name(unknown[i]), "unknown");
 		ck_assert_str_eq(inf_status_name(unknown[i]), "internal");
