@@ -31,7 +31,6 @@ check() {
 	lacks "$dynamic" 'TEXTREL' 'has text relocations'
 	has "$wanted" '__stack_chk_fail' 'has no stack protector'
 	has "$wanted" '__[a-z]+_chk(@|$)' 'has no fortified calls'
-	[[ $(uname -m) != x86_64 ]] || has "$(readelf -nW "$file" 2>/dev/null)" 'IBT, SHSTK' 'has no control-flow protection'
 	# shellcheck disable=SC2016 # a dollar of the linker
 	paths=$(sed -n 's/.*R\(UN\)\?PATH).*\[\(.*\)\]/\2/p' <<<"$dynamic" | tr ':' '\n' | grep -vE '^\$ORIGIN(/|$)' || true)
 	[[ -z $paths ]] || complain "looks for libraries in $paths"
