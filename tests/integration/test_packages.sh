@@ -15,8 +15,8 @@ fail() {
 	printf 'packages: %s\n' "$@" >&2
 	exit 1
 }
-for tool in dpkg-shlibdeps dpkg-deb dpkg cpack; do
-	[[ -n $(type -P "$tool") ]] || fail "$tool is not installed (Debian: dpkg-dev, cmake)"
+for tool in dpkg-shlibdeps dpkg-deb dpkg cpack groff; do
+	[[ -n $(type -P "$tool") ]] || fail "$tool is not installed (Debian: dpkg-dev, dpkg, cmake, groff-base)"
 done
 
 pack() {
@@ -78,7 +78,10 @@ works() {
 	((${#text} >= 16)) || fail "$1 says: $text"
 }
 works "$root/usr/bin/infer"
-grep -q '^\.TH INFER 1 ' "$root/usr/share/man/man1/infer.1" || fail "infer(1) is not a manual page"
+for page in man1/infer.1 man3/libinference.3 man7/inference-plugin.7; do
+	shown=$(groff -man -ww -Tutf8 -P-cbou "$root/usr/share/man/$page" 2>&1) || fail "groff does not show $page"
+	[[ $(wc -l <<<"$shown") -ge 80 && $shown == *SYNOPSIS* && $shown != *warning* ]] || fail "$page:" "$shown"
+done
 
 cmake -S "$root/usr/share/inference/template" -B "$work/template" -DCMAKE_PREFIX_PATH="$root/usr" >"$work/template.log" &&
 	cmake --build "$work/template" >>"$work/template.log" || fail "the template does not build:" "$(<"$work/template.log")"
