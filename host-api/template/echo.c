@@ -188,10 +188,9 @@ static size_t next_token(const char *text, size_t len)
 /* What comes behind a token gives way to its NUL for a moment (INF-145). */
 static inf_status stream(struct call *self)
 {
-	for (size_t at = 0, n; (n = next_token(self->text + at, self->len - at)); at += n) {
-		inf_status st = ask_caller(self);
-		if (st != INF_OK)
-			return st;
+	size_t at = 0, n;
+	inf_status st;
+	for (; (st = ask_caller(self)) == INF_OK && (n = next_token(self->text + at, self->len - at)); at += n) {
 		char *word = self->text + at, behind = word[n];
 		const inf_token token = { .struct_size = sizeof token, .id = -1, .count = 1, .text = word, .text_len = n };
 		word[n] = '\0';
@@ -203,7 +202,21 @@ static inf_status stream(struct call *self)
 			return INF_OK;
 	}
 	self->result.finish = INF_FINISH_EOS;
-	return INF_OK;
+	return st;
+}
+
+/* By the number of its bit: users are told which field it was (INF-141). */
+static const char *field_name(uint64_t bits)
+{
+	static const char *const names[] = {
+		"temperature", "top_k", "top_p", "min_p", "seed", "repeat_penalty", "frequency_penalty", "presence_penalty", "thinking",
+		[16] = "max_tokens", "min_tokens", "thinking_budget", "stop_tokens", "suppress_tokens", "stop_strings", "json_schema",
+		"grammar", "tools",
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (bits >> i & 1)
+			return names[i];
+	return "flags, or a field of another age";
 }
 
 static inf_status read_params(struct call *self, const inf_gen_params *given)
@@ -214,8 +227,7 @@ static inf_status read_params(struct call *self, const inf_gen_params *given)
 	if (st == INF_OK)
 		st = inf_gen_check(p, GEN_FIELDS, &bad);
 	if (st != INF_OK)
-		return inf_fail(&self->why, st, "gen_params", "echo: request flags, or fields with the bits 0x%llx",
-				(unsigned long long)bad);
+		return inf_fail(&self->why, st, "gen_params", "echo has no %s, or it lacks its bit", field_name(bad));
 	if (p->max_tokens < 0)
 		return inf_fail(&self->why, INF_E_INVALID, "gen_params", "echo: max_tokens is negative");
 	return check_options(p->options, p->option_count, &self->why);
@@ -249,8 +261,6 @@ static inf_status begin(struct call *self, inf_model *model, const inf_gen_param
 	bool fits = ++model->running <= model->slots;
 	pthread_mutex_unlock(&model->lock);
 	inf_status st = read_params(self, params);
-	if (st == INF_OK)
-		st = ask_caller(self);
 	if (st == INF_OK && !fits) {
 		st = inf_fail(&self->why, INF_E_BUSY, "busy", "echo: all slots are taken, try again");
 		self->why.flags = INF_ERR_FLAG_RETRYABLE;
