@@ -174,6 +174,7 @@ static const struct option_spec specs[] = {
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS & ~BATCHES, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
+	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },
 	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },
 	{ "version", 0, NULL, "show the version", OPTION_SETS, ALL, AT(flags), OPTION_VERSION },
 };

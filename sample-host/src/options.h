@@ -45,6 +45,7 @@ enum command {
 #define OPTION_TRUNCATE 0x200u
 #define OPTION_RESUME  0x400u
 #define OPTION_RESCAN  0x800u
+#define OPTION_MAN     0x1000u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
