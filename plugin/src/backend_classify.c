@@ -433,7 +433,7 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 		st = gr_backend_info(model, &info, err);
 	const struct ic_classify_target target = { classify, &self, ic_batch_width(&info) };
 	if (st == INF_OK)
-		st = gr_call_list_whole(&whole, model, self.params.request_id, err);
+		st = gr_call_list_whole(&whole, model, self.params.request_id, NULL, err);
 	if (st == INF_OK) {
 		st = ic_classify_run(&target, inputs, count, &self.params, err);
 		gr_call_unlist(&whole);

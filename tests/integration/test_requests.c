@@ -302,7 +302,7 @@ START_TEST(cancel_of_a_whole_holds_for_what_it_begins_afterwards)
 	struct world w;
 	struct gr_call whole;
 	open_real(&w, 1);
-	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", &w.err), INF_OK);
+	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", NULL, &w.err), INF_OK);
 	struct job before = { .world = &w, .id = "whole", .max_tokens = 2 }, after = before, other = { .world = &w, .id = "other", .max_tokens = 2 };
 	run(&before);
 	ck_assert_int_eq(before.status, INF_OK);
