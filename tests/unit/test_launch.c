@@ -461,6 +461,7 @@ START_TEST(argv_for_a_task_names_it_and_makes_room_for_a_whole_text)
 	ck_assert_uint_eq(position(&argv, "--embeddings") < argv.count, task_cases[_i].task == GR_TASK_EMBED);
 	ck_assert_uint_eq(position(&argv, "--reranking") < argv.count, task_cases[_i].task == GR_TASK_RERANK);
 	ck_assert_str_eq(value_of(&argv, "--pooling"), pooling);
+	ck_assert_str_eq(value_of(&argv, "-c"), "3072");
 	ck_assert_str_eq(value_of(&argv, "-b"), task_cases[_i].batch);
 	ck_assert_str_eq(value_of(&argv, "-ub"), whole ? task_cases[_i].batch : "(absent)");
 	ck_assert_uint_eq(gr_launch_memory(&plan).flags, whole ? GR_FIT_WHOLE_BATCH : 0);
