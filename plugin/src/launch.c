@@ -220,6 +220,10 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->rpc && !(features & GR_FEATURE_RPC))
 		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_unsupported",
 				"%s was built without RPC: leave rpc-servers out, or use a llama-server that has --rpc", server);
+	/* Where two models share a worker and a scale changes, llama.cpp 0.7.0 asks it for a graph that it no longer has. */
+	if (plan->rpc && plan->draft_path && plan->adapters && plan->adapters->count)
+		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_draft_adapter",
+				"rpc-servers, draft-model and adapters together would end llama-server: leave one of them out");
 	return INF_OK;
 }
 

@@ -372,6 +372,7 @@ END_TEST
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
 static char first_adapter[] = "/models/lora.gguf", second_adapter[] = "/models/b:1.gguf";
+static const struct gr_adapters no_adapters = { 0 };
 static const struct gr_adapters two_adapters = { 2, { { first_adapter, 1, 0 }, { second_adapter, 0.5f, 0 } } };
 
 static const struct gr_launch_plan full_plan = {
@@ -619,6 +620,10 @@ static const struct {
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, GR_FEATURE_NGRAM_SIMPLE, "" },
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, ALL_FEATURES & ~GR_FEATURE_NGRAM_SIMPLE, "speculative_unsupported" },
 	{ { .rpc = "a:1" }, GR_FEATURE_RPC, "" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "rpc_draft_adapter" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &no_adapters }, ALL_FEATURES, "" },
+	{ { .rpc = "a:1", .adapters = &two_adapters }, ALL_FEATURES, "" },
+	{ { .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "" },
 	{ { .rpc = "a:1" }, ALL_FEATURES & ~GR_FEATURE_RPC, "rpc_unsupported" },
 };
 
