@@ -207,6 +207,7 @@ inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 struct exchange {
 	struct gr_call *call;
 	const struct gr_question *question;
+	bool watched;			/* for signs of life; else the answer has its time */
 	inf_status refused;		/* why the answer could not be kept */
 };
 
@@ -220,7 +221,7 @@ static int on_body(void *user, const char *bytes, size_t len)
 static int on_poll(void *user)
 {
 	struct exchange *x = user;
-	return x->question->kind == GR_QUESTION_COMPUTES ? gr_call_poll_working(x->call) : gr_call_poll(x->call);
+	return x->watched ? gr_call_poll_working(x->call) : gr_call_poll(x->call);
 }
 
 static inf_status refused(struct gr_call *self, const struct gr_question *question, int code, const struct gr_buf *body)
@@ -271,19 +272,20 @@ static inf_status unanswered(struct exchange *x, inf_status st)
 inf_status gr_call_ask(struct gr_call *self, const struct gr_question *question)
 {
 	const struct gr_load_options *options = &self->model->start->options;
-	bool computes = question->kind == GR_QUESTION_COMPUTES;
+	size_t body_len = question->body ? question->body->len : 0;
+	bool watched = question->kind == GR_QUESTION_COMPUTES || body_len > GR_CALL_QUICK_BYTES;
 	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
-	struct exchange x = { .call = self, .question = question };
+	struct exchange x = { .call = self, .question = question, .watched = watched };
 	int code = 0;
 	const struct gr_http_request request = {
 		.path = question->path,
-		.body = question->body ? question->body->data : NULL, .body_len = question->body ? question->body->len : 0,
-		.timeout_ms = computes ? 0 : quick_limit(options),
+		.body = question->body ? question->body->data : NULL, .body_len = body_len,
+		.timeout_ms = watched ? 0 : quick_limit(options),
 		.on_body = on_body, .on_poll = on_poll, .user = &x, .error_body = &refusal,
 		.polled_ms = &self->polled_ms,
 	};
 	gr_buf_reset(question->answer);
-	if (computes)
+	if (watched)
 		gr_call_watch(self, options->first_token_timeout_ms);
 	inf_status st = gr_http_perform(self->model->http, &request, &code, self->err);
 	if (st != INF_OK)

@@ -18,6 +18,7 @@ enum {
 	GR_CALL_TEXT_MAX = 16 << 20,	/* bytes of one text */
 	GR_CALL_QUICK_MS = 60000,	/* for a question that computes next to nothing, to a server that does not sleep; less
 					   if the load's first-token-timeout-ms is */
+	GR_CALL_QUICK_BYTES = 64 << 10,	/* a larger question takes the tokenizer its time: the server is watched instead */
 };
 
 struct gr_call {

@@ -544,5 +544,7 @@ START_TEST(metrics_of_a_dead_server_are_still_read)
 END_TEST
 
 RUN_SUITE("requests", 60, cancel_in_decode_and_in_the_queue, cancel_in_prefill, cancel_ends_every_call_of_that_id_and_no_other,
-	  cancel_ends_a_call_with_many_inputs, cancel_of_a_whole_holds_for_what_it_begins_afterwards, cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
-	  metrics_count_every_call_once, metrics_count_the_tokens_of_classifications, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)
+	  cancel_ends_a_call_with_many_inputs, cancel_of_a_whole_holds_for_what_it_begins_afterwards,
+	  cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
+	  metrics_count_every_call_once, metrics_count_the_tokens_of_classifications,
+	  metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)

@@ -100,10 +100,19 @@ static inf_status ask(struct world *w, struct sink *sink, int32_t max_tokens)
 	return w->backend->generate(w->model, "Once", 4, &params, NULL, &w->err);
 }
 
+static bool is_stopped(void *pid)
+{
+	char state;
+	pid_t parent, group;
+	return process_look(*(pid_t *)pid, &state, &parent, &group) && state == 'T';
+}
+
 static pid_t end_server(int signal)
 {
 	pid_t server = harness_server_pid();
 	kill(server, signal);
+	if (signal == SIGSTOP)		/* one of its threads may be fast enough to answer before another takes the signal */
+		ck_assert(wait_until(is_stopped, &server, GONE_MS));
 	if (signal == SIGKILL)
 		ck_assert(wait_until(process_gone, &server, GONE_MS));
 	return server;

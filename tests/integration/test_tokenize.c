@@ -9,7 +9,7 @@
 
 /* Of the bundled model. */
 enum { BOS, END, SYSTEM, USER, ASSISTANT };
-enum { IDS_MAX = 4096, TEXT_MAX = 1 << 16 };
+enum { LONG_TEXT = 260000, IDS_MAX = 4096, TEXT_MAX = 1 << 16 };
 
 struct world {
 	struct scratch scratch;
@@ -20,12 +20,13 @@ struct world {
 	char text[TEXT_MAX];
 };
 
-static void open_world(struct world *w, const char *made)
+static void open_world_with(struct world *w, const char *made, const inf_kv *option)
 {
 	memset(w, 0, sizeof *w);
 	w->err.struct_size = sizeof w->err;
 	scratch_init(&w->scratch);
-	inf_load_params load = { .struct_size = sizeof load, .path = harness_model() };
+	inf_load_params load = { .struct_size = sizeof load, .path = harness_model(), .options = option,
+				 .option_count = option != NULL };
 	if (made) {
 		load.path = scratch_at(&w->scratch, "model.gguf");
 		ck_assert(model_made_write(made, load.path));
@@ -33,6 +34,11 @@ static void open_world(struct world *w, const char *made)
 	w->registry = harness_registry();
 	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "llama_cpp"), &load, &w->session, &w->err);
 	ck_assert_msg(st == INF_OK, "%s", w->err.message);
+}
+
+static void open_world(struct world *w, const char *made)
+{
+	open_world_with(w, made, NULL);
 }
 
 static void close_world(struct world *w)
@@ -284,7 +290,24 @@ START_TEST(tokens_are_told_while_the_only_slot_generates)
 }
 END_TEST
 
-RUN_SUITE("tokenize", 60, tokens_of_a_text_give_it_back, beginning_of_sequence_comes_when_asked_for_and_has_no_text,
+/* The tokenizer takes the square of the length where nothing can be merged: several times the limit, and at work. */
+START_TEST(server_that_works_on_a_long_text_is_not_taken_for_a_dead_one)
+{
+	const inf_kv option = { "first-token-timeout-ms", "3000" };
+	struct world w;
+	size_t count = 0;
+	open_world_with(&w, "counter", &option);
+	char *text = malloc(LONG_TEXT);
+	memset(text, 'a', LONG_TEXT);
+	inf_status st = inf_session_tokenize(w.session, text, LONG_TEXT, 0, NULL, NULL, 0, &count, &w.err);
+	ck_assert_msg(st == INF_OK, "%s: %s", w.err.reason, w.err.message);
+	ck_assert_uint_ge(count, LONG_TEXT);
+	free(text);
+	close_world(&w);
+}
+END_TEST
+
+RUN_SUITE("tokenize", 60, server_that_works_on_a_long_text_is_not_taken_for_a_dead_one, tokens_of_a_text_give_it_back, beginning_of_sequence_comes_when_asked_for_and_has_no_text,
 	  control_tokens_come_from_text_only_when_asked_for, control_tokens_beside_text_that_looks_like_them_leave_the_text,
 	  tokens_of_words_are_text_one_after_another, tokens_that_are_no_whole_character_become_a_replacement,
 	  sizes_are_told_in_full_and_no_more_is_written_than_there_is_room_for, nonsense_is_refused_by_name,
