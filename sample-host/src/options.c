@@ -10,6 +10,7 @@
 #include "near.h"
 #include "number.h"
 #include "path.h"
+#include "state.h"
 
 enum { NEAR_TEXT_MAX = 512 };
 
@@ -109,9 +110,9 @@ static const struct option_spec specs[] = {
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
 	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
-	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, RUNS, AT(state_dir) },
-	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, RUNS, AT(save_state) },
-	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, RUNS, AT(load_state) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, GENERATES, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, GENERATES, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, GENERATES, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
@@ -540,15 +541,16 @@ static void choose_task(struct options *self)
 static enum exit_code add_settings(struct options *self, struct failure *why)
 {
 	struct words *settings = &self->settings;
-	if ((self->save_state || self->load_state) && !self->state_dir)
-		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR", self->save_state ? "save-state" : "load-state");
+	enum exit_code code = state_check(self, why);
+	if (code != EXIT_DONE)
+		return code;
 	if (self->state_dir && asprintf(&self->state_setting, "state-dir=%s", self->state_dir) < 0) {
 		self->state_setting = NULL;
 		return failure_memory(why, "a path");
 	}
 	if (self->state_setting)
 		settings->items[settings->count++] = self->state_setting;
-	enum exit_code code = adapters_take(self, why);
+	code = adapters_take(self, why);
 	if (code == EXIT_DONE && self->adapters_setting)
 		settings->items[settings->count++] = self->adapters_setting;
 	return code;
