@@ -426,7 +426,9 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 	struct classify self = { .model = model, .vocabulary = model->file.vocab_size };
 	struct gr_call whole;
 	inf_model_info info = { .struct_size = sizeof info };
-	inf_status st = ic_classify_read(&self.params, params, err);
+	inf_status st = gr_model_check_task(model, GR_TASK_GENERATE, "classify", err);
+	if (st == INF_OK)
+		st = ic_classify_read(&self.params, params, err);
 	if (st == INF_OK)
 		st = place_candidates(&self, err);
 	if (st == INF_OK)

@@ -170,9 +170,13 @@ static inf_status restore(struct gr_call *call, struct job *job)
 {
 	const struct gr_statefile_identity identity = identify(call->model);
 	const struct gr_statefile_poll poll = { gr_call_poll, call };
-	inf_status st = gr_statefile_check(call->model->start->state_dir, job->name, &identity, &poll, &job->bytes,
+	struct gr_statefile file = GR_STATEFILE_INIT;
+	inf_status st = gr_statefile_check(&file, call->model->start->state_dir, job->name, &identity, &poll, &job->bytes,
 					   call->err);
-	return st == INF_OK ? act_restore(call, job, job->name) : st;
+	if (st == INF_OK)
+		st = act_restore(call, job, file.name);
+	gr_statefile_release(&file);
+	return st;
 }
 
 static inf_status fork_slot(struct gr_call *call, struct job *job)

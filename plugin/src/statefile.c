@@ -237,30 +237,19 @@ static inf_status fail_open(inf_error *err, int error, const char *name)
 			     "the state %s cannot be opened", name);
 }
 
-/* O_NONBLOCK: a pipe that nobody writes must not hold up the call. */
-inf_status gr_statefile_check(const char *dir, const char *name, const struct gr_statefile_identity *identity,
-			      const struct gr_statefile_poll *poll, uint64_t *out_bytes, inf_error *err)
+/* Of a file of our own, which is swept unless it is locked. */
+static inf_status name_ours(struct gr_statefile *out, const char *dir, inf_error *err)
 {
-	char path[PATH_MAX];
-	struct stat st;
-	inf_status status;
-	join(path, dir, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return fail_open(err, errno, name);
-	if (fstat(fd, &st) != 0)
-		status = fail_io(err, errno, "a state cannot be read");
-	else if (!S_ISREG(st.st_mode))
-		status = fail_open(err, ENXIO, name);
-	else
-		status = check_content(fd, (uint64_t)st.st_size, name, identity, poll, err);
-	close(fd);
-	if (status == INF_OK)
-		*out_bytes = (uint64_t)st.st_size;
-	return status;
+	uint64_t random;
+	char name[PREFIX_LEN + 2 * sizeof random + 1];
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		return gr_fail_errno(err, INF_E_IO, errno, "random", "no random bytes for the name of a state");
+	snprintf(name, sizeof name, "%s%016llx", prefix, (unsigned long long)random);
+	join(out->path, dir, name);
+	out->name = strrchr(out->path, '/') + 1;
+	return INF_OK;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
 void gr_statefile_release(struct gr_statefile *self)
 {
 	if (self->path[0])
@@ -270,15 +259,57 @@ void gr_statefile_release(struct gr_statefile *self)
 	*self = (struct gr_statefile)GR_STATEFILE_INIT;
 }
 
+/*
+ * Under a second name, which stays that of the file that is checked when another load saves under the first. Where the file
+ * system has no second names the first will do. O_NONBLOCK: a pipe that nobody writes must not hold up the call.
+ */
+static int open_linked(struct gr_statefile *out, const char *path)
+{
+	bool linked = link(path, out->path) == 0;
+	out->fd = open(linked ? out->path : path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	int error = out->fd < 0 ? errno : 0;
+	if (linked && out->fd >= 0 && flock(out->fd, LOCK_SH | LOCK_NB) == 0 && access(out->path, F_OK) == 0)
+		return 0;
+	if (linked)
+		unlink(out->path);
+	out->path[0] = '\0';
+	return error;
+}
+
+inf_status gr_statefile_check(struct gr_statefile *out, const char *dir, const char *name,
+			      const struct gr_statefile_identity *identity, const struct gr_statefile_poll *poll,
+			      uint64_t *out_bytes, inf_error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	join(path, dir, name);
+	inf_status status = name_ours(out, dir, err);
+	if (status != INF_OK)
+		return status;
+	int error = open_linked(out, path);
+	if (!out->path[0])
+		out->name = name;
+	if (error)
+		status = fail_open(err, error, name);
+	else if (fstat(out->fd, &st) != 0)
+		status = fail_io(err, errno, "a state cannot be read");
+	else if (!S_ISREG(st.st_mode))
+		status = fail_open(err, ENXIO, name);
+	else
+		status = check_content(out->fd, (uint64_t)st.st_size, name, identity, poll, err);
+	if (status == INF_OK)
+		*out_bytes = (uint64_t)st.st_size;
+	else
+		gr_statefile_release(out);
+	return status;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 inf_status gr_statefile_create(struct gr_statefile *out, const char *dir, inf_error *err)
 {
-	uint64_t random;
-	char name[PREFIX_LEN + 2 * sizeof random + 1];
-	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-		return gr_fail_errno(err, INF_E_IO, errno, "random", "no random bytes for the name of a state");
-	snprintf(name, sizeof name, "%s%016llx", prefix, (unsigned long long)random);
-	join(out->path, dir, name);
-	out->name = strrchr(out->path, '/') + 1;
+	inf_status status = name_ours(out, dir, err);
+	if (status != INF_OK)
+		return status;
 	out->fd = open(out->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (out->fd < 0) {
 		out->path[0] = '\0';

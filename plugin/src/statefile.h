@@ -33,10 +33,10 @@ struct gr_statefile_identity {
 	uint64_t context_len;
 };
 
-/* A file while it is written. Starts from GR_STATEFILE_INIT. */
+/* A file while it is written, or read by the server. Starts from GR_STATEFILE_INIT. */
 struct gr_statefile {
 	int fd;
-	char path[PATH_MAX];		/* "" = there is none */
+	char path[PATH_MAX];		/* of our own; "" = there is none */
 	const char *name;		/* what the server is given: the last part of path */
 };
 
@@ -60,16 +60,18 @@ inf_status gr_statefile_keep(struct gr_statefile *self, const char *dir, const c
 			     uint64_t *out_bytes, inf_error *err);
 /* Its size now. */
 uint64_t gr_statefile_size(const struct gr_statefile *self);
-/* Closes it, and removes it unless it was kept. */
+/* Closes it, and removes it unless it was kept; of a file that was checked, the name that was lent to the server. */
 void gr_statefile_release(struct gr_statefile *self);
 
 /*
  * Is it whole, and for this? INF_E_NOT_FOUND ("state_missing"), INF_E_BAD_MODEL: "state_not_a_file", "state_damaged" (also
  * what no gr_statefile_keep() wrote), "state_of_other_model", "state_of_other_adapters", "state_of_other_cache",
- * "state_of_other_context", "state_of_other_server".
+ * "state_of_other_context", "state_of_other_server". Until it is released, out->name is that of the file that was checked
+ * (where the file system can link), whoever saves under its name meanwhile. name must outlive out.
  */
-inf_status gr_statefile_check(const char *dir, const char *name, const struct gr_statefile_identity *identity,
-			      const struct gr_statefile_poll *poll, uint64_t *out_bytes, inf_error *err);
+inf_status gr_statefile_check(struct gr_statefile *out, const char *dir, const char *name,
+			      const struct gr_statefile_identity *identity, const struct gr_statefile_poll *poll,
+			      uint64_t *out_bytes, inf_error *err);
 
 /* Digest of a model or adapter: its size, and pieces from all over it. */
 inf_status gr_statefile_sample(const char *path, uint64_t *out, inf_error *err);

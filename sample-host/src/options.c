@@ -10,6 +10,7 @@
 #include "near.h"
 #include "number.h"
 #include "path.h"
+#include "state.h"
 
 enum { NEAR_TEXT_MAX = 512 };
 
@@ -18,8 +19,7 @@ enum { NEAR_TEXT_MAX = 512 };
 #define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define CLASSIFIES (1u << COMMAND_CLASSIFY)
 #define BATCHES (1u << COMMAND_BATCH)
-#define STATES (GENERATES | CLASSIFIES)
-#define RUNS (STATES | BATCHES)
+#define RUNS (GENERATES | CLASSIFIES | BATCHES)
 #define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
 #define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
@@ -127,9 +127,9 @@ static const struct option_spec specs[] = {
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
 	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
-	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, STATES, AT(state_dir) },
-	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, STATES, AT(save_state) },
-	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, STATES, AT(load_state) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, GENERATES, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, GENERATES, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, GENERATES, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
 	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER,
@@ -560,15 +560,16 @@ static void choose_task(struct options *self)
 static enum exit_code add_settings(struct options *self, struct failure *why)
 {
 	struct words *settings = &self->settings;
-	if ((self->save_state || self->load_state) && !self->state_dir)
-		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR", self->save_state ? "save-state" : "load-state");
+	enum exit_code code = state_check(self, why);
+	if (code != EXIT_DONE)
+		return code;
 	if (self->state_dir && asprintf(&self->state_setting, "state-dir=%s", self->state_dir) < 0) {
 		self->state_setting = NULL;
 		return failure_memory(why, "a path");
 	}
 	if (self->state_setting)
 		settings->items[settings->count++] = self->state_setting;
-	enum exit_code code = adapters_take(self, why);
+	code = adapters_take(self, why);
 	if (code == EXIT_DONE && self->adapters_setting)
 		settings->items[settings->count++] = self->adapters_setting;
 	return code;

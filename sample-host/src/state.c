@@ -1,7 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "state.h"
 
+#include <string.h>
+
 #include "interrupt.h"
+
+enum { NAME_MAX_BYTES = 200 };		/* of inf.state/1 */
+
+static enum exit_code check_name(const char *option, const char *name, struct failure *why)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = strlen(name);
+	if (len && len <= NAME_MAX_BYTES && name[0] != '.' && strspn(name, allowed) == len)
+		return EXIT_DONE;
+	return failure_usage(why, "state_name", "--%s %.200s: a name is 1 to %d letters, digits or . _ - and does not begin with a "
+			     "dot", option, name, NAME_MAX_BYTES);
+}
+
+enum exit_code state_check(const struct options *options, struct failure *why)
+{
+	enum exit_code code = EXIT_DONE;
+	if ((options->save_state || options->load_state) && !options->state_dir)
+		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR",
+				     options->save_state ? "save-state" : "load-state");
+	if (options->load_state)
+		code = check_name("load-state", options->load_state, why);
+	return code == EXIT_DONE && options->save_state ? check_name("save-state", options->save_state, why) : code;
+}
 
 static const inf_call_params params = { .struct_size = sizeof params, .on_poll = engine_on_poll };
 

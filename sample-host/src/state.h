@@ -6,6 +6,8 @@
 
 /* state: what --load-state and --save-state do; without them nothing. EXIT_DONE, EXIT_FAILED, or interrupted. */
 
+/* Before anything is loaded: a name that cannot be kept must not cost a generation. */
+enum exit_code state_check(const struct options *options, struct failure *why);
 /* Before the first answer, into slot 0: which slot a call uses, the backend chooses by what they hold. */
 enum exit_code state_load(const struct options *options, const struct engine *engine, struct failure *why);
 /* After the last answer, of the slot that it used. */

@@ -379,12 +379,22 @@ START_TEST(load_for_what_the_model_is_not_is_refused)
 }
 END_TEST
 
+static int32_t no_class(void *user, const inf_class *result)
+{
+	(void)user;
+	(void)result;
+	ck_abort_msg("there is a class");
+	return 0;
+}
+
 START_TEST(load_for_vectors_generates_nothing)
 {
 	struct world w;
 	inf_model_info info = { .struct_size = sizeof info };
 	const inf_gen_params params = { .struct_size = sizeof params };
 	const inf_message message = harness_message("user", "x"), *const msgs[] = { &message };
+	const inf_input input = { .struct_size = sizeof input, .prompt = "x", .prompt_len = 1 }, *const inputs[] = { &input };
+	const inf_classify_params classify = { .struct_size = sizeof classify, .on_class = no_class };
 	expect_ok(&w, load_bundled(&w, "auto", 512));
 	expect_ok(&w, inf_session_info(w.session, &info, &w.err));
 	ck_assert_uint_eq(info.gen_fields, 0);
@@ -393,6 +403,7 @@ START_TEST(load_for_vectors_generates_nothing)
 	ck_assert_ptr_null(inf_session_get_extension(w.session, INF_EXT_RERANK));
 	expect_refused(&w, harness_generate(w.session, "x", &params, NULL, &w.err), INF_E_UNSUPPORTED, "task", "task=embed");
 	expect_refused(&w, inf_session_chat(w.session, msgs, 1, &params, NULL, &w.err), INF_E_UNSUPPORTED, "task", "task=embed");
+	expect_refused(&w, inf_session_classify(w.session, inputs, 1, &classify, &w.err), INF_E_UNSUPPORTED, "task", "task=embed");
 	close_world(&w);
 }
 END_TEST

@@ -33,7 +33,21 @@ answers() { exits 0 && says out "^$1\$" && silent err; }
 
 save_without_a_directory_is_usage() { generate --save-state a hi; refused 2 '--save-state needs --state-dir DIR'; }
 load_without_a_directory_is_usage() { generate --load-state a hi; refused 2 '--load-state needs --state-dir DIR'; }
-state_is_of_what_runs() { run embed -m x --state-dir "$tmp" hi; refused 2 'embed does not know --state-dir'; }
+state_is_of_what_runs() {
+	run embed -m x --state-dir "$tmp" hi
+	refused 2 'embed does not know --state-dir' || return 1
+	run classify -m x --state-dir "$tmp" --save-state a hi	# it keeps none
+	refused 2 'classify does not know --state-dir'
+}
+name_that_cannot_be_kept_is_usage() {
+	local name
+	for name in '' .a a/b ../a 'a b' "$(printf 'x%.0s' {1..201})"; do
+		run generate -m /nonexistent --state-dir "$tmp" --save-state "$name" hi
+		refused 2 '--save-state .* \[usage: state_name\]$' || return 1
+		run chat -m /nonexistent --state-dir "$tmp" --load-state "$name" hi
+		refused 2 '--load-state .* \[usage: state_name\]$' || return 1
+	done
+}
 scale_out_of_range_is_usage() { generate --adapter "$tmp/adapter.gguf:5000" hi; refused 2 '--adapter .*from -1000 to 1000'; }
 scale_that_is_no_number_is_usage() { generate --adapter "$tmp/adapter.gguf:1.2.3" hi; refused 2 '--adapter .*a number'; }
 

@@ -57,8 +57,11 @@ static void keep(const char *name, size_t len)
 static inf_status check(const char *name, inf_error *err)
 {
 	uint64_t bytes = 0;
+	struct gr_statefile file = GR_STATEFILE_INIT;
 	err->struct_size = sizeof *err;
-	return gr_statefile_check(scratch.path, name, &identity, NULL, &bytes, err);
+	inf_status st = gr_statefile_check(&file, scratch.path, name, &identity, NULL, &bytes, err);
+	gr_statefile_release(&file);
+	return st;
 }
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
@@ -177,10 +180,32 @@ START_TEST(file_for_something_else_says_for_what)
 {
 	inf_error err = { .struct_size = sizeof err };
 	uint64_t bytes = 77;
+	struct gr_statefile file = GR_STATEFILE_INIT;
 	keep("a", 300);
-	ck_assert_int_eq(gr_statefile_check(scratch.path, "a", &others[_i].other, NULL, &bytes, &err), INF_E_BAD_MODEL);
+	ck_assert_int_eq(gr_statefile_check(&file, scratch.path, "a", &others[_i].other, NULL, &bytes, &err), INF_E_BAD_MODEL);
 	ck_assert_str_eq(err.reason, others[_i].reason);
 	ck_assert_uint_eq(bytes, 77);
+}
+END_TEST
+
+/* Of what another load does meanwhile: it saves under the same name, and sweeps. */
+START_TEST(file_that_was_checked_stays_what_the_server_reads)
+{
+	struct gr_statefile file = GR_STATEFILE_INIT;
+	char path[PATH_MAX];
+	uint64_t bytes = 0;
+	struct stat st;
+	keep("a", 300);
+	ck_assert_int_eq(gr_statefile_check(&file, scratch.path, "a", &identity, NULL, &bytes, NULL), INF_OK);
+	snprintf(path, sizeof path, "%s/%s", scratch.path, file.name);
+	keep("a", 5000);
+	gr_statefile_sweep(scratch.path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq((uint64_t)st.st_size, bytes);
+	gr_statefile_release(&file);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	ck_assert_int_eq(stat(scratch_at(&scratch, "a"), &st), 0);
+	ck_assert_int_eq(st.st_size, 5000 + GR_STATEFILE_SEAL);
 }
 END_TEST
 
@@ -205,7 +230,7 @@ START_TEST(poll_that_stops_ends_both_ways_between_chunks)
 		ck_assert_int_ne(access(scratch_at(&scratch, "a"), F_OK), 0);
 		keep("b", BIG);
 		left = after;
-		ck_assert_int_eq(gr_statefile_check(scratch.path, "b", &identity, &poll, &bytes, NULL), INF_E_CANCELLED);
+		ck_assert_int_eq(gr_statefile_check(&file, scratch.path, "b", &identity, &poll, &bytes, NULL), INF_E_CANCELLED);
 		unlink(scratch_at(&scratch, "b"));
 	}
 }
@@ -270,8 +295,9 @@ START_TEST(keep_and_check_survive_oom)
 		write_as_server(&file, 100);
 		failmalloc_arm(n);
 		inf_status st = gr_statefile_keep(&file, scratch.path, "a", &identity, NULL, &bytes, &err);
+		gr_statefile_release(&file);
 		if (st == INF_OK)
-			st = gr_statefile_check(scratch.path, "a", &identity, NULL, &bytes, &err);
+			st = gr_statefile_check(&file, scratch.path, "a", &identity, NULL, &bytes, &err);
 		bool fired = failmalloc_disarm();
 		gr_statefile_release(&file);
 		ck_assert_int_eq(st, fired ? INF_E_NO_MEMORY : INF_OK);
@@ -297,6 +323,7 @@ int main(void)
 	tcase_add_test(tc, file_with_any_bit_changed_is_damaged);
 	tcase_add_test(tc, digest_tells_what_simple_sums_do_not);
 	tcase_add_loop_test(tc, file_for_something_else_says_for_what, 0, ROWS(others));
+	tcase_add_test(tc, file_that_was_checked_stays_what_the_server_reads);
 	tcase_add_test(tc, poll_that_stops_ends_both_ways_between_chunks);
 	tcase_add_test(tc, create_in_no_directory_fails_and_leaves_nothing);
 	tcase_add_test(tc, sweep_leaves_what_is_being_written);
