@@ -140,7 +140,7 @@ inf_status gr_input_read(struct gr_input *out, const inf_model *model, const inf
 			 inf_error *err)
 {
 	inf_input input;
-	inf_status st = inf_read_request(&input, sizeof input, in, sizeof input, 0, ~0ull);
+	inf_status st = inf_read_request(&input, sizeof input, in, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "an input is NULL, malformed, or has a field that is not known here");
 	if (input.prompt && (input.msgs || input.msg_count))

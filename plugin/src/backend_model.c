@@ -10,6 +10,7 @@
 #include "modelfile.h"
 #include "models.h"
 #include "prompt.h"
+#include "request.h"
 
 enum { REPORT_MS = 100 };		/* between two progress reports; the contract asks for 250 at most */
 
@@ -24,10 +25,10 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 {
 	inf_status st = inf_read_request(out, sizeof *out, in, inf_load_params_V1_0, INF_LOAD_FLAG_ALLOW_CPU,
 					 INF_LOAD_SET_GPU_LAYERS);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "load_params", "load: a flag, a set bit or a field that this backend does not know");
-	if (st != INF_OK || out->reserved0)
-		return inf_fail(err, INF_E_INVALID, "load_params", "load: the parameters are missing or malformed");
+	if (st != INF_OK)
+		return ic_request_refused(err, st, "load_params", in, INF_LOAD_FLAG_ALLOW_CPU, INF_LOAD_SET_GPU_LAYERS);
+	if (out->reserved0)
+		return inf_fail(err, INF_E_INVALID, "load_params", "load: reserved0 is not 0");
 	if (!out->path || out->path[0] != '/')
 		return inf_fail(err, INF_E_INVALID, "path", "load: the path is not absolute: %s",
 				out->path ? out->path : "(null)");

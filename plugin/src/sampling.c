@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bias.h"
+#include "request.h"
 #include "stop.h"
 #include "utf8.h"
 
@@ -164,10 +165,8 @@ inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint
 {
 	inf_status st = inf_read_request(out, sizeof *out, in, inf_gen_params_V1_0, INF_GEN_FLAG_KNOWN,
 					 INF_GEN_SET_KNOWN);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "gen_params", "a flag, a set bit or a field that this backend does not know");
 	if (st != INF_OK)
-		return inf_fail(err, st, "gen_params", "the generation parameters are missing or malformed");
+		return ic_request_refused(err, st, "gen_params", in, INF_GEN_FLAG_KNOWN, INF_GEN_SET_KNOWN);
 	if (out->flags & ~flags)
 		return inf_fail(err, INF_E_UNSUPPORTED, "gen_flag", "flag 0x%x is not supported for this call",
 				out->flags & ~flags);

@@ -65,6 +65,7 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_BATCH] = cmd_batch,
 		[COMMAND_TOKENIZE] = cmd_tokenize,
 		[COMMAND_EMBED] = cmd_embed,
 		[COMMAND_RERANK] = cmd_rerank,

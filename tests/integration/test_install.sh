@@ -136,3 +136,20 @@ same "a backend of the first prefix" \
 
 [[ -s $prefix/share/man/man1/infer.1 ]] || fail "there is no infer.1"
 bash -n "$prefix/share/bash-completion/completions/infer"
+
+# ---- what looks at plugins ----
+
+# infer finds what looks at its backends, also where the package was moved to.
+unset INF_PROBE
+export XDG_CACHE_HOME=$work/cache
+mv -- "$prefix" "$work/moved"
+"$work/moved/bin/infer" -v backends >"$work/backends" 2>&1
+grep -q '^\* *llama_cpp' "$work/backends"
+if grep 'without a look' "$work/backends"; then exit 1; fi
+[[ -n $(find "$work/cache/inference/probe" -type f) ]] || { echo "no plugin was looked at" && exit 1; }
+
+# A host that ships the library without it says so and works.
+rm -r -- "$work/moved/libexec/inference"
+"$work/moved/bin/infer" -v backends >"$work/backends" 2>&1
+grep -q '^\* *llama_cpp' "$work/backends"
+(($(grep -c 'without a look from another process' "$work/backends") == 1))

@@ -597,14 +597,14 @@ static inline inf_status inf_fail(inf_error *err, inf_status code, const char *r
 /* ---- layout lock -------------------------------------------------------------------------------------------
  * Offsets of every field (also for authors of FFI mirrors), end of v1.0, no tail padding. T##_V1_0 is frozen; a minor
  * adds INF_AT lines and moves INF_END's last field. A change of type or signature at equal size is not seen here:
- * tests/abi compares those. */
+ * tests/abi compares those. The macros serve the other headers too. */
 #define INF_AT(T, f, off) INF_SA(offsetof(T, f) == (off), #T "." #f " moved")
 #define INF_V1_0(T, size) enum { T##_V1_0 = (size) }; INF_SA(sizeof(T) >= (size), #T " shrank")
 #define INF_END(T, last)  INF_SA(sizeof(T) == offsetof(T, last) + sizeof(((T *)0)->last), #T " has tail padding")
 INF_V1_0(inf_error, 512);           INF_END(inf_error, message);
 INF_AT(inf_error, code, 4);         INF_AT(inf_error, os_errno, 8);       INF_AT(inf_error, flags, 12);
 INF_AT(inf_error, reason, 16);      INF_AT(inf_error, message, 48);
-INF_SA(sizeof(inf_kv) == 16, "inf_kv is frozen");
+INF_SA(sizeof(inf_kv) == 16, "inf_kv is frozen"); INF_AT(inf_kv, value, 8);
 INF_V1_0(inf_host, 72);             INF_END(inf_host, get_extension);
 INF_AT(inf_host, flags, 4);         INF_AT(inf_host, abi_minor, 8);       INF_AT(inf_host, log_level, 12);
 INF_AT(inf_host, ctx, 16);          INF_AT(inf_host, name, 24);           INF_AT(inf_host, version, 32);
@@ -683,9 +683,6 @@ INF_AT(inf_plugin, id, 16);         INF_AT(inf_plugin, version, 24);      INF_AT
 INF_AT(inf_plugin, license, 40);    INF_AT(inf_plugin, backends, 48);     INF_AT(inf_plugin, backend_count, 56);
 INF_AT(inf_plugin, create, 64);     INF_AT(inf_plugin, destroy, 72);
 #undef INF_NONZERO
-#undef INF_AT
-#undef INF_END
-#undef INF_V1_0
 #ifdef __cplusplus
 }
 #endif
