@@ -45,7 +45,7 @@ package() {
 	grep -q " ./usr/share/doc/$name/copyright$" <<<"$listing" || fail "$name has no copyright file"
 	! grep -vE "^(d|-|l)[r-][w-][x-]r-[x-]r-[x-] root/root |^lrwxrwxrwx root/root " <<<"$listing" || fail "$name has odd modes or owners"
 	! awk '{ print $6 }' <<<"$listing" |
-		grep -vE "^\./(usr/((bin|include|lib|share|share/doc|share/man)/)?)?$|^\./usr/(bin/infer$|include/inference/|lib/$triplet/|share/(bash-completion|doc/$name|inference|man/man[0-9])/)" ||
+		grep -vE "^\./(usr/((bin|include|lib|libexec|share|share/doc|share/man)/)?)?$|^\./usr/(bin/infer$|include/inference/|lib/$triplet/|libexec/inference/|share/(bash-completion|doc/$name|inference|man/man[0-9])/)" ||
 		fail "$name has files outside"
 }
 package libinference1 libc6
@@ -85,8 +85,10 @@ for page in man1/infer.1 man3/libinference.3 man7/inference-plugin.7; do
 	[[ $(wc -l <<<"$shown") -ge 40 && $shown == *SYNOPSIS* && $shown != *warning* ]] || fail "$page:" "$shown"
 done
 
-cmake -S "$root/usr/share/inference/template" -B "$work/template" -DCMAKE_PREFIX_PATH="$root/usr" >"$work/template.log" &&
-	cmake --build "$work/template" >>"$work/template.log" || fail "the template does not build:" "$(<"$work/template.log")"
+if ! { cmake -S "$root/usr/share/inference/template" -B "$work/template" -DCMAKE_PREFIX_PATH="$root/usr" &&
+	cmake --build "$work/template"; } >"$work/template.log" 2>&1; then
+	fail "the template does not build:" "$(<"$work/template.log")"
+fi
 [[ $("$root/usr/bin/infer" generate -m "$model" --plugin-dir "$work/template" --backend echo again) == again ]] ||
 	fail "the template of the package does not work"
 
