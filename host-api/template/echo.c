@@ -173,7 +173,6 @@ static inf_status ask_caller(struct call *self)
 	self->polled_ns = now;
 	if (self->params.on_poll(self->params.user) == INF_CONTINUE)
 		return INF_OK;
-	self->result.finish = INF_FINISH_CANCELLED;
 	return inf_fail(&self->why, INF_E_CANCELLED, "cancelled", "echo: on_poll ended the call");
 }
 

@@ -35,7 +35,7 @@ check() {
 	paths=$(sed -n 's/.*R\(UN\)\?PATH).*\[\(.*\)\]/\2/p' <<<"$dynamic" | tr ':' '\n' | grep -vE '^\$ORIGIN(/|$)' || true)
 	[[ -z $paths ]] || complain "looks for libraries in $paths"
 	case $file in
-	*/bin/*) has "$dynamic" 'FLAGS_1.*PIE' 'is not position-independent' ;;
+	*/bin/* | */libexec/*) has "$dynamic" 'FLAGS_1.*PIE' 'is not position-independent' ;;
 	*/backends/*)
 		has "$dynamic" 'FLAGS_1.*NODELETE' 'may be unloaded'
 		symbols=$(nm -D --defined-only "$file" | awk '{ print $NF }')

@@ -71,8 +71,10 @@ same "the CMake host" "$("$work/build/host" "$model")" "$text"
 
 # project NAME SOURCE: builds it with what is installed and nothing else.
 project() {
-	cmake --no-warn-unused-cli -S "$2" -B "$work/$1" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="${flags[*]}" -DCMAKE_CXX_FLAGS="${flags[*]}" \
-		>"$work/$1.log" && cmake --build "$work/$1" >>"$work/$1.log" || fail "$1 does not build:" "$(<"$work/$1.log")"
+	if ! { cmake --no-warn-unused-cli -S "$2" -B "$work/$1" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="${flags[*]}" \
+		-DCMAKE_CXX_FLAGS="${flags[*]}" && cmake --build "$work/$1"; } >"$work/$1.log" 2>&1; then
+		fail "$1 does not build:" "$(<"$work/$1.log")"
+	fi
 }
 project template "$prefix/share/inference/template"
 project third-party "$source/tests/third-party"

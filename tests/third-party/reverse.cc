@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reverse: a backend in C++17 that has the installed header and nothing else. Its model says the words of the prompt from
- * the last to the first, as upper case where the load option reverse.upper=true asks for it.
+ * the last to the first, as upper case where the load option reverse.upper=true asks for it. It is as much of a backend as
+ * a test of two beside each other needs; the template is one that keeps to all of the contract.
  */
 #include <atomic>
 #include <cctype>
