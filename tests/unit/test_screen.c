@@ -272,6 +272,7 @@ static const char *const babble[] = {
 	"#!/bin/sh\nkill -KILL $$\n",
 	"#!/bin/sh\nexit 0\n",
 	"#!/bin/sh\necho '{\"file\":1,\"state\":\"available\",\"reason\":\"\",\"message\":\"\"}'\n",
+	"#!/bin/sh\necho '{\"file\":100000000,\"state\":\"available\",\"reason\":\"\",\"message\":\"\"}'\n",
 	"#!/bin/sh\necho '{\"file\":0,\"state\":\"available\",\"reason\":\"\",\"message\":\"\"'\n",
 	"#!/bin/sh\nhead -c 100000 /dev/zero\n",
 	"#!/bin/sh\nyes | head -c 100000\n",
