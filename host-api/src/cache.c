@@ -105,13 +105,13 @@ static size_t read_file(int dir_fd, const char *name, char *out, size_t cap)
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
 		n = read(fd, out, cap);
 	close(fd);
-	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
 bool ih_cache_find(const struct ih_cache *self, const char *path, const struct ih_file_id *id, int64_t now_s,
 		   struct ih_report *out)
 {
-	char name[NAME_BYTES], head[HEAD_MAX], text[IH_CACHE_FILE_MAX + 1];
+	char name[NAME_BYTES], head[HEAD_MAX], text[IH_CACHE_FILE_MAX];
 	struct ih_report found;
 	int64_t when;
 	if (self->dir_fd < 0)

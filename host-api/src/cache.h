@@ -20,7 +20,7 @@
  * as none. Without such a directory, and on any failure, there is no cache and nobody is told.
  */
 enum {
-	IH_CACHE_FILE_MAX = 8192 + 512,	/* bytes; a longer one is no verdict */
+	IH_CACHE_FILE_MAX = 8192 + 512,	/* bytes; no more are read */
 	IH_CACHE_EXPIRY_S = 3600,
 };
 

@@ -66,7 +66,7 @@ static int32_t check_segments(int fd, const Elf64_Ehdr *elf, uint64_t size, stru
 					 "the file is cut short at %llu bytes, segment %zu ends behind it: "
 					 "copy it again", (unsigned long long)size, i);
 	for (size_t i = 0; i < elf->e_phnum; i++)
-		if (segments[i].p_type == PT_NOTE && inside(segments[i].p_offset, segments[i].p_filesz, size))
+		if (segments[i].p_type == PT_NOTE)
 			read_note(fd, &segments[i], note);
 	return INF_STATE_AVAILABLE;
 }

@@ -74,16 +74,6 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Descriptors 0-2 may be free in the host; ours must not land there, or the child's own would replace them. */
-static int above_stdio(int fd)
-{
-	if (fd < 0 || fd > STDERR_FILENO)
-		return fd;
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd);
-	return high;
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -91,6 +81,8 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Where descriptors 0-2 are free in the host the pipe may be among them: its writing end is not 0, so it is still there when
+ * it is moved to 1. */
 static int set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int out_fd)
 {
 	int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -128,9 +120,8 @@ static int start(struct run *run, const struct ih_probe *self, const char *const
 	memcpy(argv + 1, files, run->count * sizeof *argv);
 	if (pipe2(ends, O_CLOEXEC))
 		return errno;
-	run->out_fd = above_stdio(ends[0]);
-	ends[1] = above_stdio(ends[1]);
-	int error = run->out_fd < 0 || ends[1] < 0 ? EMFILE : spawn(&run->pid, self, argv, ends[1]);
+	run->out_fd = ends[0];
+	int error = spawn(&run->pid, self, argv, ends[1]);
 	close_fd(&ends[1]);
 	if (!error) {
 		run->pidfd = (int)syscall(SYS_pidfd_open, run->pid, 0);
@@ -150,7 +141,7 @@ static void take_line(struct run *run, const char *line, size_t len)
 	run->answered++;
 }
 
-/* Returns false at the end of what it has to say. */
+/* Returns false at the end of what it has to say, which is also a line that does not end. */
 static bool read_lines(struct run *run)
 {
 	for (;;) {
@@ -164,8 +155,6 @@ static bool read_lines(struct run *run)
 			run->len -= len;
 			memmove(run->line, end + 1, run->len);
 		}
-		if (run->len == sizeof run->line)
-			return false;
 	}
 }
 

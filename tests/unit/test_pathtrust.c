@@ -97,6 +97,16 @@ START_TEST(sticky_directory_is_accepted_above_if_it_is_roots)
 }
 END_TEST
 
+START_TEST(sticky_directory_of_another_one_we_trust_is_refused)
+{
+	if (!give_away("a"))
+		return;
+	us.uid[us.count++] = STRANGER;
+	set_mode("a", 01777);
+	expect("a/b/file", "mode");
+}
+END_TEST
+
 START_TEST(sticky_directory_is_refused_as_the_one_that_holds_the_file)
 {
 	set_mode("a/b", 01777);
@@ -110,6 +120,16 @@ START_TEST(sticky_directory_is_refused_as_the_one_that_holds_a_link_to_it)
 	scratch_link(&dir, "shared/link", "../other/file");
 	expect("shared/link", "mode");
 	ck_assert_ptr_nonnull(strstr(why.message, "/shared has mode 1777"));
+}
+END_TEST
+
+/* Also where the path comes back to it. */
+START_TEST(sticky_directory_is_refused_behind_dots)
+{
+	scratch_dir(&dir, "shared", 01777);
+	scratch_dir(&dir, "shared/below", 0755);
+	scratch_write(&dir, "shared/file", "x", 1);
+	expect("shared/below/../file", "mode");
 }
 END_TEST
 
@@ -225,7 +245,9 @@ int main(void)
 	tcase_add_loop_test(tcase, part_writable_by_others_is_refused_and_named, 0, PARTS * MODES);
 	tcase_add_loop_test(tcase, part_of_a_stranger_is_refused_and_named, 0, PARTS);
 	tcase_add_test(tcase, sticky_directory_is_accepted_above_if_it_is_roots);
+	tcase_add_test(tcase, sticky_directory_of_another_one_we_trust_is_refused);
 	tcase_add_test(tcase, sticky_directory_is_refused_as_the_one_that_holds_the_file);
+	tcase_add_test(tcase, sticky_directory_is_refused_behind_dots);
 	tcase_add_test(tcase, sticky_directory_is_refused_as_the_one_that_holds_a_link_to_it);
 	tcase_add_test(tcase, sticky_directory_is_accepted_for_a_link_to_a_directory);
 	tcase_add_loop_test(tcase, link_needs_both_directories, 0, ROWS(link_cases));

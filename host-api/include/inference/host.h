@@ -56,10 +56,11 @@
  * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
  *            the object they came from and live as long as it does.
  * PROCESS    inf_registry_open() starts inf-probe, once for up to 64 files whose verdict is not kept, in a process group of
- *            its own, waits for that pid and no other, and has killed it if it is late; so a SIGCHLD may come. Neither it
- *            nor what a plugin started in it is left when open returns. The library starts no other process, and no threads
- *            but for streams and for batches that the backend leaves to it; they block all signals. It changes no
- *            process-wide state, and prints nothing. Plugins are never unloaded from the process (dlclose is never called).
+ *            its own, waits for that pid and no other, and has killed it if it is late; so a SIGCHLD may come. It is gone
+ *            when open returns, and so is what a plugin started in it, unless it was killed before it could see to that.
+ *            The library starts no other process, and no threads but for streams and for batches that the backend leaves
+ *            to it; they block all signals. It changes no process-wide state, and prints nothing. Plugins are never
+ *            unloaded from the process (dlclose is never called).
  */
 #ifndef INF_HOST_H
 #define INF_HOST_H
