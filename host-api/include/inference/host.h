@@ -27,8 +27,10 @@
  *            to another backend.
  * THREADS    Tags as in plugin.h: [ts] any thread at any time, [excl] nothing else in flight on that object. Sessions of
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
- * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
- *            the object they came from and live as long as it does.
+ * OWNERSHIP  inf_registry, inf_session and inf_session_stream are the only things to close, each before what it came from.
+ *            Strings and structs that are returned belong to the object they came from and live as long as it does. A
+ *            function of a NULL object does nothing: INF_E_INVALID, NULL, 0, a descriptor of -1. One that was closed is
+ *            gone: set your variable to NULL.
  * PROCESS    libinference starts no process, and no threads but for streams and for batches that the backend leaves to it; they
  *            block all signals. It changes no process-wide state, and prints nothing. Plugins are never unloaded from the
  *            process (dlclose is never called).
@@ -51,7 +53,7 @@ typedef struct inf_session  inf_session;    /* one loaded model                 
 /* ---- registry ----------------------------------------------------------------------------------------------- */
 #define INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS 1u  /* search plugin_dirs and nothing else                                  */
 
-typedef struct inf_registry_params {  /* all-zero but struct_size = defaults                                        */
+typedef struct inf_registry_params {  /* request; all-zero but struct_size = defaults                               */
   uint32_t           struct_size;
   uint32_t           flags;           /* INF_REGISTRY_FLAG_*                                                        */
   const char *const *plugin_dirs;     /* absolute; searched first, in this order                                    */
@@ -61,8 +63,8 @@ typedef struct inf_registry_params {  /* all-zero but struct_size = defaults    
   const char        *host_name;       /* of the program, for plugins' logs; NULL = "libinference"                   */
   const char        *host_version;    /* NULL = ""                                                                  */
   void              *log_ctx;
-  /* [ts] one line, no newline; runs on any thread until inf_registry_close() returns; must not call this library.
-   * NULL = no logs. */
+  /* [ts] one line, no newline, NUL-terminated, len without it; dies with the call. Runs on any thread until
+   * inf_registry_close() returns; must not call this library. NULL = no logs. */
   void             (*log)(void *log_ctx, int32_t level, const char *msg, size_t len);
   int32_t            log_level;       /* lowest INF_LOG_* wanted                                                    */
   uint32_t           reserved0;
@@ -78,7 +80,7 @@ typedef struct inf_registry_params {  /* all-zero but struct_size = defaults    
 #define INF_STATE_TIMED_OUT     7     /* did not answer while it was looked at                                      */
 #define INF_STATE_NOT_A_PLUGIN  8     /* not a loadable ELF file, or without the entry symbol                       */
 
-typedef struct inf_candidate {        /* one backend of one file, or one file that gave none                        */
+typedef struct inf_candidate {        /* report: one backend of one file, or one file that gave none                */
   uint32_t    struct_size;
   int32_t     state;                  /* INF_STATE_*                                                                */
   const char *path;                   /* of the file                                                                */
