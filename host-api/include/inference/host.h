@@ -169,6 +169,7 @@ INF_API inf_status inf_session_chat(inf_session *self, const inf_message *const 
                                     const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 /* [ts] What the generate or chat that finished last returned to the host, as err() in plugin.h. */
 INF_API inf_status inf_session_err(inf_session *self, inf_error *out);
+/* [ts] The backend's static extension table for this model, or NULL: whether it can do a thing at all. */
 INF_API const void *inf_session_get_extension(inf_session *self, const char *id);
 
 /* [ts] The devices that the model uses (inf.devices/1 of_model), with their memory as it is now and as it was just before
