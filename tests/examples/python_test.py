@@ -113,7 +113,8 @@ class Host(unittest.TestCase):
         params = structs.GenParams(on_token=structs.ON_TOKEN(raises))
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
         try:
-            status = self.session.lib.inf_session_chat(self.session.handle, turns.pointers, turns.count, params, result, error)
+            status = self.session.lib.inf_session_chat(self.session.handle, turns.pointers, turns.count, params, result,
+                                                       error)
         finally:
             sys.unraisablehook = hook
         self.assertEqual((status, result.finish, len(calls)), (0, 3, 1))
