@@ -321,6 +321,8 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
 inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
+/* What the load has besides the model goes to its first device. */
+void gr_devices_reserve(const struct gr_start *start, struct gr_fit_device *first);
 /* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
 inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 

@@ -23,7 +23,7 @@ static inf_status run(inf_model *model, const inf_input *const *inputs, size_t c
 	const struct ic_batch_target target = { generate, model, ic_batch_width(&info) };
 	inf_read_request(&known, sizeof known, params, inf_batch_params_V1_0, 0, 0);	/* what is wrong with them is said below */
 	if (st == INF_OK)
-		st = gr_call_list_whole(&whole, model, known.request_id, err);
+		st = gr_call_list_whole(&whole, model, known.request_id, NULL, err);
 	if (st == INF_OK) {
 		st = ic_batch_run(&target, inputs, count, params, err);
 		gr_call_unlist(&whole);

@@ -161,13 +161,12 @@ static inf_status tell_failure(const struct gr_call *self, inf_status st)
 	for (char *at = id; *at; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
-	bool told = self->err && self->err->struct_size >= sizeof *self->err && self->err->code == st;
 	gr_log(self->model->instance, INF_LOG_INFO, "request \"%s\" failed with status %d: %s", id, st,
-	       told ? self->err->message : "");
+	       self->err->code == st ? self->err->message : "");
 	return st;
 }
 
-inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
+static inf_status run(struct gr_call *self, const struct gr_call_work *work)
 {
 	inf_model *model = self->model;
 	inf_status st = INF_OK;
@@ -189,6 +188,18 @@ inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 		gr_slots_release(model->slots);
 	}
 	return tell_failure(self, st);
+}
+
+/* A call may fail and succeed when it is made again: the host's error is not touched then. */
+inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
+{
+	inf_error error = { .struct_size = sizeof error }, *theirs = self->err;
+	self->err = &error;
+	inf_status st = run(self, work);
+	self->err = theirs;
+	if (st != INF_OK)
+		inf_write_struct(theirs, &error, sizeof error);
+	return st;
 }
 
 /* ---- one question ---------------------------------------------------------------------------------------------- */

@@ -15,10 +15,11 @@ static inf_status check_id(const char *id, inf_error *err)
 }
 
 /* With the lock held. */
-static bool belongs_to_cancelled(const inf_model *model, const char *request_id)
+static bool belongs_to_cancelled(const struct gr_call *self)
 {
-	for (const struct gr_call *call = model->calls; call && request_id; call = call->next)
-		if (call->whole && strcmp(call->request_id, request_id) == 0 && atomic_load(&call->cancelled))
+	for (const struct gr_call *call = self->model->calls; call && self->request_id; call = call->next)
+		if (call->whole && (!call->user || call->user == self->user) && atomic_load(&call->cancelled) &&
+		    strcmp(call->request_id, self->request_id) == 0)
 			return true;
 	return false;
 }
@@ -31,7 +32,7 @@ inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error 
 		return st;
 	self->request_id = request_id;
 	pthread_mutex_lock(&model->lock);
-	bool late = belongs_to_cancelled(model, request_id);
+	bool late = belongs_to_cancelled(self);
 	if (!late) {
 		self->next = model->calls;
 		model->calls = self;
@@ -40,9 +41,10 @@ inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error 
 	return late ? inf_fail(err, INF_E_CANCELLED, "cancelled", "the call was cancelled") : INF_OK;
 }
 
-inf_status gr_call_list_whole(struct gr_call *self, inf_model *model, const char *request_id, inf_error *err)
+inf_status gr_call_list_whole(struct gr_call *self, inf_model *model, const char *request_id, const void *user,
+			      inf_error *err)
 {
-	*self = (struct gr_call){ .model = model, .whole = true };
+	*self = (struct gr_call){ .model = model, .user = (void *)user, .whole = true };
 	return request_id ? gr_call_list(self, request_id, err) : INF_OK;
 }
 

@@ -181,6 +181,10 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	inf_gen_result *result = self->result;
 	self->final = true;
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
+	if (event->predicted > self->seen) {
+		self->last_ns = gr_now_ns();
+		self->first_ns = self->first_ns ? self->first_ns : self->last_ns;
+	}
 	if (event->cached >= 0)
 		result->cached_tokens = event->cached;
 	if (event->drafted > 0 && event->accepted >= 0) {

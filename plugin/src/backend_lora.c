@@ -10,7 +10,7 @@
 #include "modelfile.h"
 #include "pathtext.h"
 
-enum { BEGIN_TIMEOUT_MS = 10000, BODY_MAX = 64 << 10 };
+enum { BEGIN_TIMEOUT_MS = 10000, TAKE_BACK_MS = 1000, BODY_MAX = 64 << 10 };
 
 /* ---- at load --------------------------------------------------------------------------------------------------- */
 static inf_status check_file(const struct gr_gguf *adapter, const struct gr_gguf *model, const char *path, inf_error *err)
@@ -57,21 +57,19 @@ static bool all_as_trained(const struct gr_adapters *adapters)
 	return true;
 }
 
-/* Not in argv: the server's form for it has changed, and cannot carry every path. */
-inf_status gr_lora_begin(inf_model *self, inf_error *err)
+/* Those of the model; no caller is asked whether to go on. */
+static inf_status tell_scales(inf_model *self, int timeout_ms, inf_error *err)
 {
 	const struct gr_adapters *adapters = &self->start->adapters;
 	struct gr_buf body = GR_BUF_INIT(BODY_MAX);
 	float scales[GR_ADAPTERS_MAX];
 	int code = 0;
-	if (all_as_trained(adapters))
-		return INF_OK;
 	read_scales(adapters, scales);
 	inf_status st = gr_wire_encode_adapters(&body, scales, adapters->count);
 	if (st != INF_OK)
 		return gr_call_encode_failed(st, err);
 	const struct gr_http_request request = {
-		.path = "/lora-adapters", .body = body.data, .body_len = body.len, .timeout_ms = BEGIN_TIMEOUT_MS,
+		.path = "/lora-adapters", .body = body.data, .body_len = body.len, .timeout_ms = timeout_ms,
 	};
 	st = gr_http_perform(self->http, &request, &code, err);
 	gr_buf_release(&body);
@@ -79,6 +77,12 @@ inf_status gr_lora_begin(inf_model *self, inf_error *err)
 		st = inf_fail(err, INF_E_INTERNAL, "server_answer", "llama-server answers the scales of the adapters with HTTP status "
 			      "%d", code);
 	return st;
+}
+
+/* Not in argv: the server's form for it has changed, and cannot carry every path. */
+inf_status gr_lora_begin(inf_model *self, inf_error *err)
+{
+	return all_as_trained(&self->start->adapters) ? INF_OK : tell_scales(self, BEGIN_TIMEOUT_MS, err);
 }
 
 /* ---- a new scale ----------------------------------------------------------------------------------------------- */
@@ -104,6 +108,13 @@ static inf_status erase_slots(struct gr_call *call, struct change *change)
 	return INF_OK;
 }
 
+/* After a failure it is not known whether the server took the new scales: it takes the old ones again, or ends. */
+static void take_back(inf_model *model)
+{
+	if (gr_supervisor_state(model->server) <= GR_STATE_UP && tell_scales(model, TAKE_BACK_MS, NULL) != INF_OK)
+		gr_server_give_up(model, INF_E_BACKEND_DIED, "scale_unknown", "did not take back the scale of an adapter", NULL);
+}
+
 /* All slots are ours, so nobody else writes the scales. In this order: a change that ends half way costs time, no more. */
 static inf_status apply(struct gr_call *call, void *user)
 {
@@ -120,10 +131,13 @@ static inf_status apply(struct gr_call *call, void *user)
 	if (st != INF_OK)
 		return gr_call_encode_failed(st, call->err);
 	st = erase_slots(call, change);
-	if (st == INF_OK)
-		st = gr_call_ask(call, &question);
 	if (st != INF_OK)
 		return st;
+	st = gr_call_ask(call, &question);
+	if (st != INF_OK) {
+		take_back(model);
+		return st;
+	}
 	pthread_mutex_lock(&model->lock);
 	adapters->items[change->index].scale = change->scale;
 	pthread_mutex_unlock(&model->lock);

@@ -222,6 +222,18 @@ static inf_status copy_adapters(struct gr_start *start, const char *path, inf_er
 	       gr_adapters_parse(&start->adapters, start->options.adapters, err) : st;
 }
 
+/* What only a generation has a use for: the server would load a draft or a projector, and leave it unused. */
+static inf_status check_task_options(const struct gr_load_options *options, inf_error *err)
+{
+	const char *useless = options->draft_model ? "draft-model" : options->draft_max ? "draft-max" :
+			      options->speculative ? "speculative" : options->mmproj ? "mmproj" :
+			      options->state_dir ? "state-dir" : NULL;
+	if (options->task == GR_TASK_GENERATE || !useless)
+		return INF_OK;
+	return inf_fail(err, INF_E_INVALID, "task", "option %s: it has no meaning with task=%s: leave one of the two out", useless,
+			task_name(options->task));
+}
+
 /* What the request says, in memory of our own: the server may be started again long after it. */
 static inf_status copy_request(struct gr_start *start, const inf_load_params *params, inf_error *err)
 {
@@ -229,6 +241,8 @@ static inf_status copy_request(struct gr_start *start, const inf_load_params *pa
 	start->flags = params->flags;
 	inf_status st = gr_options_parse_load(options, gr_options_table(gr_profile.name), params->options,
 					      params->option_count, err);
+	if (st == INF_OK)
+		st = check_task_options(options, err);
 	if (st != INF_OK)
 		return st;
 	if (!copy_text(params->devices, &start->devices) || !copy_text(options->state_dir, &start->state_dir))

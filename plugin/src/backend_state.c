@@ -139,7 +139,7 @@ static inf_status act_save(struct gr_call *call, struct job *job, const struct g
 	inf_status st = act(call, job, path, file->name, true);
 	if (st == INF_OK && !job->done.tokens)
 		return inf_fail(call->err, INF_E_INVALID, "slot_empty", "slot %d has evaluated nothing", job->slot);
-	if (st == INF_OK && (uint64_t)job->done.bytes != gr_statefile_size(file))
+	if (st == INF_OK && (!job->done.bytes || (uint64_t)job->done.bytes != gr_statefile_size(file)))
 		return fail_write(call->err);
 	return st;
 }

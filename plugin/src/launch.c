@@ -220,6 +220,10 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->rpc && !(features & GR_FEATURE_RPC))
 		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_unsupported",
 				"%s was built without RPC: leave rpc-servers out, or use a llama-server that has --rpc", server);
+	/* Where two models share a worker and a scale changes, llama.cpp 0.7.0 asks it for a graph that it no longer has. */
+	if (plan->rpc && plan->draft_path && plan->adapters && plan->adapters->count)
+		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_draft_adapter",
+				"rpc-servers, draft-model and adapters together would end llama-server: leave one of them out");
 	return INF_OK;
 }
 
@@ -299,11 +303,16 @@ static int32_t round_up(int32_t n, int32_t step)
 	return (n + step - 1) / step * step;
 }
 
-/* The context as the server rounds it. With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not
- * share a batch evenly. */
+/* As the server rounds it. It would also make no batch larger than the context that it is asked for. */
+static int32_t slot_context(const struct gr_launch_plan *plan)
+{
+	return round_up(plan->context_len, GR_FIT_CONTEXT_STEP);
+}
+
+/* With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not share a batch evenly. */
 static int32_t whole_batch(const struct gr_launch_plan *plan)
 {
-	return round_up(round_up(plan->context_len, GR_FIT_CONTEXT_STEP), plan->slots);
+	return round_up(slot_context(plan), plan->slots);
 }
 
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
@@ -327,7 +336,7 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 	/* Without an explicit number the server makes four slots that share one KV cache. */
 	add_number(out, "-np", plan->slots);
 	if (plan->context_len)
-		add_number(out, "-c", plan->context_len * plan->slots);
+		add_number(out, "-c", slot_context(plan) * plan->slots);
 	add_number(out, "-b", plan->whole_batch ? whole_batch(plan) : plan->batch_size);
 	if (plan->whole_batch)
 		add_number(out, "-ub", whole_batch(plan));

@@ -216,6 +216,8 @@ static void read_final(struct gr_json_deltas *self, enum gr_wire_stop stop, stru
 	int64_t evaluated = gr_json_count(self->timings, "prompt_n");
 	if (evaluated >= 0 && out->cached >= 0)
 		out->evaluated = evaluated + out->cached;
+	out->drafted = gr_json_count(self->timings, "draft_n");
+	out->accepted = gr_json_count(self->timings, "draft_n_accepted");
 	out->prefill_ms = gr_json_number(self->timings, "prompt_ms", -1);
 	out->decode_ms = gr_json_number(self->timings, "predicted_ms", -1);
 }

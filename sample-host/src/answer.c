@@ -102,11 +102,10 @@ static bool is_shown_media(const struct question *question)
 	return false;
 }
 
-/* A model that can think does, and its thoughts are told from its answer; not where that takes something else away. */
-static void choose_thinking(inf_gen_params *params, const inf_model_info *model, const struct question *question)
+void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model)
 {
 	if (!(model->flags & INF_INFO_FLAG_THINKING) || params->set & INF_GEN_SET_THINKING || params->stop_token_count ||
-	    params->min_tokens || params->grammar || is_shown_media(question))
+	    params->min_tokens || params->grammar)
 		return;
 	params->set |= INF_GEN_SET_THINKING;
 	params->thinking = 1;
@@ -120,8 +119,8 @@ static inf_status call(struct answer *self, const struct question *question, inf
 	params.options = engine->settings.request;
 	params.option_count = engine->settings.request_count;
 	params.tools = question->tools;
-	if (question->messages)
-		choose_thinking(&params, &engine->model, question);
+	if (question->messages && !is_shown_media(question))
+		answer_choose_thinking(&params, &engine->model);
 	params.user = self;
 	params.on_token = on_token;
 	params.on_poll = on_poll;

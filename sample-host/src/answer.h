@@ -34,6 +34,10 @@ struct question {
 	const char *tools;		/* NULL = none */
 };
 
+/* For messages: a model that can think does, and its thoughts are told from its answer; not where that takes something else
+ * away. */
+void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model);
+
 void answer_init(struct answer *self, const struct options *options, const struct engine *engine,
 		 struct console *console);
 void answer_release(struct answer *self);

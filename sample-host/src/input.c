@@ -112,7 +112,7 @@ enum exit_code input_prompt(const struct options *options, struct text *out, str
 	if (options->arguments.count)
 		return join_arguments(&options->arguments, out, why);
 	if (input_is_person(options))
-		return failure_usage(why, "no_prompt", "no text to continue: give it as an argument, with -f FILE, or on "
+		return failure_usage(why, "no_prompt", "no text is given: give it as an argument, with -f FILE, or on "
 				     "standard input");
 	return read_stream(options, out, why);
 }

@@ -9,7 +9,8 @@
 #include "text.h"
 
 /*
- * json: what --json prints, an object and a newline from each json_add_*, and what --messages reads. The only user of json-c.
+ * json: what --json prints, an object and a newline from each json_add_*, and what --messages reads. But for batchjson the
+ * only user of json-c.
  *
  * JSON is UTF-8 and file names need not be: what is no UTF-8 becomes U+FFFD.
  */

@@ -17,7 +17,9 @@ enum { NEAR_TEXT_MAX = 512 };
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
 #define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define CLASSIFIES (1u << COMMAND_CLASSIFY)
-#define RUNS (GENERATES | CLASSIFIES)
+#define BATCHES (1u << COMMAND_BATCH)
+#define STATES (GENERATES | CLASSIFIES)
+#define RUNS (STATES | BATCHES)
 #define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
 #define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
@@ -56,6 +58,17 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
 		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
 		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
+	[COMMAND_BATCH] = { "batch", "", "answer many prompts, one a line",
+		"Reads an object a line from the file given with -f, or from standard input, and\n"
+		"writes one for each, in their order, to standard output or the file given with\n"
+		"-o. A line has \"prompt\": TEXT or \"messages\": [{\"role\", \"content\"}, ...], any\n"
+		"\"id\", and what else is to hold for it, else the options below do:\n"
+		"  max_tokens min_tokens temperature top_k top_p min_p seed repeat_penalty\n"
+		"  frequency_penalty presence_penalty stop stop_tokens suppress_tokens\n"
+		"  json_schema grammar ignore_eos thinking thinking_budget tools tool_choice\n"
+		"  options\n"
+		"A line that fails has its \"error\", and the exit status is 1 at the end. Whatever\n"
+		"ends it early, the same command with --resume goes on.\n" },
 	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
 		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
 		"each with its text, one a line. With --decode it is the other way round: ids\n"
@@ -82,9 +95,14 @@ static const struct option_spec specs[] = {
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
+	{ "rescan", 0, NULL, "look at every plugin again, also at those that failed", OPTION_SETS, 1u << COMMAND_BACKENDS,
+	  AT(flags), OPTION_RESCAN },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
+	{ "output", 'o', "FILE", "write to FILE, which must not exist yet", OPTION_TEXT, BATCHES, AT(output) },
+	{ "resume", 0, NULL, "go on with what is in FILE already, if there is any", OPTION_SETS, BATCHES, AT(flags),
+	  OPTION_RESUME },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
 	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
 	  AT(messages_file) },
@@ -109,14 +127,14 @@ static const struct option_spec specs[] = {
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
 	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
-	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, RUNS, AT(state_dir) },
-	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, RUNS, AT(save_state) },
-	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, RUNS, AT(load_state) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, STATES, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, STATES, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, STATES, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
-	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
-	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
-	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, RUNS, AT(gen.min_tokens), .min = 0,
+	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER,
+	  GENERATES | BATCHES, AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
+	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, GENERATES | BATCHES, AT(gen.min_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "temperature", 0, "F", "randomness, 0 = always the likeliest token", OPTION_REAL, RUNS, AT(gen.temperature),
 	  INF_GEN_SET_TEMPERATURE, 0, 100 },
@@ -133,17 +151,18 @@ static const struct option_spec specs[] = {
 	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
 	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
-	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES, AT(stop_strings) },
-	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES, AT(stop_tokens), .min = 0,
-	  .max = INT32_MAX },
+	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES | BATCHES, AT(stop_strings) },
+	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES | BATCHES,
+	  AT(stop_tokens), .min = 0, .max = INT32_MAX },
 	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "ignore-eos", 0, NULL, "go on when the model ends", OPTION_SETS, RUNS, AT(gen.flags), INF_GEN_FLAG_IGNORE_EOS },
-	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT, RUNS,
-	  AT(schema_file) },
-	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, RUNS, AT(grammar_file) },
+	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT,
+	  GENERATES | BATCHES, AT(schema_file) },
+	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, GENERATES | BATCHES,
+	  AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
-	  (1u << COMMAND_GENERATE) | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	  (1u << COMMAND_GENERATE) | BATCHES | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
 	{ "top", 0, "N", "also show the N likeliest tokens", OPTION_INTEGER, CLASSIFIES, AT(top), .min = 0, .max = 1000 },
 	{ "candidates", 0, "ID,ID", "choose among these tokens alone", OPTION_IDS, CLASSIFIES, AT(candidates), .min = 0,
 	  .max = INT32_MAX },
@@ -153,9 +172,10 @@ static const struct option_spec specs[] = {
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
-	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
+	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS & ~BATCHES, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
+	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },
 	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },
 	{ "version", 0, NULL, "show the version", OPTION_SETS, ALL, AT(flags), OPTION_VERSION },
 };
@@ -442,8 +462,8 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, classify, tokenize, embed, "
-		     "rerank and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, batch, classify, tokenize, "
+		     "embed, rerank and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;

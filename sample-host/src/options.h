@@ -23,6 +23,7 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_BATCH,
 	COMMAND_TOKENIZE,
 	COMMAND_EMBED,
 	COMMAND_RERANK,
@@ -42,6 +43,9 @@ enum command {
 #define OPTION_SPECIAL 0x80u
 #define OPTION_BOS     0x100u
 #define OPTION_TRUNCATE 0x200u
+#define OPTION_RESUME  0x400u
+#define OPTION_RESCAN  0x800u
+#define OPTION_MAN     0x1000u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -74,6 +78,7 @@ struct options {
 	const char *system;		/* NULL = none */
 	const char *messages_file, *tools_file;	/* NULL = none */
 	const char *query;		/* NULL = none */
+	const char *output;		/* file; NULL = standard output */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */

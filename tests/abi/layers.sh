@@ -17,18 +17,19 @@ only() {
 }
 
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
-only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/json\.c' plugin host-api sample-host
+only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(json\.c|batchjson\.h)' plugin host-api sample-host
+only '#include "batchjson\.h"' 'sample-host/src/batch(json|line|record)\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
-only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/common host-api/src sample-host/src
+only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c|host-api/src/probe\.c' plugin/src host-api/common host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
 	'plugin/src/(models|rundir|statefile|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/common host-api/src
-only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|procid|spawn)\.c|plugin/src/sysroot\.h' \
+only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|procid|spawn)\.c|host-api/src/probe\.c|plugin/src/sysroot\.h' \
 	plugin/src host-api/common host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/common host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/common host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
-only '#include "(devices|discover|trust|loader|select|routing|registry|session)\.h"' 'host-api/src/.*' plugin host-api sample-host
+only '#include "(cache|devices|discover|image|loader|note|probe|probe_report|registry|routing|screen|select|session|trust)\.h"' 'host-api/(src|probe)/.*' plugin host-api sample-host
 
 # What libinference and the engine of the plugins share knows neither: the public headers, threads, and itself.
 while IFS=: read -r source _ header; do
@@ -38,6 +39,7 @@ while IFS=: read -r source _ header; do
 	failures=$((failures + 1))
 done < <(grep -nE '^#include "' host-api/common/*.[ch])
 only '#include "(batch|classify|fanout|keep|pull|request)\.h"' 'host-api/(common|src)/.*|plugin/src/(backend[a-z_]*|sampling)\.c' plugin host-api sample-host
+only '#include "pathtrust\.h"' 'host-api/(common|src)/.*|plugin/src/server\.c' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
@@ -73,7 +75,7 @@ for source in plugin/src/*.[ch]; do
 	entry | backend* | prompt | supervisor | launch | profile | models | modelset | modelreport) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
-		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)
+		grep -vxE "$name|buf|fail|pathtext|pathtrust|strv|utf8" || true)
 	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
 	[[ $name == wire* ]] && others=$(grep -v '^wire' <<<"$others" || true)
 	case $name in

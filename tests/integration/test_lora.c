@@ -257,6 +257,36 @@ START_TEST(scale_that_is_set_survives_the_server)
 }
 END_TEST
 
+static bool is_asleep(void *unused)
+{
+	char *props = harness_ask_server(harness_server_pid(), "/props", NULL);
+	bool asleep = strstr(props, "\"is_sleeping\":true");
+	(void)unused;
+	free(props);
+	return asleep;
+}
+
+/* The server reads the model, and its adapters, again. */
+START_TEST(scale_that_is_set_survives_the_sleep_of_the_server)
+{
+	struct made_world w;
+	char list[512];
+	made_world_init(&w);
+	snprintf(list, sizeof list, "%s:0", made_world_file(&w, "adapter"));
+	const inf_kv options[] = { { "adapters", list }, { "sleep-idle-seconds", "1" } };
+	made_world_load(&w, (inf_load_params){ .path = made_world_file(&w, "counter"), .options = options, .option_count = 2 });
+	ck_assert(wait_until(is_asleep, NULL, 10000));
+	expect_scale(&w, 0);
+	set_scale(&w, 0, 0.5f);
+	ck_assert(wait_until(is_asleep, NULL, 10000));
+	expect_scale(&w, 0.5);
+	ck_assert(wait_until(is_asleep, NULL, 10000));
+	set_scale(&w, 0, 1);
+	expect_scale(&w, 1);
+	made_world_release(&w);
+}
+END_TEST
+
 START_TEST(set_scale_refuses_what_is_no_scale_of_an_adapter)
 {
 	static const struct { int32_t index; float scale; const char *reason; } cases[] = {
@@ -400,6 +430,7 @@ int main(void)
 	tcase_add_test(tc, list_tells_paths_and_scales_in_the_order_of_the_load);
 	tcase_add_test(tc, scale_that_is_set_uses_no_cache_of_another);
 	tcase_add_test(tc, scale_that_is_set_survives_the_server);
+	tcase_add_test(tc, scale_that_is_set_survives_the_sleep_of_the_server);
 	tcase_add_test(tc, set_scale_refuses_what_is_no_scale_of_an_adapter);
 	tcase_add_test(tc, set_scale_beside_generations_mixes_no_text);
 	tcase_add_loop_test(tc, set_scale_waits_for_a_generation_or_is_busy, 0, 2);

@@ -136,6 +136,7 @@ START_TEST(min_tokens_inside_a_character_is_exact)
 		ck_assert_int_eq(w->result.finish, INF_FINISH_EOS);
 		ck_assert_int_eq(w->result.generated_tokens, 4);
 		ck_assert_str_eq(w->sink.text, " smile");
+		ck_assert_int_gt(w->result.decode_ns, 0);	/* there are tokens after the one that is seen */
 	}
 	inf_gen_params params = sink_params(&w->sink, 4);
 	params.min_tokens = 4;

@@ -302,7 +302,7 @@ START_TEST(cancel_of_a_whole_holds_for_what_it_begins_afterwards)
 	struct world w;
 	struct gr_call whole;
 	open_real(&w, 1);
-	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", &w.err), INF_OK);
+	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", NULL, &w.err), INF_OK);
 	struct job before = { .world = &w, .id = "whole", .max_tokens = 2 }, after = before, other = { .world = &w, .id = "other", .max_tokens = 2 };
 	run(&before);
 	ck_assert_int_eq(before.status, INF_OK);
@@ -452,6 +452,38 @@ START_TEST(metrics_count_every_call_once)
 }
 END_TEST
 
+static int32_t add_class(void *user, const inf_class *c)
+{
+	inf_metrics_report *sum = user;
+	ck_assert_ptr_null(c->error);
+	sum->prompt_tokens += (uint64_t)c->result->prompt_tokens;
+	sum->cached_tokens += (uint64_t)c->result->cached_tokens;
+	sum->generated_tokens += (uint64_t)c->result->generated_tokens;
+	sum->prefill_ns += (uint64_t)c->result->prefill_ns;
+	return INF_CONTINUE;
+}
+
+START_TEST(metrics_count_the_tokens_of_classifications)
+{
+	struct world w;
+	open_real(&w, 1);
+	inf_metrics_report sum = { 0 };
+	const inf_classify *table = w.backend->get_extension(w.instance, w.backend, w.model, INF_EXT_CLASSIFY);
+	const inf_input input = { .struct_size = sizeof input, .prompt = "Once upon", .prompt_len = 9 };
+	const inf_input *inputs[] = { &input, &input };
+	const inf_classify_params params = { .struct_size = sizeof params, .user = &sum, .on_class = add_class };
+	ck_assert_int_eq(table->run(w.model, inputs, 2, &params, &w.err), INF_OK);
+	expect_requests(&w, 2, 0, 0, 0);
+	const inf_metrics_report report = read_metrics(&w);
+	ck_assert_uint_gt(sum.prompt_tokens, 0);
+	ck_assert_uint_eq(report.prompt_tokens, sum.prompt_tokens);
+	ck_assert_uint_eq(report.cached_tokens, sum.cached_tokens);
+	ck_assert_uint_eq(report.generated_tokens, 2);
+	ck_assert_uint_eq(report.prefill_ns, sum.prefill_ns);
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(metrics_tell_of_the_server)
 {
 	static const inf_kv options[] = { { "restart", "on-demand" } };
@@ -513,4 +545,4 @@ END_TEST
 
 RUN_SUITE("requests", 60, cancel_in_decode_and_in_the_queue, cancel_in_prefill, cancel_ends_every_call_of_that_id_and_no_other,
 	  cancel_ends_a_call_with_many_inputs, cancel_of_a_whole_holds_for_what_it_begins_afterwards, cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
-	  metrics_count_every_call_once, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)
+	  metrics_count_every_call_once, metrics_count_the_tokens_of_classifications, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)

@@ -14,7 +14,7 @@
 #include "scratch.h"
 #include "suite.h"
 
-enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000, PIECES = 120, OPEN_STREAMS = 6 };
+enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000, PIECES = 120, OPEN_STREAMS = 6, EARLY = 10 };
 
 static atomic_int stalls;		/* questions of streams that stand still */
 
@@ -245,6 +245,27 @@ START_TEST(open_refuses_at_once_what_cannot_be)
 END_TEST
 
 /* ---- how it ends ----------------------------------------------------------------------------------------------------- */
+/* Its thread may not have come far; and who takes the id again is not meant. */
+START_TEST(stream_is_cancelled_by_its_id_as_soon_as_it_is_open)
+{
+	struct world w;
+	open_world(&w, harness_server(), 2);
+	make_endless(&w);
+	w.params.request_id = "early";
+	for (int i = 0; i < EARLY; i++) {
+		inf_stream *stream = open_stream(&w, "Once");
+		ck_assert_int_eq(w.cancel->cancel(w.model, "early", &w.err), INF_OK);
+		inf_stream *other = open_stream(&w, "Once");
+		first_token(&w, other);
+		expect_end(&w, stream, INF_E_CANCELLED);
+		w.streams->close(stream);
+		w.streams->close(other);
+		ck_assert_int_eq(w.cancel->cancel(w.model, "early", &w.err), INF_E_NOT_FOUND);
+	}
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(stream_that_is_cancelled_or_closed_frees_its_slot)
 {
 	struct world w;
@@ -397,7 +418,8 @@ START_TEST(stream_that_stands_still_is_closed)
 END_TEST
 
 RUN_SUITE("stream", 120, stream_gives_what_generate_does, stream_of_messages_is_a_chat, many_streams_are_served_by_one_poll,
-	  open_refuses_at_once_what_cannot_be, stream_that_is_cancelled_or_closed_frees_its_slot,
+	  open_refuses_at_once_what_cannot_be, stream_is_cancelled_by_its_id_as_soon_as_it_is_open,
+	  stream_that_is_cancelled_or_closed_frees_its_slot,
 	  stream_whose_server_is_killed_ends_with_why, streams_outlive_their_model_and_end_closed,
 	  reader_that_is_slow_gets_everything, stream_that_stands_still_is_cancelled_by_its_id,
 	  stream_that_stands_still_ends_with_its_model, stream_that_stands_still_is_closed)

@@ -33,7 +33,8 @@ struct world {
 	inf_error err;
 };
 
-static void enter(struct world *w, const char *name)
+/* draft: it guesses ahead for itself. */
+static void enter_with(struct world *w, const char *name, bool draft)
 {
 	char file[64];
 	memset(w, 0, sizeof *w);
@@ -43,11 +44,18 @@ static void enter(struct world *w, const char *name)
 	scratch_init(&w->scratch);
 	const char *path = scratch_at(&w->scratch, file);
 	ck_assert(model_made_write(name, path));
-	const inf_load_params params = { .struct_size = sizeof params, .path = path, .context_len = 1024, .parallel_slots = 1 };
+	const inf_kv option = { "draft-model", path };
+	const inf_load_params params = { .struct_size = sizeof params, .path = path, .context_len = 1024, .parallel_slots = 1,
+					 .options = &option, .option_count = draft };
 	w->registry = harness_registry();
 	inf_status st = inf_session_load(w->registry, harness_backend(w->registry, "llama_cpp"), &params, &w->session, &w->err);
 	ck_assert_msg(st == INF_OK, "%s: %s", name, w->err.message);
 	ck_assert_int_eq(inf_session_info(w->session, &w->info, NULL), INF_OK);
+}
+
+static void enter(struct world *w, const char *name)
+{
+	enter_with(w, name, false);
 }
 
 static void leave(struct world *w)
@@ -229,6 +237,21 @@ START_TEST(thinking_goes_with_what_the_native_path_takes)
 }
 END_TEST
 
+START_TEST(thought_is_told_how_much_of_it_was_guessed_ahead)
+{
+	struct world w;
+	enter_with(&w, "thinker", true);
+	const inf_gen_params params = thinking(&w, 1);
+	expect_ok(&w, ask(&w, "Hi", &params));
+	ck_assert_str_eq(w.heard.thought, THOUGHT);
+	ck_assert_str_eq(w.heard.said, "All is well");
+	ck_assert_int_gt(w.result.drafted_tokens, 10);
+	ck_assert_int_gt(w.result.accepted_tokens, 10);
+	ck_assert_int_le(w.result.accepted_tokens, w.result.drafted_tokens);
+	leave(&w);
+}
+END_TEST
+
 START_TEST(call_ends_in_a_thought_as_anywhere)
 {
 	struct world w;
@@ -380,6 +403,8 @@ START_TEST(call_cut_by_max_tokens_is_not_delivered)
 	ck_assert_uint_eq(w.heard.chunks, 0);
 	ck_assert_int_eq(w.result.tool_call_count, 0);
 	ck_assert_int_eq(w.result.generated_tokens, 5);
+	ck_assert_int_gt(w.result.prefill_ns, 0);
+	ck_assert_int_gt(w.result.decode_ns, 0);
 	ck_assert_int_eq(w.result.finish, INF_FINISH_LENGTH);
 	leave(&w);
 }
@@ -459,7 +484,8 @@ END_TEST
 
 RUN_SUITE("tools", 60, thought_is_told_from_the_answer, thinking_off_answers_at_once,
 	  without_thinking_the_native_path_shows_the_marks_and_ids, thinking_budget_ends_the_thought,
-	  thinking_goes_with_what_the_native_path_takes, call_ends_in_a_thought_as_anywhere,
+	  thinking_goes_with_what_the_native_path_takes,
+	  thought_is_told_how_much_of_it_was_guessed_ahead, call_ends_in_a_thought_as_anywhere,
 	  what_needs_single_tokens_is_refused_by_name, model_without_thinking_ignores_it,
 	  full_context_ends_the_answer,
 	  tool_call_comes_whole_and_its_result_is_answered, tool_choice_is_obeyed, call_cut_by_max_tokens_is_not_delivered,

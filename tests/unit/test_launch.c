@@ -372,6 +372,7 @@ END_TEST
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
 static char first_adapter[] = "/models/lora.gguf", second_adapter[] = "/models/b:1.gguf";
+static const struct gr_adapters no_adapters = { 0 };
 static const struct gr_adapters two_adapters = { 2, { { first_adapter, 1, 0 }, { second_adapter, 0.5f, 0 } } };
 
 static const struct gr_launch_plan full_plan = {
@@ -461,6 +462,7 @@ START_TEST(argv_for_a_task_names_it_and_makes_room_for_a_whole_text)
 	ck_assert_uint_eq(position(&argv, "--embeddings") < argv.count, task_cases[_i].task == GR_TASK_EMBED);
 	ck_assert_uint_eq(position(&argv, "--reranking") < argv.count, task_cases[_i].task == GR_TASK_RERANK);
 	ck_assert_str_eq(value_of(&argv, "--pooling"), pooling);
+	ck_assert_str_eq(value_of(&argv, "-c"), "3072");
 	ck_assert_str_eq(value_of(&argv, "-b"), task_cases[_i].batch);
 	ck_assert_str_eq(value_of(&argv, "-ub"), whole ? task_cases[_i].batch : "(absent)");
 	ck_assert_uint_eq(gr_launch_memory(&plan).flags, whole ? GR_FIT_WHOLE_BATCH : 0);
@@ -618,6 +620,10 @@ static const struct {
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, GR_FEATURE_NGRAM_SIMPLE, "" },
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, ALL_FEATURES & ~GR_FEATURE_NGRAM_SIMPLE, "speculative_unsupported" },
 	{ { .rpc = "a:1" }, GR_FEATURE_RPC, "" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "rpc_draft_adapter" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &no_adapters }, ALL_FEATURES, "" },
+	{ { .rpc = "a:1", .adapters = &two_adapters }, ALL_FEATURES, "" },
+	{ { .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "" },
 	{ { .rpc = "a:1" }, ALL_FEATURES & ~GR_FEATURE_RPC, "rpc_unsupported" },
 };
 

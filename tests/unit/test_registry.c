@@ -47,6 +47,7 @@ static void setup(void)
 	unsetenv("INF_BACKEND");
 	unsetenv("INF_BACKEND_DISABLE");
 	setenv("XDG_DATA_HOME", dir.path, 1);
+	setenv("XDG_CACHE_HOME", dir.path, 1);
 	heard = (struct heard){ .lowest = INF_LOG_ERROR };
 	dirs[0] = dir.path;
 	params = (inf_registry_params){
@@ -117,7 +118,8 @@ static const struct {
 	{ sizeof(inf_registry_params) - 1, 1, 0, false, false, INF_E_INVALID },
 	{ INF_STRUCT_MAX + 1, 1, 0, false, false, INF_E_INVALID },
 	{ UINT32_MAX, 1, 0, false, false, INF_E_INVALID },
-	{ sizeof(inf_registry_params), 3, 0, false, false, INF_E_UNSUPPORTED },
+	{ sizeof(inf_registry_params), 7, 0, false, false, INF_OK },
+	{ sizeof(inf_registry_params), 9, 0, false, false, INF_E_UNSUPPORTED },
 	{ sizeof(inf_registry_params), 1, 1, false, false, INF_E_INVALID },
 	{ sizeof(inf_registry_params), 1, 0, true, false, INF_E_INVALID },
 	{ sizeof(inf_registry_params), 1, 0, false, true, INF_E_INVALID },
