@@ -5,6 +5,8 @@
 static inf_status fail_unsupported(const inf_registry *self, const inf_candidate *candidate, inf_error *err)
 {
 	struct ih_usable unused;
+	if (!self)
+		return inf_fail(err, INF_E_INVALID, "params", "the registry is NULL");
 	if (candidate && ih_registry_resolve(self, candidate, &unused, err) == INF_E_INVALID)
 		return INF_E_INVALID;
 	if (candidate)

@@ -477,12 +477,12 @@ void inf_registry_close(inf_registry *self)
 
 size_t inf_registry_count(const inf_registry *self)
 {
-	return self->candidate_count;
+	return self ? self->candidate_count : 0;
 }
 
 const inf_candidate *inf_registry_candidate(const inf_registry *self, size_t index)
 {
-	return index < self->candidate_count ? &self->candidates[index] : NULL;
+	return self && index < self->candidate_count ? &self->candidates[index] : NULL;
 }
 
 inf_status inf_registry_select(const inf_registry *self, const char *name, const inf_candidate **out, inf_error *err)
@@ -491,6 +491,8 @@ inf_status inf_registry_select(const inf_registry *self, const char *name, const
 	if (!out)
 		return inf_fail(err, INF_E_INVALID, "params", "inf_registry_select: out is NULL");
 	*out = NULL;
+	if (!self)
+		return inf_fail(err, INF_E_INVALID, "params", "inf_registry_select: the registry is NULL");
 	if (name && name[0])
 		return ih_select(self->candidates, self->candidate_count, name, out, err);
 	inf_status st = ih_select(self->candidates, self->candidate_count, self->wish, out, &why);
@@ -501,17 +503,17 @@ inf_status inf_registry_select(const inf_registry *self, const char *name, const
 
 size_t inf_registry_option_count(const inf_registry *self)
 {
-	return self->known_count;
+	return self ? self->known_count : 0;
 }
 
 const inf_option *inf_registry_option(const inf_registry *self, size_t index)
 {
-	return index < self->known_count ? self->known[index] : NULL;
+	return self && index < self->known_count ? self->known[index] : NULL;
 }
 
 static const struct detail *find_detail(const inf_registry *self, const inf_candidate *candidate)
 {
-	for (size_t i = 0; i < self->candidate_count; i++)
+	for (size_t i = 0; self && i < self->candidate_count; i++)
 		if (&self->candidates[i] == candidate)
 			return &self->details[i];
 	return NULL;
@@ -572,7 +574,7 @@ inf_status ih_registry_resolve(const inf_registry *self, const inf_candidate *ca
 const void *ih_registry_extension(const inf_registry *self, const inf_candidate *candidate, const char *id,
 				  struct ih_usable *out)
 {
-	for (size_t i = 0; i < self->candidate_count; i++) {
+	for (size_t i = 0; self && i < self->candidate_count; i++) {
 		const struct detail *detail = &self->details[i];
 		if ((candidate && candidate != &self->candidates[i]) || !detail->backend || !detail->file->instance)
 			continue;

@@ -56,6 +56,8 @@ struct call {
 
 static inf_status check_owner(const struct inf_session *self, inf_error *err)
 {
+	if (!self)
+		return inf_fail(err, INF_E_INVALID, "argument", "the session is NULL: it is not loaded, or was closed");
 	if (self->owner == getpid())
 		return INF_OK;
 	return inf_fail(err, INF_E_INVALID, "forked", "the session belongs to the process that was forked");
@@ -90,7 +92,7 @@ static void leave(struct inf_session *self, const inf_gen_result *result, const 
 /* The epoch is read first: who cancels afterwards means this call too. */
 inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err)
 {
-	*self = (struct ih_call){ .session = session, .epoch = atomic_load(&session->epoch) };
+	*self = (struct ih_call){ .session = session, .epoch = session ? atomic_load(&session->epoch) : 0 };
 	self->error.struct_size = sizeof self->error;
 	inf_status st = enter(session, err);
 	if (st == INF_OK) {

@@ -46,9 +46,9 @@ static int32_t INF_CALL on_poll(void *user)
 static inf_status take_params(struct batch_call *call, const inf_batch_params *params, inf_error *err)
 {
 	uint32_t size = params ? params->struct_size : 0;
-	if (size < sizeof *params || size > INF_STRUCT_MAX)
-		return inf_fail(err, INF_E_INVALID, "params", "batch parameters: struct_size is %u, not %zu to %u", size,
-				sizeof *params, INF_STRUCT_MAX);
+	if (size < inf_batch_params_V1_0 || size > INF_STRUCT_MAX)
+		return inf_fail(err, INF_E_INVALID, "params", "batch parameters: struct_size is %u, not %d to %u", size,
+				inf_batch_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are the plugin judges */
 	call->user = params->user;
 	call->on_token = params->on_token;

@@ -37,9 +37,9 @@ static inf_status take_params(struct call *call, const inf_call_params *params, 
 	static const inf_call_params nothing = { .struct_size = sizeof nothing };
 	const inf_call_params *from = params ? params : &nothing;
 	uint32_t size = from->struct_size;
-	if (size < sizeof nothing || size > INF_STRUCT_MAX)
-		return inf_fail(err, INF_E_INVALID, "call_params", "call parameters: struct_size is %u, not %zu to %u", size,
-				sizeof nothing, INF_STRUCT_MAX);
+	if (size < inf_call_params_V1_0 || size > INF_STRUCT_MAX)
+		return inf_fail(err, INF_E_INVALID, "call_params", "call parameters: struct_size is %u, not %d to %u", size,
+				inf_call_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, from, size);	/* all of it: what is newer than we are the plugin judges */
 	call->user = from->user;
 	call->on_poll = from->on_poll;

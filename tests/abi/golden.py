@@ -90,6 +90,7 @@ def same(frozen, living):
 
 if __name__ == '__main__':
     try:
-        {'write': lambda folder: sys.stdout.write(golden(read(folder))), 'check': check, 'same': same}[sys.argv[1]](*sys.argv[2:])
+        commands = {'write': lambda folder: sys.stdout.write(golden(read(folder))), 'check': check, 'same': same}
+        commands[sys.argv[1]](*sys.argv[2:])
     except (IndexError, KeyError, TypeError):
         sys.exit(__doc__)

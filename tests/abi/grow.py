@@ -50,7 +50,8 @@ def grown(headers):
     known = int(re.search(r'INF_GEN_SET_KNOWN +(0x\w+)ull', headers['plugin'])[1], 16)
     bit = 1 << known.bit_length()
     headers['plugin'] = once(r'#define INF_GEN_SET_KNOWN +0x\w+ull',
-                             f'#define INF_GEN_SET_EXTRA {bit:#x}ull\n#define INF_GEN_SET_KNOWN {known | bit:#x}ull', headers['plugin'])
+                             f'#define INF_GEN_SET_EXTRA {bit:#x}ull\n#define INF_GEN_SET_KNOWN {known | bit:#x}ull',
+                             headers['plugin'])
     headers['plugin'] = once(r'#define INF_ABI_MINOR +\d+u', '#define INF_ABI_MINOR 1u', headers['plugin'])
     headers['extensions'] = once(r'(/\* ---- layout lock)', EXTENSION.replace('\\', r'\\') + r'\n\1', headers['extensions'])
     return headers

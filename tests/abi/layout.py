@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """layout.py INCLUDE > layout.c: a program that prints the size, offsets and field sizes of every public struct as JSON,
-{"inf_kv": {"size": 16, "fields": {"key": [0, 8], "value": [8, 8]}}}; what the mirrors of other languages are compared with."""
+{"inf_kv": {"size": 16, "fields": {"key": [0, 8], "value": [8, 8]}}}, with which the mirrors of other languages are compared."""
 import sys
 
 import contract

@@ -64,6 +64,12 @@ cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS=
 cmake --build "$work/build" >/dev/null
 same "the CMake host" "$("$work/build/host" "$model")" "$text"
 
+# The example in Python, as installed. A sanitizer's runtime would have to be loaded before it.
+if (($# == 0)); then
+	text=$(LD_LIBRARY_PATH=$libdir python3 -B "$prefix"/share/doc/*/examples/python/example.py "$model" "It is a truth")
+	[[ ${#text} -ge 20 ]] || { echo "the example in Python said: $text" && exit 1; }
+fi
+
 # infer finds its backends without being told where they are.
 "$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
 

@@ -70,7 +70,7 @@ int main(void)
 	tcase_add_test(tcase, request_null_is_said);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -54,7 +54,8 @@ inline Session load(const Registry &registry, const char *backend, const inf_loa
 }
 
 // on_text(std::string_view) returns false to stop. What it throws stops the generation, and is thrown again here.
-template <class F> inf_gen_result generate(const Session &session, std::string_view prompt, inf_gen_params params, F &&on_text) {
+template <class F>
+inf_gen_result generate(const Session &session, std::string_view prompt, inf_gen_params params, F &&on_text) {
 	struct Call { F &on_text; std::exception_ptr thrown; } call{on_text, nullptr};
 	params.user = &call;
 	params.on_token = [](void *user, const inf_token *token) noexcept -> int32_t {

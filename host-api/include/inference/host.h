@@ -53,8 +53,10 @@
  *            to another backend.
  * THREADS    Tags as in plugin.h: [ts] any thread at any time, [excl] nothing else in flight on that object. Sessions of
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
- * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
- *            the object they came from and live as long as it does.
+ * OWNERSHIP  inf_registry, inf_session and inf_session_stream are the only things to close, each before what it came from.
+ *            Strings and structs that are returned belong to the object they came from and live as long as it does. A
+ *            function of a NULL object does nothing: INF_E_INVALID, NULL, 0, a descriptor of -1. One that was closed is
+ *            gone: set your variable to NULL.
  * PROCESS    inf_registry_open() starts inf-probe, once for up to 64 files whose verdict is not kept, in a process group of
  *            its own, waits for that pid and no other, and has killed it if it is late; so a SIGCHLD may come. It is gone
  *            when open returns, and so is what a plugin started in it, unless it was killed before it could see to that.
@@ -82,7 +84,7 @@ typedef struct inf_session  inf_session;    /* one loaded model                 
 #define INF_REGISTRY_FLAG_NO_CACHE        2u  /* neither read nor write what earlier looks at the plugins found       */
 #define INF_REGISTRY_FLAG_RESCAN          4u  /* look at every plugin again, also at those that crashed               */
 
-typedef struct inf_registry_params {  /* all-zero but struct_size = defaults                                        */
+typedef struct inf_registry_params {  /* request; all-zero but struct_size = defaults                               */
   uint32_t           struct_size;
   uint32_t           flags;           /* INF_REGISTRY_FLAG_*                                                        */
   const char *const *plugin_dirs;     /* absolute; searched first, in this order                                    */
@@ -92,8 +94,8 @@ typedef struct inf_registry_params {  /* all-zero but struct_size = defaults    
   const char        *host_name;       /* of the program, for plugins' logs; NULL = "libinference"                   */
   const char        *host_version;    /* NULL = ""                                                                  */
   void              *log_ctx;
-  /* [ts] one line, no newline; runs on any thread until inf_registry_close() returns; must not call this library.
-   * NULL = no logs. */
+  /* [ts] one line, no newline, NUL-terminated, len without it; dies with the call. Runs on any thread until
+   * inf_registry_close() returns; must not call this library. NULL = no logs. */
   void             (*log)(void *log_ctx, int32_t level, const char *msg, size_t len);
   int32_t            log_level;       /* lowest INF_LOG_* wanted                                                    */
   uint32_t           reserved0;
@@ -109,7 +111,7 @@ typedef struct inf_registry_params {  /* all-zero but struct_size = defaults    
 #define INF_STATE_TIMED_OUT     7     /* did not answer while it was looked at                                      */
 #define INF_STATE_NOT_A_PLUGIN  8     /* not a loadable ELF file, or without the entry symbol                       */
 
-typedef struct inf_candidate {        /* one backend of one file, or one file that gave none                        */
+typedef struct inf_candidate {        /* report: one backend of one file, or one file that gave none                */
   uint32_t    struct_size;
   int32_t     state;                  /* INF_STATE_*                                                                */
   const char *path;                   /* of the file                                                                */
@@ -198,6 +200,7 @@ INF_API inf_status inf_session_chat(inf_session *self, const inf_message *const 
                                     const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 /* [ts] What the generate or chat that finished last returned to the host, as err() in plugin.h. */
 INF_API inf_status inf_session_err(inf_session *self, inf_error *out);
+/* [ts] The backend's static extension table for this model, or NULL: whether it can do a thing at all. */
 INF_API const void *inf_session_get_extension(inf_session *self, const char *id);
 
 /* [ts] The devices that the model uses (inf.devices/1 of_model), with their memory as it is now and as it was just before

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host PLUGIN.SO MINOR-OF-THE-PLUGIN: a host that is built with the headers of minor 0, and with those of a made-up minor 1
- * (tests/abi/grow.py). Exits with 0 if everything of minor 0 works, what both know of minor 1 too, and the rest is refused or absent.
+ * host PLUGIN.SO MINOR-OF-THE-PLUGIN: a host that is built with the headers of minor 0, and with those of a made-up
+ * minor 1 (tests/abi/grow.py). Exits with 0 if everything of minor 0 works, what both know of minor 1 too, and the rest is
+ * refused or absent.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
