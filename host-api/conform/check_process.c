@@ -115,7 +115,7 @@ void kit_inf_181(struct kit *kit)
 	take_state(&after);
 	restore_standard(kit, standard);
 	compare_states(kit, &before, &after);
-	spy_tell(kit, SPY_PROCESS);
+	spy_tell(kit, SPY_PROCESS | SPY_EXIT);
 	if (!spy_works())
 		kit_note(kit, "a build of the kit with sanitizers sees only what lasts");
 }
@@ -150,6 +150,14 @@ static uint64_t blocked_by(pid_t thread)
 	return mask;
 }
 
+static void tell_descriptor(struct kit *kit, int fd)
+{
+	char path[64], target[256];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	ssize_t len = readlink(path, target, sizeof target - 1);
+	kit_fail(kit, "descriptor %d (%.*s) is not close-on-exec", fd, len > 0 ? (int)len : 0, target);
+}
+
 static void check_new(struct kit_sink *sink)
 {
 	/* SIGKILL, SIGSTOP and two of the C library's cannot be blocked. */
@@ -160,7 +168,8 @@ static void check_new(struct kit_sink *sink)
 		return;
 	for (int fd = 0; fd < FDS_MAX; fd++) {
 		int flags = known->fds[fd] ? -1 : fcntl(fd, F_GETFD);
-		kit_expect(known->kit, flags < 0 || (flags & FD_CLOEXEC), "descriptor %d is not close-on-exec", fd);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			tell_descriptor(known->kit, fd);
 	}
 	size_t count = kit_threads(threads, THREADS_MAX);
 	for (size_t i = 0; i < count && i < THREADS_MAX; i++) {
@@ -239,9 +248,8 @@ static void kill_host(struct kit *kit, pid_t host, int said)
 void kit_inf_183(struct kit *kit)
 {
 	int fds[2];
-	struct kit_leftovers before = kit_count();
 	live(kit);
-	kit_expect_no_more(kit, &before, "after close() and destroy()");
+	kit_expect_no_child(kit, "after close() and destroy()");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (pipe2(fds, O_CLOEXEC))
 		return;

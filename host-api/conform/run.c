@@ -15,7 +15,7 @@
 #include "spy.h"
 #include "world.h"
 
-enum { ARGV_MAX = 128, REPORT_MAX = 1 << 16 };
+enum { ARGV_MAX = 128, REPORT_MAX = 1 << 16, SENTENCES_MAX = 4 };
 
 /* ---- the child's side ------------------------------------------------------------------------------------------ */
 static void say(struct kit *kit, const char *kind, const char *fmt, va_list ap)
@@ -186,17 +186,22 @@ static bool digest(char *text, struct kit_outcome *out)
 		{ "fail\t", KIT_FAILED }, { "skip\t", KIT_SKIPPED }, { "note\t", KIT_PASS },
 	};
 	bool done = false;
-	char *copy = strdup(text);
+	char *copy = strdup(text), more[32];
 	out->result = KIT_PASS;
 	for (size_t i = 0; copy && i < sizeof kinds / sizeof *kinds && !out->detail[0]; i++) {
 		char *rest = strcpy(copy, text);
+		size_t count = 0;
 		for (char *line; (line = strsep(&rest, "\n"));) {
 			done |= !strcmp(line, "done");
 			if (strncmp(line, kinds[i].kind, 5))
 				continue;
 			out->result = kinds[i].result;
-			append(out, line + 5);
+			if (count++ < SENTENCES_MAX)
+				append(out, line + 5);
 		}
+		snprintf(more, sizeof more, "and %zu more", count - SENTENCES_MAX);
+		if (count > SENTENCES_MAX)
+			append(out, more);
 	}
 	free(copy);
 	return done;

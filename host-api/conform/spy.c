@@ -18,11 +18,10 @@ void spy_clear(void)
 {
 }
 
-size_t spy_tell(struct kit *kit, unsigned kinds)
+void spy_tell(struct kit *kit, unsigned kinds)
 {
 	(void)kit;
 	(void)kinds;
-	return 0;
 }
 
 #else
@@ -119,19 +118,24 @@ static bool was_told(size_t n, unsigned kinds)
 	return false;
 }
 
-size_t spy_tell(struct kit *kit, unsigned kinds)
+static void tell(struct kit *kit, const struct spied *call, unsigned kinds)
 {
-	size_t count = atomic_load(&spy.count), told = 0;
-	for (size_t i = 0; i < count && i < CALLS_MAX; i++) {
-		Dl_info info = { 0 };
-		if (!(spy.calls[i].kinds & kinds) || was_told(i, kinds))
-			continue;
-		dladdr(spy.calls[i].caller, &info);
-		kit_fail(kit, "%s() is called at %s+0x%zx", spy.calls[i].name, info.dli_fname ? info.dli_fname : "?",
-			 info.dli_fbase ? (size_t)((char *)spy.calls[i].caller - (char *)info.dli_fbase) : 0);
-		told++;
-	}
-	return told;
+	Dl_info info = { 0 };
+	dladdr(call->caller, &info);
+	const char *file = info.dli_fname ? info.dli_fname : "?";
+	size_t offset = info.dli_fbase ? (size_t)((char *)call->caller - (char *)info.dli_fbase) : 0;
+	if ((call->kinds & kinds & (SPY_PROCESS | SPY_TOUCH)) || !strcmp(file, kit->args->plugin))
+		kit_fail(kit, "%s() is called at %s+0x%zx", call->name, file, offset);
+	else
+		kit_note(kit, "%s() is called by a library, at %s+0x%zx", call->name, file, offset);
+}
+
+void spy_tell(struct kit *kit, unsigned kinds)
+{
+	size_t count = atomic_load(&spy.count);
+	for (size_t i = 0; i < count && i < CALLS_MAX; i++)
+		if ((spy.calls[i].kinds & kinds) && !was_told(i, kinds))
+			tell(kit, &spy.calls[i], kinds);
 }
 
 /* ---- what is interposed ---------------------------------------------------------------------------------------- */
@@ -192,7 +196,7 @@ extern int __cxa_atexit(void (*run)(void *), void *object, void *library);
 SEEN int __cxa_atexit(void (*run)(void *), void *object, void *library)
 {
 	if (!object)
-		note(SPY_PROCESS, "atexit", CALLER);
+		note(SPY_EXIT, "atexit", CALLER);
 	return REAL(__cxa_atexit)(run, object, library);
 }
 

@@ -74,6 +74,18 @@ static bool is_no_more(void *ctx)
 	return now.fds <= before->fds && now.threads <= before->threads && now.children <= before->children;
 }
 
+static bool has_no_child(void *unused)
+{
+	(void)unused;
+	pid_t child;
+	return !kit_children(getpid(), &child, 1);
+}
+
+void kit_expect_no_child(struct kit *kit, const char *after_what)
+{
+	kit_expect(kit, kit_wait(has_no_child, NULL, LEAVE_MS), "%s there is a child", after_what);
+}
+
 void kit_expect_no_more(struct kit *kit, const struct kit_leftovers *before, const char *after_what)
 {
 	struct kit_leftovers limit = *before;

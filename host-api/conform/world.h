@@ -100,6 +100,7 @@ struct kit_leftovers {
 struct kit_leftovers kit_count(void);
 /* Waits until there is no more of anything than before, and fails the check if that does not come. */
 void kit_expect_no_more(struct kit *kit, const struct kit_leftovers *before, const char *after_what);
+void kit_expect_no_child(struct kit *kit, const char *after_what);
 size_t kit_children(pid_t parent, pid_t *pids, size_t cap);
 size_t kit_threads(pid_t *tids, size_t cap);
 long kit_resident_kib(void);
