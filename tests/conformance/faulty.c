@@ -28,7 +28,7 @@ enum fault {
 	bad_bytes_taken, prompt_cut, media_dropped, wrong_seed, result_unfilled, foreign_thread, lock_held, garbage_goes_on,
 	poll_ignored, silent_queue, polls_too_often, much_stack, close_waits, error_touched, wrong_code, bad_reason, environment,
 	exit_handler, prints, signal_handler, inherited_descriptor, signals_open, orphan, works_in_fork, writes_too_far,
-	prefix_of_id, option_without_help, crash,
+	prefix_of_id, option_without_help, crash, dies_badly, heeds_locale,
 };
 #define IS(name) (FAULT == (name))
 
@@ -137,6 +137,29 @@ static pid_t start_child(void)
 	if (!pid)
 		stay(NULL);
 	return pid;
+}
+
+/* Ends when the other end of the pipe does. */
+static pid_t start_watched_child(int *out_fd)
+{
+	int fds[2];
+	char byte;
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid_t pid = fork();
+	if (!pid) {
+		close(fds[1]);
+		_exit((int)read(fds[0], &byte, 1));
+	}
+	close(fds[0]);
+	*out_fd = fds[1];
+	return pid;
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+	return pid > 0 && !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
 }
 
 /* ---- instance ---- */
@@ -295,6 +318,8 @@ static struct inf_model *new_model(struct inf_instance *instance, const inf_load
 		.slots = p->parallel_slots ? p->parallel_slots : SLOTS, .last.struct_size = sizeof self->last,
 		.fd = IS(inherited_descriptor) ? open("/dev/null", O_RDONLY) : -1, .child = IS(orphan) ? start_child() : -1,
 	};
+	if (IS(dies_badly))
+		self->child = start_watched_child(&self->fd);
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->change, NULL);
 	start_thread(&self->helper, help, self);
@@ -432,7 +457,9 @@ static void shuffle(char *text, size_t len, uint64_t seed)
 
 static void sample(struct run *run)
 {
-	bool random = run->params.temperature > 0 || (IS(random_default) && !(run->params.set & INF_GEN_SET_TEMPERATURE));
+	char number[16];
+	snprintf(number, sizeof number, "%.1f", 0.5);
+	bool random = (run->params.temperature > 0 && !(IS(heeds_locale) && strchr(number, ','))) || (IS(random_default) && !(run->params.set & INF_GEN_SET_TEMPERATURE));
 	uint64_t seed = run->params.set & INF_GEN_SET_SEED ? run->params.seed : 12345;
 	run->result.flags |= INF_RESULT_FLAG_SEED;
 	run->result.seed = IS(wrong_seed) ? seed + 1 : seed;
@@ -635,6 +662,8 @@ static inf_status answer(struct run *run)
 	inf_status st = take_slot(run);
 	if (st != INF_OK)
 		return st;
+	if (IS(dies_badly) && has_ended(run->model->child))
+		return inf_fail(&run->why, INF_E_INTERNAL, "child", "faulty: the child is gone");
 	sample(run);
 	cut_at_stop(run);
 	return say(run);

@@ -50,5 +50,9 @@ cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS=
 cmake --build "$work/build" >/dev/null
 [[ $("$work/build/host" "$model") == "$text" ]] || { echo "the CMake host says something else" && exit 1; }
 
+# The conformance kit stands alone.
+"$prefix/bin/inf-conform" "$libdir/inference/backends/llama-cpp.so" --set "llama-server.path=$server" -m "$model" --only 101,105,143 |
+	grep -q '^3 passed, 0 failed' || { echo "inf-conform does not like what is installed" && exit 1; }
+
 # infer finds its backends without being told where they are.
 "$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
