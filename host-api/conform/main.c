@@ -121,6 +121,16 @@ static int read_args(struct kit_args *args, int argc, char **argv)
 	return 0;
 }
 
+static void release_args(struct kit_args *args)
+{
+	for (size_t i = 0; i < args->setting_count; i++)
+		free((char *)args->settings[i].key);
+	if (!args->list) {	/* realpath() made these */
+		free((char *)args->plugin);
+		free((char *)args->model);
+	}
+}
+
 static bool is_wanted(const struct kit_args *args, int number)
 {
 	for (size_t i = 0; i < args->only_count; i++)
@@ -152,13 +162,14 @@ static int run_all(const struct kit_args *args, char **argv)
 int main(int argc, char **argv)
 {
 	struct kit_args args = { .seed = 1, .timeout_s = KIT_TIMEOUT_S, .report_fd = -1 };
-	if (read_args(&args, argc, argv)) {
+	int status = read_args(&args, argc, argv);
+	if (status)
 		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (args.list) {
+	else if (args.list)
 		kit_print_list();
-		return 0;
-	}
-	return args.run ? kit_run_here(&args) : run_all(&args, argv);
+	else
+		status = args.run ? kit_run_here(&args) : run_all(&args, argv);
+	if (status != EXIT_USAGE)
+		release_args(&args);
+	return status;
 }
