@@ -2,11 +2,12 @@
 #include "batch.h"
 
 #include "fanout.h"
+#include "request.h"
 
 /* ---- what is read of a request ----------------------------------------------------------------------------------- */
 inf_status ic_input_read(inf_input *out, const inf_input *in, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, in, sizeof *out, 0, ~0ull);
+	inf_status st = inf_read_request(out, sizeof *out, in, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "an input is NULL, malformed, or has a field that is not known here");
 	if (out->prompt && (out->msgs || out->msg_count))
@@ -123,7 +124,8 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 		.error = { .struct_size = sizeof job.error },
 	};
 	job.status = generate(&job);
-	if (job.status == INF_E_CLOSED)
+	/* One that was cancelled although nobody here said so, was so by the id of them all. */
+	if (job.status == INF_E_CLOSED || (job.status == INF_E_CANCELLED && ic_fanout_goes_on(fanout)))
 		ic_fanout_fail(fanout, &job.error);
 	else
 		ic_fanout_tell(fanout, deliver_result, &job);
@@ -132,11 +134,9 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 static inf_status read_params(struct batch *self, const inf_batch_params *params, size_t count, inf_error *err)
 {
-	inf_status st = inf_read_request(&self->params, sizeof self->params, params, sizeof self->params, 0, 0);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "batch_params", "a flag, a set bit or a field of the batch that is not known here");
+	inf_status st = inf_read_request(&self->params, sizeof self->params, params, inf_batch_params_V1_0, 0, 0);
 	if (st != INF_OK)
-		return inf_fail(err, st, "batch_params", "the batch's parameters are missing or malformed");
+		return ic_request_refused(err, st, "batch_params", params, 0, 0);
 	if (self->params.parallel < 0 || self->params.reserved0)
 		return inf_fail(err, INF_E_INVALID, "batch_params", "the batch's parallel is negative, or reserved0 is not 0");
 	if (count && !self->inputs)

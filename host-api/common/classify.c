@@ -3,17 +3,16 @@
 
 #include "batch.h"
 #include "fanout.h"
+#include "request.h"
 
 enum { TOP_MAX = 1000 };
 
 /* ---- what is read of a request ----------------------------------------------------------------------------------- */
 inf_status ic_classify_read(inf_classify_params *out, const inf_classify_params *params, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, params, sizeof *out, INF_CLASSIFY_FLAG_VOCABULARY, 0);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "classify_params", "a flag, a set bit or a field of the classification that is not known here");
+	inf_status st = inf_read_request(out, sizeof *out, params, inf_classify_params_V1_0, INF_CLASSIFY_FLAG_VOCABULARY, 0);
 	if (st != INF_OK)
-		return inf_fail(err, st, "classify_params", "the classification's parameters are missing or malformed");
+		return ic_request_refused(err, st, "classify_params", params, INF_CLASSIFY_FLAG_VOCABULARY, 0);
 	if (!out->on_class || out->reserved0)
 		return inf_fail(err, INF_E_INVALID, "classify_params", "on_class is NULL, or reserved0 is not 0");
 	if (out->top < 0 || out->top > TOP_MAX)
@@ -107,7 +106,8 @@ static void run_one(struct ic_fanout *fanout, size_t index, void *user)
 	struct ic_class_job job = { .params = source.call->params, .source = &source };
 	inf_error error = { .struct_size = sizeof error };
 	inf_status st = classify(&source, &job, &error);
-	if (st == INF_E_CLOSED) {
+	/* One that was cancelled although nobody here said so, was so by the id of them all. */
+	if (st == INF_E_CLOSED || (st == INF_E_CANCELLED && ic_fanout_goes_on(fanout))) {
 		ic_fanout_fail(fanout, &error);
 	} else if (st != INF_OK) {
 		inf_class failed = { .error = &error };

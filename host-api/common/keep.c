@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "request.h"
+
 struct ic_keep_block {
 	struct ic_keep_block *next;
 	max_align_t bytes[];
@@ -109,8 +111,7 @@ static inf_status keep_params(struct ic_keep *self, const inf_gen_params *params
 		return INF_OK;
 	inf_status st = inf_read_request(p, sizeof *p, params, inf_gen_params_V1_0, INF_GEN_FLAG_KNOWN, INF_GEN_SET_KNOWN);
 	if (st != INF_OK)
-		return inf_fail(err, st, "gen_params", "the parameters are malformed, or have a flag, a set bit or a field that "
-				"is not known here");
+		return ic_request_refused(err, st, "gen_params", params, INF_GEN_FLAG_KNOWN, INF_GEN_SET_KNOWN);
 	p->struct_size = sizeof *p;
 	p->stop_tokens = keep_array(self, p->stop_tokens, p->stop_token_count, sizeof *p->stop_tokens);
 	p->suppress_tokens = keep_array(self, p->suppress_tokens, p->suppress_token_count, sizeof *p->suppress_tokens);
@@ -127,7 +128,7 @@ static inf_status keep_params(struct ic_keep *self, const inf_gen_params *params
 inf_status ic_keep_input(struct ic_keep *self, const inf_input *input, const inf_gen_params *params, inf_error *err)
 {
 	*self = (struct ic_keep)IC_KEEP_INIT;
-	inf_status st = inf_read_request(&self->input, sizeof self->input, input, sizeof self->input, 0, ~0ull);
+	inf_status st = inf_read_request(&self->input, sizeof self->input, input, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "the input is NULL, malformed, or has a field that is not known here");
 	if (self->input.prompt && (self->input.msgs || self->input.msg_count))

@@ -258,6 +258,8 @@ inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_
 			inf_fail(err, INF_E_IO, "descriptors", "cannot open an eventfd for a stream (errno %d): too many open "
 				 "files", errno);
 	if (st == INF_OK)
+		st = job->begin(job->user, self, self->kept.params.request_id, err);
+	if (st == INF_OK)
 		st = start_thread(self, err);
 	if (st == INF_OK)
 		*out = self;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "routing.h"
 #include "verdict.h"
 
 /* Entry points of other majors; there is none yet, but a plugin may come from a later world. */
@@ -110,9 +111,8 @@ static int32_t refuse_without_entry(void *handle, inf_error *why)
 			 INF_ENTRY_SYMBOL);
 }
 
-int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why)
+int32_t ih_loader_open(const char *path, inf_plugin_entry_fn *out, inf_error *why)
 {
-	inf_plugin_entry_fn entry;
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!handle) {
 		const char *text = dlerror();
@@ -122,9 +122,18 @@ int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why)
 	void *symbol = dlsym(handle, INF_ENTRY_SYMBOL);
 	if (!symbol)
 		return refuse_without_entry(handle, why);
-	memcpy(&entry, &symbol, sizeof entry);
+	memcpy(out, &symbol, sizeof *out);
+	return INF_STATE_AVAILABLE;
+}
+
+int32_t ih_loader_enter(inf_plugin_entry_fn entry, const struct ih_note *note, const inf_plugin **out, inf_error *why)
+{
 	const inf_plugin *plugin = entry();
 	int32_t state = ih_loader_check(plugin, why);
+	if (state == INF_STATE_AVAILABLE)
+		state = ih_note_compare(note, plugin, why);
+	if (state == INF_STATE_AVAILABLE)
+		state = ih_options_check(plugin, why);
 	if (state == INF_STATE_AVAILABLE)
 		*out = plugin;
 	return state;

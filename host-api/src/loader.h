@@ -8,6 +8,8 @@
 
 #include "inference/host.h"
 
+#include "note.h"
+
 /*
  * loader: one path -> a plugin whose tables may be used, or the reason why not.
  *
@@ -19,10 +21,12 @@
 enum { IH_LOADER_BACKENDS_MAX = 32 };	/* in one plugin */
 
 /*
- * INF_STATE_AVAILABLE and *out, which is static; else INF_STATE_NOT_A_PLUGIN or INF_STATE_INCOMPATIBLE, *out untouched,
- * and *why (may be NULL) says why. path is absolute and has passed ih_trust_check().
+ * In two steps, because each runs code of the plugin. Both return INF_STATE_AVAILABLE and *out, which is static; else
+ * INF_STATE_NOT_A_PLUGIN or INF_STATE_INCOMPATIBLE, *out untouched, and *why (may be NULL) says why. path is absolute and
+ * has passed ih_trust_check(), which also gave the note.
  */
-int32_t ih_loader_open(const char *path, const inf_plugin **out, inf_error *why);
+int32_t ih_loader_open(const char *path, inf_plugin_entry_fn *out, inf_error *why);
+int32_t ih_loader_enter(inf_plugin_entry_fn entry, const struct ih_note *note, const inf_plugin **out, inf_error *why);
 
 /* Where the file this code was loaded from lies: its absolute directory without links. False if it cannot be told. */
 bool ih_loader_own_directory(char *out, size_t cap);

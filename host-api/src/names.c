@@ -45,6 +45,7 @@ static const char *const finishes[] = {
 	[INF_FINISH_STOP_TOKEN] = "stop_token",
 	[INF_FINISH_STOP_STRING] = "stop_string",
 	[INF_FINISH_CONTEXT] = "context",
+	[INF_FINISH_TOOL_CALLS] = "tool_calls",
 };
 
 static const char *name_of(const char *const *names, size_t count, int64_t value, const char *unknown)

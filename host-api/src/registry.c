@@ -12,23 +12,20 @@
 #include "loader.h"
 #include "log.h"
 #include "routing.h"
+#include "screen.h"
 #include "select.h"
-#include "trust.h"
 #include "verdict.h"
 
-enum { PARAMS_V1_0 = offsetof(inf_registry_params, reserved0) + sizeof(uint32_t) };
+enum { KNOWN_FLAGS = INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS | INF_REGISTRY_FLAG_NO_CACHE | INF_REGISTRY_FLAG_RESCAN };
 
 struct environment {		/* borrowed from the process; NULL is "not set" */
 	const char *plugin_path, *xdg_data_home, *home;
 	const char *wish, *disabled, *sudo_uid;
+	const char *probe, *xdg_cache_home;
 };
 
 struct file {
-	const char *path;		/* borrowed from the registry's paths */
-	int32_t state;			/* INF_STATE_AVAILABLE: route->plugin is sound */
-	inf_error why;			/* why not; later why there is no instance */
-	bool identified;		/* id is valid */
-	struct ih_file_id id;
+	struct ih_screened *seen;	/* borrowed from the registry; INF_STATE_AVAILABLE: route->plugin is sound */
 	struct ih_route *route;		/* borrowed from the registry; NULL unless loaded */
 	inf_host host;			/* stays put while there is an instance */
 	inf_instance *instance;		/* NULL: none was needed, or create() failed */
@@ -49,7 +46,8 @@ struct inf_registry {
 	inf_kv *options;		/* owned copies: plugins may read them as long as they live */
 	size_t option_count;
 	struct ih_paths paths;
-	struct file *files;		/* paths.count of them */
+	struct ih_screened *seen;	/* paths.count of them, as of the files */
+	struct file *files;
 	struct ih_route *routes;	/* one for each loaded file */
 	size_t route_count;
 	inf_candidate *candidates;
@@ -74,7 +72,11 @@ static struct environment read_environment(void)
 		.wish = secure_getenv("INF_BACKEND"),
 		.disabled = secure_getenv("INF_BACKEND_DISABLE"),
 		.sudo_uid = secure_getenv("SUDO_UID"),
+		.probe = secure_getenv("INF_PROBE"),
+		.xdg_cache_home = secure_getenv("XDG_CACHE_HOME"),
 	};
+	if (env.probe && !env.probe[0])
+		env.probe = NULL;
 	if (env.wish && !env.wish[0])
 		env.wish = NULL;
 	return env;
@@ -91,13 +93,12 @@ static char *copy_text(const char *text)
 
 static inf_status read_params(inf_registry_params *out, const inf_registry_params *params, inf_error *err)
 {
-	inf_status st = inf_read_request(out, sizeof *out, params, PARAMS_V1_0, INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS,
-					 ~0ull);
+	inf_status st = inf_read_request(out, sizeof *out, params, inf_registry_params_V1_0, KNOWN_FLAGS, ~0ull);
 	if (st == INF_E_UNSUPPORTED)
 		return inf_fail(err, st, "params", "registry parameters: a flag or field that is not known here");
 	if (st != INF_OK)
 		return inf_fail(err, st, "params", "registry parameters: struct_size is %u, not %d to %u",
-				params ? params->struct_size : 0, PARAMS_V1_0, INF_STRUCT_MAX);
+				params ? params->struct_size : 0, inf_registry_params_V1_0, INF_STRUCT_MAX);
 	if (out->reserved0)
 		return inf_fail(err, INF_E_INVALID, "params", "registry parameters: reserved0 is not 0");
 	if (out->plugin_dir_count && !out->plugin_dirs)
@@ -143,49 +144,65 @@ static inf_status take_params(struct inf_registry *self, const inf_registry_para
 
 /* ---- files ---- */
 
-static const struct file *same_file(const struct inf_registry *self, const struct file *file)
-{
-	for (const struct file *earlier = self->files; earlier < file; earlier++)
-		if (earlier->identified && earlier->id.dev == file->id.dev && earlier->id.ino == file->id.ino)
-			return earlier;
-	return NULL;
-}
-
-static void load_file(struct inf_registry *self, struct file *file, const struct ih_owners *owners)
+static void load_file(struct inf_registry *self, struct file *file)
 {
 	const inf_plugin *plugin = NULL;
-	file->state = ih_trust_check(file->path, owners, &file->id, &file->why);
-	if (file->state != INF_STATE_AVAILABLE)
-		return;
-	file->identified = true;
-	const struct file *earlier = same_file(self, file);
-	if (earlier) {
-		file->state = ih_refuse(&file->why, INF_STATE_SHADOWED, "same_file", "the same file as %s",
-					earlier->path);
-		return;
-	}
-	file->state = ih_loader_open(file->path, &plugin, &file->why);
-	if (file->state == INF_STATE_AVAILABLE)
-		file->state = ih_options_check(plugin, &file->why);
-	if (file->state != INF_STATE_AVAILABLE)
+	inf_plugin_entry_fn entry;
+	struct ih_screened *seen = file->seen;
+	if (seen->state == INF_STATE_AVAILABLE)
+		seen->state = ih_loader_open(seen->path, &entry, &seen->why);
+	if (seen->state == INF_STATE_AVAILABLE)
+		seen->state = ih_loader_enter(entry, &seen->note, &plugin, &seen->why);
+	if (seen->state != INF_STATE_AVAILABLE)
 		return;
 	file->route = &self->routes[self->route_count++];
 	file->route->plugin = plugin;
 }
 
-static inf_status load_files(struct inf_registry *self, const struct environment *env, inf_error *err)
+/* A package may be unpacked elsewhere than it was configured for, so what lies beside the library comes first. */
+static const char *beside_library(char *buf, size_t cap, const char *below)
 {
-	struct ih_owners owners = ih_owners_of(geteuid(), env->sudo_uid);
+	if (!ih_loader_own_directory(buf, cap - strlen(below) - 1))
+		return NULL;
+	strcat(buf, below);
+	return access(buf, F_OK) == 0 ? buf : NULL;
+}
+
+static inf_status screen_files(struct inf_registry *self, uint32_t flags, const struct environment *env)
+{
+	char beside[PATH_MAX];
+	struct ih_screen screen = { .owners = ic_owners_of(geteuid(), env->sudo_uid), .cache = IH_CACHE_INIT,
+				    .rescan = flags & INF_REGISTRY_FLAG_RESCAN };
+	const struct ih_probe_places places = {
+		.named = env->probe, .beside = beside_library(beside, sizeof beside, INF_PROBE_BESIDE),
+		.installed = INF_INSTALLED_PROBE,
+	};
+	if (self->paths.count) {
+		screen.probe.env = environ;
+		ih_probe_find(&screen.probe, &places, &screen.owners, &self->log);
+	}
+	if (screen.probe.program[0] && !(flags & INF_REGISTRY_FLAG_NO_CACHE))
+		ih_cache_open(&screen.cache, env->xdg_cache_home, env->home, geteuid());
+	inf_status st = ih_screen_files(&screen, self->seen, self->paths.count, &self->log);
+	ih_cache_release(&screen.cache);
+	return st;
+}
+
+static inf_status load_files(struct inf_registry *self, uint32_t flags, const struct environment *env, inf_error *err)
+{
+	self->seen = calloc(self->paths.count + 1, sizeof *self->seen);
 	self->files = calloc(self->paths.count + 1, sizeof *self->files);
 	self->routes = calloc(self->paths.count + 1, sizeof *self->routes);
-	if (!self->files || !self->routes)
+	if (!self->seen || !self->files || !self->routes)
 		return no_memory(err);
 	for (size_t i = 0; i < self->paths.count; i++) {
-		struct file *file = &self->files[i];
-		file->path = self->paths.items[i];
-		file->why.struct_size = sizeof file->why;
-		load_file(self, file, &owners);
+		self->files[i].seen = &self->seen[i];
+		self->seen[i].path = self->paths.items[i];
 	}
+	if (screen_files(self, flags, env) != INF_OK)
+		return no_memory(err);
+	for (size_t i = 0; i < self->paths.count; i++)
+		load_file(self, &self->files[i]);
 	return INF_OK;
 }
 
@@ -193,7 +210,7 @@ static size_t count_refused(const struct inf_registry *self)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < self->paths.count; i++)
-		count += self->files[i].state != INF_STATE_AVAILABLE && self->files[i].state != INF_STATE_SHADOWED;
+		count += self->seen[i].state != INF_STATE_AVAILABLE && self->seen[i].state != INF_STATE_SHADOWED;
 	return count;
 }
 
@@ -221,7 +238,7 @@ static size_t add_candidate(struct inf_registry *self, struct file *file, const 
 	self->details[index] = (struct detail){ .file = file, .backend = backend };
 	self->candidates[index] = (inf_candidate){
 		.struct_size = sizeof self->candidates[index],
-		.path = file->path,
+		.path = file->seen->path,
 		.backend = backend ? backend->name : "",
 		.description = backend && backend->description ? backend->description : "",
 		.version = plugin ? plugin->version : "",
@@ -268,7 +285,7 @@ static inf_status list_candidates(struct inf_registry *self, const char *disable
 		struct file *file = &self->files[i];
 		if (!file->route) {
 			size_t index = add_candidate(self, file, NULL);
-			judge(self, index, file->state, file->why.reason, file->why.message);
+			judge(self, index, file->seen->state, file->seen->why.reason, file->seen->why.message);
 			continue;
 		}
 		for (size_t b = 0; b < file->route->plugin->backend_count; b++)
@@ -302,9 +319,9 @@ static void create_instance(struct inf_registry *self, struct file *file)
 		.log = ih_log_forward,
 		.get_extension = no_extension,
 	};
-	inf_status st = file->route->plugin->create(&file->host, &instance, &file->why);
+	inf_status st = file->route->plugin->create(&file->host, &instance, &file->seen->why);
 	if (st == INF_OK && !instance)
-		st = inf_fail(&file->why, INF_E_INTERNAL, "no_instance", "create() succeeded without an instance");
+		st = inf_fail(&file->seen->why, INF_E_INTERNAL, "no_instance", "create() succeeded without an instance");
 	if (st == INF_OK)
 		file->instance = instance;
 }
@@ -333,7 +350,7 @@ static void ask(struct inf_registry *self, size_t index)
 	inf_availability answer = { .struct_size = sizeof answer };
 	inf_error why = { .struct_size = sizeof why };
 	if (!file->instance) {
-		why = file->why;
+		why = file->seen->why;
 		refuse_with(self, index, why.reason, sizeof why.reason, why.message, sizeof why.message);
 		return;
 	}
@@ -353,18 +370,6 @@ static void ask(struct inf_registry *self, size_t index)
 
 /* ---- lifecycle ---- */
 
-/* A package may be unpacked elsewhere than it was configured for, so what lies beside the library comes first. */
-static const char *installed_backends(char *buf, size_t cap)
-{
-	static const char below[] = "/inference/backends";
-	if (ih_loader_own_directory(buf, cap - sizeof below)) {
-		strcat(buf, below);
-		if (access(buf, F_OK) == 0)
-			return buf;
-	}
-	return INF_INSTALLED_BACKENDS;
-}
-
 static inf_status find_files(struct inf_registry *self, const inf_registry_params *params,
 			     const struct environment *env, inf_error *err)
 {
@@ -374,7 +379,9 @@ static inf_status find_files(struct inf_registry *self, const inf_registry_param
 		search.plugin_path = env->plugin_path;
 		search.xdg_data_home = env->xdg_data_home;
 		search.home = env->home;
-		search.installed = installed_backends(installed, sizeof installed);
+		search.installed = beside_library(installed, sizeof installed, "/inference/backends");
+		if (!search.installed)
+			search.installed = INF_INSTALLED_BACKENDS;
 	}
 	return ih_discover(&search, &self->log, &self->paths, err);
 }
@@ -399,7 +406,7 @@ static inf_status fill(struct inf_registry *self, const inf_registry_params *par
 	if (st == INF_OK)
 		st = find_files(self, params, &env, err);
 	if (st == INF_OK)
-		st = load_files(self, &env, err);
+		st = load_files(self, params->flags, &env, err);
 	if (st == INF_OK)
 		st = list_candidates(self, env.disabled, err);
 	if (st == INF_OK)
@@ -457,6 +464,7 @@ void inf_registry_close(inf_registry *self)
 	free(self->candidates);
 	free(self->details);
 	free(self->files);
+	free(self->seen);
 	free(self->routes);
 	ih_paths_release(&self->paths);
 	free(self->wish);

@@ -107,6 +107,11 @@ void ih_call_list(struct ih_call *self, const char *request_id, const void *user
 	self->request_id = request_id;
 	self->user = user;
 	pthread_mutex_lock(&self->session->lock);
+	for (const struct ih_call *call = self->session->calls; call; call = call->next)
+		if (call->stream && call->user == user) {
+			self->epoch = call->epoch;
+			atomic_store(&self->cancelled, atomic_load(&call->cancelled));
+		}
 	self->next = self->session->calls;
 	self->session->calls = self;
 	pthread_mutex_unlock(&self->session->lock);

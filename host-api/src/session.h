@@ -25,6 +25,7 @@ struct ih_call {
 	struct ih_call *next;
 	const char *request_id;		/* the host's; NULL = none */
 	const void *user;		/* the host's */
+	bool stream;			/* it makes one other, of the same user, on its thread */
 	atomic_bool cancelled;		/* by its id */
 };
 
@@ -33,7 +34,7 @@ inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *
 /* Returns the status that the host gets for the plugin's. The session may be gone afterwards. */
 inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err);
 bool ih_call_goes_on(struct ih_call *self);
-/* Until it leaves, inf_session_cancel_request() finds the call by its id. */
+/* Until it leaves, inf_session_cancel_request() finds the call by its id. One that a stream makes began when that did. */
 void ih_call_list(struct ih_call *self, const char *request_id, const void *user);
 /* For a callback of the listed call with this `user`: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
 inf_status ih_call_told(inf_session *session, const void *user);

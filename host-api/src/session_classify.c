@@ -151,6 +151,7 @@ inf_status inf_session_classify(inf_session *self, const inf_input *const *input
 		return st;
 	st = take_params(&call, params, &call.base.error);
 	if (st == INF_OK) {
+		ih_call_list(&call.base, params->request_id, params->user);
 		const inf_classify *table = ih_call_extension(&call.base, INF_EXT_CLASSIFY);
 		if (table && INF_HAS(inf_classify, table, run) && table->run)
 			st = table->run(call.base.model, inputs, count, &call.request.params, &call.base.error);

@@ -162,3 +162,76 @@ inf_status inf_session_rerank(inf_session *self, const inf_text *query, const in
 				     &call.base.error) : no_slot(&call, INF_EXT_RERANK);
 	return ih_call_leave(&call.base, st, err);
 }
+
+/* ---- inf.lora/1 ---- */
+
+inf_status inf_session_list_adapters(inf_session *self, void *user,
+				     int32_t (*on_adapter)(void *user, const inf_adapter *adapter), inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, NULL, INF_EXT_LORA, NEEDED(inf_lora, list), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_lora *table = found;
+	st = table->list ? table->list(call.base.model, user, on_adapter, &call.base.error) : no_slot(&call, INF_EXT_LORA);
+	return ih_call_leave(&call.base, st, err);
+}
+
+inf_status inf_session_set_adapter_scale(inf_session *self, int32_t index, float scale, const inf_call_params *params,
+					 inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_LORA, NEEDED(inf_lora, set_scale), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_lora *table = found;
+	st = table->set_scale ? table->set_scale(call.base.model, index, scale, &call.request.params, &call.base.error) :
+				no_slot(&call, INF_EXT_LORA);
+	return ih_call_leave(&call.base, st, err);
+}
+
+/* ---- inf.state/1 ---- */
+
+inf_status inf_session_save_state(inf_session *self, int32_t slot, const char *name, const inf_call_params *params,
+				  inf_state_info *out, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_STATE, NEEDED(inf_state, save), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_state *table = found;
+	st = table->save ? table->save(call.base.model, slot, name, &call.request.params, out, &call.base.error) :
+			   no_slot(&call, INF_EXT_STATE);
+	return ih_call_leave(&call.base, st, err);
+}
+
+inf_status inf_session_restore_state(inf_session *self, int32_t slot, const char *name, const inf_call_params *params,
+				     inf_state_info *out, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_STATE, NEEDED(inf_state, restore), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_state *table = found;
+	st = table->restore ? table->restore(call.base.model, slot, name, &call.request.params, out, &call.base.error) :
+			      no_slot(&call, INF_EXT_STATE);
+	return ih_call_leave(&call.base, st, err);
+}
+
+inf_status inf_session_fork_state(inf_session *self, int32_t from, int32_t to, const inf_call_params *params,
+				  inf_state_info *out, inf_error *err)
+{
+	struct call call;
+	const void *found;
+	inf_status st = begin(&call, self, params, INF_EXT_STATE, NEEDED(inf_state, fork), &found, err);
+	if (st != INF_OK)
+		return st;
+	const inf_state *table = found;
+	st = table->fork ? table->fork(call.base.model, from, to, &call.request.params, out, &call.base.error) :
+			   no_slot(&call, INF_EXT_STATE);
+	return ih_call_leave(&call.base, st, err);
+}

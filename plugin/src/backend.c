@@ -552,6 +552,8 @@ static const void *find_extension(const inf_model *model, const char *id)
 		{ INF_EXT_CLASSIFY, model ? &gr_classify_table : NULL },
 		{ INF_EXT_EMBED, model && task == GR_TASK_EMBED ? &gr_embed_table : NULL },
 		{ INF_EXT_RERANK, model && task == GR_TASK_RERANK ? &gr_rerank_table : NULL },
+		{ INF_EXT_LORA, model && model->start->adapters.count ? &gr_lora_table : NULL },
+		{ INF_EXT_STATE, model && model->start->state_dir ? &gr_state_table : NULL },
 		{ INF_EXT_CANCEL, model ? &gr_cancel_table : NULL },
 		{ INF_EXT_STREAM, model ? &gr_streams_table : NULL },
 		{ INF_EXT_METRICS, model ? &gr_metrics_table : NULL },

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "inference/plugin.h"
+#include "inference/extensions.h"
 
+#include "adapters.h"
 #include "childlog.h"
 #include "gguf.h"
 #include "http.h"
@@ -35,10 +36,10 @@
  * backend_model.c a model from load to close, backend_devices.c what it runs on, backend_start.c one start of its server,
  * backend_environment.c what it finds in its environment, backend_log.c what it says, backend_server.c the server while it
  * is used, backend_death.c why it ended, backend_call.c what all calls have in common, backend_request.c one generate or chat,
- * backend_input.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what it delivers,
- * backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask when it does
- * not work, and prompt.c the way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c, are the
- * extensions of the same names.
+ * backend_input.c and backend_tools.c what it was given, backend_media.c the images and sounds of it, backend_delivery.c what
+ * it delivers, backend_files.c the models on disk, backend_rpc.c devices of other machines, backend_diagnose.c what people ask
+ * when it does not work, and prompt.c the way of a prompt to token ids. The rest, from backend_batch.c to backend_tokenize.c,
+ * are the extensions of the same names.
  */
 
 /* What running the binary told. */
@@ -85,8 +86,10 @@ struct gr_start {
 	struct gr_modelset *draft;	/* NULL = none */
 	struct gr_fit_model draft_model;
 	uint32_t flags;			/* INF_LOAD_FLAG_* */
-	char *devices, *adapter_path, *projector_path;	/* NULL = none */
+	char *devices, *state_dir, *projector_path;	/* NULL = none */
+	struct gr_adapters adapters;	/* their scales are the model's: written under its lock while the server is held */
 	uint64_t adapter_bytes, projector_bytes;
+	uint64_t model_digest;		/* where there is a state_dir */
 };
 
 /* What the server says, on its way to the host's log and to a file. */
@@ -152,7 +155,21 @@ enum gr_token_role { GR_TOKEN_ROLE_UNKNOWN, GR_TOKEN_TEXT, GR_TOKEN_CONTROL };
 	 INF_GEN_SET_REPEAT_PENALTY | INF_GEN_SET_FREQUENCY_PENALTY | INF_GEN_SET_PRESENCE_PENALTY | \
 	 INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_MIN_TOKENS | INF_GEN_SET_STOP_TOKENS | INF_GEN_SET_SUPPRESS_TOKENS | INF_GEN_SET_STOP_STRINGS | \
 	 INF_GEN_SET_JSON_SCHEMA | INF_GEN_SET_GRAMMAR)
+/* And by a chat alone; not by every model. */
+#define GR_CHAT_FIELDS (INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET | INF_GEN_SET_TOOLS)
 #define GR_GEN_FLAGS INF_GEN_FLAG_KNOWN
+
+/* ---- backend_lora.c ---- */
+extern const inf_lora gr_lora_table;
+/* The adapters that the load names, by their files. */
+inf_status gr_lora_read(struct gr_start *start, inf_error *err);
+/* Give a server that was just started, with all of scale 1, the scales of the model. */
+inf_status gr_lora_begin(inf_model *self, inf_error *err);
+
+/* ---- backend_state.c ---- */
+extern const inf_state gr_state_table;
+/* The directory that the load names, and what its states are for. */
+inf_status gr_state_open(struct gr_start *start, inf_error *err);
 
 extern const inf_cancel gr_cancel_table;	/* backend_cancel.c */
 extern const inf_metrics gr_metrics_table;	/* backend_metrics.c */
@@ -304,6 +321,8 @@ inf_status gr_devices_plan(inf_model *self, const struct gr_progress *progress, 
 /* From the log of a server that is ready: is the model where it should be? Fills in what info() says about it. */
 inf_status gr_devices_prove(inf_model *self, inf_error *err);
 void gr_devices_release(inf_model *self);
+/* What the load has besides the model goes to its first device. */
+void gr_devices_reserve(const struct gr_start *start, struct gr_fit_device *first);
 /* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
 inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "request.h"
 #include "utf8.h"
 
 int64_t gr_now_ns(void)
@@ -21,11 +22,9 @@ static inf_status read_params(struct gr_call *self, const inf_call_params *param
 	inf_call_params p;
 	if (!params)
 		return INF_OK;
-	inf_status st = inf_read_request(&p, sizeof p, params, sizeof p, INF_GEN_FLAG_NO_WAIT, 0);
+	inf_status st = inf_read_request(&p, sizeof p, params, inf_call_params_V1_0, INF_GEN_FLAG_NO_WAIT, 0);
 	if (st != INF_OK)
-		return inf_fail(err, st, "call_params", st == INF_E_UNSUPPORTED ?
-				"a flag, a set bit or a field of the call's parameters that this backend does not know" :
-				"the call's parameters are malformed");
+		return ic_request_refused(err, st, "call_params", params, INF_GEN_FLAG_NO_WAIT, 0);
 	self->on_poll = p.on_poll;
 	self->user = p.user;
 	self->no_wait = p.flags & INF_GEN_FLAG_NO_WAIT;
@@ -169,17 +168,18 @@ static inf_status tell_failure(const struct gr_call *self, inf_status st)
 	for (char *at = id; *at; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
-	bool told = self->err && self->err->struct_size >= sizeof *self->err && self->err->code == st;
 	gr_log(self->model->instance, INF_LOG_INFO, "request \"%s\" failed with status %d: %s", id, st,
-	       told ? self->err->message : "");
+	       self->err->code == st ? self->err->message : "");
 	return st;
 }
 
-inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
+static inf_status run(struct gr_call *self, const struct gr_call_work *work)
 {
 	inf_model *model = self->model;
 	inf_status st = INF_OK;
-	if (work->computes)
+	if (work->alone)
+		st = gr_slots_acquire_all(model->slots, self->no_wait, gr_call_poll, self, self->err);
+	else if (work->computes)
 		st = gr_slots_acquire(model->slots, self->no_wait, gr_call_poll, self, self->err);
 	bool begun = st == INF_OK;
 	if (work->computes)
@@ -188,11 +188,25 @@ inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
 		st = on_server(self, work);
 	if (st == INF_E_CANCELLED && self->stopped != INF_OK)
 		st = gr_call_stopped(self);
+	if (begun && work->alone)
+		gr_slots_release_all(model->slots);
 	if (begun && work->computes) {
 		gr_metrics_end(model, st);
 		gr_slots_release(model->slots);
 	}
 	return tell_failure(self, st);
+}
+
+/* A call may fail and succeed when it is made again: the host's error is not touched then. */
+inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work)
+{
+	inf_error error = { .struct_size = sizeof error }, *theirs = self->err;
+	self->err = &error;
+	inf_status st = run(self, work);
+	self->err = theirs;
+	if (st != INF_OK)
+		inf_write_struct(theirs, &error, sizeof error);
+	return st;
 }
 
 /* ---- one question ---------------------------------------------------------------------------------------------- */

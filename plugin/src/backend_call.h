@@ -32,6 +32,7 @@ struct gr_call {
 	struct gr_call *next;		/* of the model's calls in flight */
 	const char *request_id;		/* the host's; NULL = none */
 	atomic_bool cancelled;		/* by its id, from another thread */
+	bool whole;			/* it consists of others of its id: none begins after it was cancelled */
 
 	/* What became of it. */
 	inf_status stopped;		/* INF_OK, or CANCELLED or CLOSED: it was told to stop */
@@ -54,9 +55,13 @@ inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *
 enum { GR_REQUEST_ID_MAX = 255 };
 
 /* From now on the call is in flight; after INF_OK gr_call_unlist(). Done by gr_call_enter() and gr_call_leave(). INF_E_INVALID
- * for an id that is empty, too long or not UTF-8; NULL is none. */
+ * for an id that is empty, too long or not UTF-8; NULL is none. INF_E_CANCELLED where a whole of that id was cancelled. */
 inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error *err);
-void gr_call_unlist(struct gr_call *self);
+/* For a call that makes others with the same id, several or one after the other, those of `user` or, if that is NULL, all;
+ * it is listed if it has an id, which has to live as long. Also ended by gr_call_unlist(). */
+inf_status gr_call_list_whole(struct gr_call *self, inf_model *model, const char *request_id, const void *user,
+			      inf_error *err);
+void gr_call_unlist(struct gr_call *self);	/* one that is not in the list stays so */
 /* What the call in flight with this `user` has been told meanwhile: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
 inf_status gr_call_told(inf_model *model, const void *user);
 
@@ -67,6 +72,7 @@ struct gr_call_work {
 	bool (*again)(struct gr_call *call, void *user);
 	void *user;
 	bool computes;			/* it needs a slot */
+	bool alone;			/* it needs all of them */
 };
 
 /* Wait for slot and server, and do the work. */

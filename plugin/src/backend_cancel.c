@@ -14,26 +14,48 @@ static inf_status check_id(const char *id, inf_error *err)
 			"longer than 255 bytes" : "not valid UTF-8");
 }
 
+/* With the lock held. */
+static bool belongs_to_cancelled(const struct gr_call *self)
+{
+	for (const struct gr_call *call = self->model->calls; call && self->request_id; call = call->next)
+		if (call->whole && (!call->user || call->user == self->user) && atomic_load(&call->cancelled) &&
+		    strcmp(call->request_id, self->request_id) == 0)
+			return true;
+	return false;
+}
+
 inf_status gr_call_list(struct gr_call *self, const char *request_id, inf_error *err)
 {
+	inf_model *model = self->model;
 	inf_status st = request_id ? check_id(request_id, err) : INF_OK;
 	if (st != INF_OK)
 		return st;
 	self->request_id = request_id;
-	pthread_mutex_lock(&self->model->lock);
-	self->next = self->model->calls;
-	self->model->calls = self;
-	pthread_mutex_unlock(&self->model->lock);
-	return INF_OK;
+	pthread_mutex_lock(&model->lock);
+	bool late = belongs_to_cancelled(self);
+	if (!late) {
+		self->next = model->calls;
+		model->calls = self;
+	}
+	pthread_mutex_unlock(&model->lock);
+	return late ? inf_fail(err, INF_E_CANCELLED, "cancelled", "the call was cancelled") : INF_OK;
+}
+
+inf_status gr_call_list_whole(struct gr_call *self, inf_model *model, const char *request_id, const void *user,
+			      inf_error *err)
+{
+	*self = (struct gr_call){ .model = model, .user = (void *)user, .whole = true };
+	return request_id ? gr_call_list(self, request_id, err) : INF_OK;
 }
 
 void gr_call_unlist(struct gr_call *self)
 {
 	pthread_mutex_lock(&self->model->lock);
 	struct gr_call **at = &self->model->calls;
-	while (*at != self)
+	while (*at && *at != self)
 		at = &(*at)->next;
-	*at = self->next;
+	if (*at)
+		*at = self->next;
 	pthread_mutex_unlock(&self->model->lock);
 }
 

@@ -33,11 +33,12 @@ struct one {
 	const struct classify *all;
 	const struct gr_input *input;
 	inf_gen_params gen;
-	struct gr_request_options options;
+	struct gr_request_options options, place;	/* place: nothing but the slot of the options */
 	struct gr_wire_completion sampling;	/* as the host wants it */
 	struct gr_wire_choice choice;		/* what it came to */
 	float *logprobs;			/* NULL = not asked for */
 	size_t logprob_count;
+	bool asked;				/* a question was answered: the next one finds the prompt in the cache */
 	inf_gen_result result;
 };
 
@@ -67,6 +68,9 @@ static inf_status ask(struct one *one, struct gr_call *call, const struct gr_wir
 		st = gr_call_ask(call, &question);
 	if (st == INF_OK)
 		st = gr_wire_decode_choice(gr_buf_text(&answer), answer.len, completion->probe->wanted, out, call->err);
+	if (st == INF_OK && !one->asked)
+		one->result.cached_tokens = out->cached > 0 ? out->cached : 0;
+	one->asked = one->asked || st == INF_OK;
 	gr_buf_release(&body);
 	gr_buf_release(&answer);
 	return st;
@@ -80,7 +84,7 @@ static struct gr_wire_completion unbent(const struct one *one, float temperature
 		.prompt_text = one->sampling.prompt_text, .prompt_text_len = one->sampling.prompt_text_len,
 		.media = one->sampling.media, .media_count = one->sampling.media_count, .max_tokens = 1,
 		.seed = one->sampling.seed, .temperature = temperature, .top_p = 1, .repeat_penalty = 1,
-		.cache_prompt = one->sampling.cache_prompt, .probe = probe,
+		.cache_prompt = one->sampling.cache_prompt, .options = &one->place, .probe = probe,
 	};
 }
 
@@ -197,7 +201,8 @@ static inf_status read_candidates(struct one *one, struct gr_call *call, struct 
 static bool is_greedy(const struct gr_wire_completion *s)
 {
 	return !(s->temperature > 0) && !(s->frequency_penalty > 0 || s->frequency_penalty < 0) &&
-	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos;
+	       !(s->presence_penalty > 0 || s->presence_penalty < 0) && !s->suppress_token_count && !s->ignore_eos &&
+	       !gr_options_bend(s->options);
 }
 
 static inf_status sample_candidate(struct one *one, struct gr_call *call, const struct gr_wire_choice *scores)
@@ -272,6 +277,7 @@ static void translate(struct one *one, const struct gr_call *call, const struct 
 	gr_sampling_translate(&one->sampling, &one->gen, &call->model->file.sampling, seed);
 	gr_prompt_put(prompt, &one->sampling);
 	one->sampling.options = &one->options;
+	one->place = (struct gr_request_options){ .slot = one->options.slot };
 	one->sampling.max_tokens = 1;
 	if (one->all->places)
 		one->sampling.repeat_penalty = 1;	/* the file's; it would divide the raise */
@@ -282,6 +288,7 @@ static inf_status with_server(struct gr_call *call, void *user)
 	struct one *one = user;
 	struct gr_prompt prompt = GR_PROMPT_INIT;
 	gr_wire_choice_release(&one->choice);
+	one->asked = false;
 	for (size_t i = 0; i < one->logprob_count; i++)
 		one->logprobs[i] = -INFINITY;
 	inf_status st = gr_input_prompt(one->input, call, one->gen.flags, &prompt);
@@ -304,7 +311,6 @@ static void fill_result(struct one *one, const struct gr_call *call)
 	result->flags = INF_RESULT_FLAG_SEED;
 	result->seed = one->sampling.seed;
 	result->finish = choice->eos ? INF_FINISH_EOS : INF_FINISH_LENGTH;
-	result->cached_tokens = choice->cached > 0 ? choice->cached : 0;
 	result->generated_tokens = 1;
 	result->queue_ns = call->slot_ns - call->entry_ns;
 	result->prefill_ns = end - call->slot_ns;
@@ -365,6 +371,7 @@ static inf_status run_one(struct one *one, const struct ic_class_job *job, inf_e
 	gr_call_leave(&call);
 	if (st == INF_OK) {
 		fill_result(one, &call);
+		gr_metrics_add(call.model, &one->result);
 		tell(one, job);
 	}
 	return st;
@@ -417,6 +424,7 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 			      const inf_classify_params *params, inf_error *err)
 {
 	struct classify self = { .model = model, .vocabulary = model->file.vocab_size };
+	struct gr_call whole;
 	inf_model_info info = { .struct_size = sizeof info };
 	inf_status st = ic_classify_read(&self.params, params, err);
 	if (st == INF_OK)
@@ -425,7 +433,11 @@ static inf_status run_entered(inf_model *model, const inf_input *const *inputs, 
 		st = gr_backend_info(model, &info, err);
 	const struct ic_classify_target target = { classify, &self, ic_batch_width(&info) };
 	if (st == INF_OK)
+		st = gr_call_list_whole(&whole, model, self.params.request_id, NULL, err);
+	if (st == INF_OK) {
 		st = ic_classify_run(&target, inputs, count, &self.params, err);
+		gr_call_unlist(&whole);
+	}
 	free(self.places);
 	return st;
 }

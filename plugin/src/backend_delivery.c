@@ -101,6 +101,7 @@ static int stop_at_token(struct gr_delivery *self, int32_t index)
 
 static void count(struct gr_delivery *self, int64_t predicted)
 {
+	self->owed += predicted - self->seen;
 	self->seen = predicted;
 	self->last_ns = gr_now_ns();
 	if (!self->first_ns) {
@@ -109,24 +110,50 @@ static void count(struct gr_delivery *self, int64_t predicted)
 	}
 }
 
+/* A thought or a tool call. */
+static int deliver_beside(struct gr_delivery *self, const inf_token *token)
+{
+	if (deliver_rest(self, 0) != 0)
+		return -1;
+	if (token->flags & INF_TOKEN_FLAG_REASONING)
+		self->result->reasoning_tokens += token->count;
+	if (token->flags & INF_TOKEN_FLAG_TOOL_CALL)
+		self->result->tool_call_count++;
+	/* One more is the mark at its beginning. That of a template is not counted: then nobody can tell. */
+	if (self->params->thinking_budget && self->result->reasoning_tokens > self->params->thinking_budget)
+		self->result->flags |= INF_RESULT_FLAG_THINKING_FORCED;
+	return hand_over(self, token);
+}
+
+int gr_delivery_count(struct gr_delivery *self, const struct gr_wire_event *event)
+{
+	if (event->merged && event->predicted > self->seen)
+		count(self, event->predicted);
+	return 0;
+}
+
 int gr_delivery_token(struct gr_delivery *self, const struct gr_wire_event *event)
 {
-	int64_t predicted = event->predicted > self->seen ? event->predicted : self->seen + 1;
+	int64_t least = event->merged && event->predicted >= 0 ? self->seen : self->seen + 1;
+	count(self, event->predicted > least ? event->predicted : least);
 	inf_token token = {
 		.struct_size = sizeof token,
+		.flags = event->flags,
 		.id = event->id,
-		.count = (uint32_t)(predicted - self->seen),
+		.count = (uint32_t)self->owed,
 		.text = event->text,
 		.text_len = event->text_len,
 	};
+	self->owed = 0;
 	if (event->has_logprob && token.count == 1) {
 		token.flags |= INF_TOKEN_FLAG_LOGPROB;
 		token.logprob = event->logprob;
 	}
-	count(self, predicted);
 	if (deliver_held(self) != 0)
 		return -1;
-	self->stop.dormant = predicted <= self->params->min_tokens;
+	if (event->flags)
+		return deliver_beside(self, &token);
+	self->stop.dormant = self->seen <= self->params->min_tokens;
 	int32_t stop = stop_token_index(self, token.id);
 	if (stop >= 0 && !self->stop.dormant)
 		return stop_at_token(self, stop);
@@ -142,6 +169,8 @@ static int32_t finish_of(const struct gr_delivery *self, const struct gr_wire_ev
 {
 	if (event->stop == GR_WIRE_STOP_EOS)
 		return INF_FINISH_EOS;
+	if (event->stop == GR_WIRE_STOP_TOOLS)
+		return INF_FINISH_TOOL_CALLS;
 	if (event->stop != GR_WIRE_STOP_LIMIT)
 		return INF_FINISH_UNKNOWN;
 	if (!event->truncated && self->params->max_tokens && self->result->generated_tokens >= self->params->max_tokens)
@@ -154,6 +183,10 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	inf_gen_result *result = self->result;
 	self->final = true;
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
+	if (event->predicted > self->seen) {
+		self->last_ns = gr_now_ns();
+		self->first_ns = self->first_ns ? self->first_ns : self->last_ns;
+	}
 	if (event->cached >= 0)
 		result->cached_tokens = event->cached;
 	if (event->drafted > 0 && event->accepted >= 0) {
@@ -164,7 +197,8 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 		result->slot = event->slot;
 		result->flags |= INF_RESULT_FLAG_SLOT;
 	}
-	int64_t hidden = result->generated_tokens - self->seen;
+	/* In a merged stream the last ones are marks, and no text that the server holds. */
+	int64_t hidden = event->merged ? 0 : result->generated_tokens - self->seen;
 	/* It is the one held back, or, after a character that is cut short, the last of those without an event. */
 	if (event->stop == GR_WIRE_STOP_EOS && hidden > 0)
 		hidden--;

@@ -33,6 +33,19 @@ static struct gr_device_query query_of(const inf_instance *instance, const char 
 					 .listed = listed };
 }
 
+static uint64_t add(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+void gr_devices_reserve(const struct gr_start *start, struct gr_fit_device *first)
+{
+	first->reserve_bytes = add(first->reserve_bytes, start->adapter_bytes);
+	for (int i = 0; i < PROJECTOR_SHARE; i++)
+		first->reserve_bytes = add(first->reserve_bytes, start->projector_bytes);
+}
+
 static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t need_bytes)
 {
 	const struct gr_start *start = self->start;
@@ -43,15 +56,14 @@ static void choose(inf_model *self, const struct gr_devlog *listed, uint64_t nee
 	if (gr_profile.devices.choose)	/* else all devices are those of other machines */
 		gr_profile.devices.choose(&query, &self->devices);
 	if (self->devices.memory_count)
-		self->devices.memory[0].reserve_bytes += start->adapter_bytes + PROJECTOR_SHARE * start->projector_bytes;
+		gr_devices_reserve(start, self->devices.memory);
 }
 
 static uint64_t free_bytes(const struct gr_device_choice *choice)
 {
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < choice->memory_count; i++)
-		if (__builtin_add_overflow(sum, choice->memory[i].free_bytes, &sum))
-			return UINT64_MAX;
+		sum = add(sum, choice->memory[i].free_bytes);
 	return sum;
 }
 

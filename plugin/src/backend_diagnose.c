@@ -139,7 +139,7 @@ static const struct {
 	const char *reason, *begins, *remedy;
 } server_remedies[] = {
 	{ "llama_server_missing", ": install ", "name a llama-server that exists, or install llama.cpp" },
-	{ "server_untrusted", ": make it ", "make it yours or root's, and not writable by others" },
+	{ "server_untrusted", "", "make it, and every directory of its path, yours or root's and not writable by others" },
 	{ "server_not_executable", "", "name the program itself, and make it executable" },
 	{ "server_too_old", ": a llama-server", "install a llama-server from 2025 or later" },
 	{ "server_broken", "", "run llama-server --version by hand and repair what it names" },

@@ -152,10 +152,7 @@ static inf_status resolve(inf_instance *self, const inf_backend *backend, const 
 }
 
 /* ---- what a load would take ------------------------------------------------------------------------------------ */
-enum {
-	FIT_V1_0 = offsetof(inf_fit_request, parallel_slots) + sizeof(int32_t),
-	FIT_FLAGS = INF_FIT_FLAG_HEADLESS | INF_FIT_FLAG_SHORTER,
-};
+enum { FIT_FLAGS = INF_FIT_FLAG_HEADLESS | INF_FIT_FLAG_SHORTER };
 
 /* The rules of a load are those of the load itself. */
 static inf_status plan_fit(const inf_fit_request *request, const char *path, const struct gr_modelset *set,
@@ -230,7 +227,7 @@ static inf_status fit(inf_instance *self, const inf_backend *backend, const char
 		return st;
 	if (!path || path[0] != '/' || !out)
 		return inf_fail(err, INF_E_INVALID, "argument", "fit: out is NULL, or the path is not absolute");
-	st = inf_read_request(&wanted, sizeof wanted, request, FIT_V1_0, FIT_FLAGS, INF_LOAD_SET_GPU_LAYERS);
+	st = inf_read_request(&wanted, sizeof wanted, request, inf_fit_request_V1_0, FIT_FLAGS, INF_LOAD_SET_GPU_LAYERS);
 	if (st == INF_OK && !(wanted.set & INF_LOAD_SET_GPU_LAYERS) && wanted.gpu_layers)
 		st = INF_E_INVALID;
 	if (st != INF_OK)

@@ -8,11 +8,18 @@
 #include "sampling.h"
 #include "utf8.h"
 
+static void free_messages(struct gr_wire_message *messages, size_t count)
+{
+	for (size_t i = 0; messages && i < count; i++)
+		free(messages[i].tool_calls);
+	free(messages);
+}
+
 void gr_input_release(struct gr_input *self)
 {
 	if (!self)
 		return;
-	free(self->messages);
+	free_messages(self->messages, self->message_count);
 	gr_media_list_release(&self->media);
 }
 
@@ -36,6 +43,38 @@ static bool is_role(const char *role)
 	       strspn(role, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len;
 }
 
+static bool is_id(const char *id)
+{
+	size_t len = strnlen(id, GR_WIRE_TOOL_NAME_MAX + 1);
+	return len && len <= GR_WIRE_TOOL_NAME_MAX && gr_utf8_valid(id, len);
+}
+
+/* What a message has of tool calls: the calls of an assistant, or the id that a result answers. */
+static inf_status read_calls(struct gr_wire_message *out, const inf_model *model, const inf_message *in, size_t index,
+			     inf_error *err)
+{
+	if (in->tool_call_id && (strcmp(in->role, "tool") != 0 || !is_id(in->tool_call_id)))
+		return inf_fail(err, INF_E_INVALID, "tool_call_id",
+				"message %zu: tool_call_id is for messages of the role \"tool\", and must have 1..%d bytes of UTF-8",
+				index, GR_WIRE_TOOL_NAME_MAX);
+	out->tool_call_id = in->tool_call_id;
+	if (!in->tool_calls)
+		return INF_OK;
+	if (strcmp(in->role, "assistant") != 0)
+		return inf_fail(err, INF_E_INVALID, "tool_calls",
+				"message %zu: tool_calls is for messages of the role \"assistant\"", index);
+	if (!(model->info.flags & INF_INFO_FLAG_TOOLS))
+		return inf_fail(err, INF_E_UNSUPPORTED, "tools",
+				"message %zu: the model's chat template knows no tool calls", index);
+	size_t len = strnlen(in->tool_calls, GR_PROMPT_TEXT_MAX + 1);
+	if (len > GR_PROMPT_TEXT_MAX)
+		return inf_fail(err, INF_E_INVALID, "prompt_too_large", "message %zu: tool_calls is larger than %d bytes", index,
+				GR_PROMPT_TEXT_MAX);
+	if (!gr_utf8_valid(in->tool_calls, len))
+		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: tool_calls is not valid UTF-8", index);
+	return gr_wire_read_calls(in->tool_calls, &out->tool_calls, err);
+}
+
 static inf_status read_message(struct gr_wire_message *out, struct gr_media_list *media, const inf_model *model,
 			       const inf_message *in, size_t index, inf_error *err)
 {
@@ -44,17 +83,17 @@ static inf_status read_message(struct gr_wire_message *out, struct gr_media_list
 	if (st != INF_OK)
 		return inf_fail(err, st, "message", "message %zu is NULL, malformed, or has a field that is not known here",
 				index);
-	if (message.tool_calls || message.tool_call_id)
-		return inf_fail(err, INF_E_UNSUPPORTED, "tools", "message %zu: tool calls are not supported", index);
 	if (!is_role(message.role))
 		return inf_fail(err, INF_E_INVALID, "chat_role", "message %zu: the role must be a word of 1..%d characters",
 				index, GR_INPUT_ROLE_MAX);
 	if ((!message.content && message.content_len) || !gr_utf8_valid(message.content, message.content_len))
 		return inf_fail(err, INF_E_INVALID, "utf8", "message %zu: the content is not valid UTF-8", index);
 	*out = (struct gr_wire_message){
-		message.role, message.content ? message.content : "", message.content_len, message.media_count,
+		.role = message.role, .content = message.content ? message.content : "", .content_len = message.content_len,
+		.media_count = message.media_count,
 	};
-	return gr_media_list_add(media, model, &message, index, err);
+	st = read_calls(out, model, &message, index, err);
+	return st == INF_OK ? gr_media_list_add(media, model, &message, index, err) : st;
 }
 
 static inf_status read_messages(struct gr_wire_message *out, struct gr_media_list *media, const inf_model *model,
@@ -65,10 +104,12 @@ static inf_status read_messages(struct gr_wire_message *out, struct gr_media_lis
 		inf_status st = read_message(&out[i], media, model, msgs[i], i, err);
 		if (st != INF_OK)
 			return st;
-		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total)
+		size_t calls_len = out[i].tool_calls ? strlen(out[i].tool_calls) : 0;
+		if (out[i].content_len > GR_PROMPT_TEXT_MAX - total ||
+		    calls_len > GR_PROMPT_TEXT_MAX - total - out[i].content_len)
 			return inf_fail(err, INF_E_INVALID, "prompt_too_large", "the messages are larger than %d bytes",
 					GR_PROMPT_TEXT_MAX);
-		total += out[i].content_len;
+		total += out[i].content_len + calls_len;
 	}
 	return INF_OK;
 }
@@ -86,18 +127,20 @@ inf_status gr_input_from_messages(struct gr_input *out, const inf_model *model, 
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for %zu messages", msg_count);
 	struct gr_input input = { .messages = messages, .message_count = msg_count, .media = GR_MEDIA_LIST_INIT };
 	inf_status st = read_messages(messages, &input.media, model, msgs, msg_count, err);
-	if (st == INF_OK)
-		*out = input;
-	else
+	if (st != INF_OK) {
 		gr_input_release(&input);
-	return st;
+		return st;
+	}
+	input.apart = gr_input_holds_calls(&input);
+	*out = input;
+	return INF_OK;
 }
 
 inf_status gr_input_read(struct gr_input *out, const inf_model *model, const inf_input *in, const inf_gen_params **params,
 			 inf_error *err)
 {
 	inf_input input;
-	inf_status st = inf_read_request(&input, sizeof input, in, sizeof input, 0, ~0ull);
+	inf_status st = inf_read_request(&input, sizeof input, in, inf_input_V1_0, 0, ~0ull);
 	if (st != INF_OK)
 		return inf_fail(err, st, "input", "an input is NULL, malformed, or has a field that is not known here");
 	if (input.prompt && (input.msgs || input.msg_count))
@@ -125,6 +168,8 @@ inf_status gr_input_prompt(const struct gr_input *self, struct gr_call *call, ui
 inf_status gr_input_prompt_or_text(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags,
 				   struct gr_prompt *out)
 {
+	if (self->apart)
+		return gr_prompt_from_chat(out, call, self->messages, self->message_count, &self->chat);
 	if (self->messages)
 		return gr_prompt_from_messages(out, call, self->messages, self->message_count, self->media.items);
 	return gr_prompt_from_text(out, call, self->text, self->text_len, gen_flags);

@@ -12,8 +12,12 @@ enum { GR_INPUT_ROLE_MAX = 31 };
 struct gr_input {
 	const char *text;			/* the host's; when there are no messages */
 	size_t text_len;
-	struct gr_wire_message *messages;	/* owned; what they point to is the host's. NULL = a prompt */
+	struct gr_wire_message *messages;	/* owned; what they point to is the host's, but for
+						   calls. NULL = a prompt */
 	size_t message_count;
+	/* With tools, thoughts or calls it goes the way of the server's chat endpoint, with chat. */
+	bool apart;
+	struct gr_wire_chat chat;
 	struct gr_media_list media;		/* of all messages */
 };
 
@@ -32,6 +36,12 @@ inf_status gr_input_options(struct gr_request_options *out, const inf_model *mod
 			    inf_error *err);
 /* INF_GEN_FLAG_* that mean something for such an input. */
 uint32_t gr_input_gen_flags(const struct gr_input *self);
+/* INF_GEN_SET_* that can be given for it; a model may honour less. */
+uint64_t gr_input_gen_fields(const struct gr_input *self);
+/* What the parameters say about tools and thinking; params as gr_sampling_check() left them; their texts must outlive it.
+ * INF_E_INVALID and INF_E_UNSUPPORTED name what does not go together, or not with this model. */
+inf_status gr_input_use_params(struct gr_input *self, const inf_model *model, const inf_gen_params *params, inf_error *err);
+bool gr_input_holds_calls(const struct gr_input *self);	/* of tools, or what they said */
 /* The ids of its tokens; INF_E_UNSUPPORTED ("media") where there are media, for callers that need ids. */
 inf_status gr_input_prompt(const struct gr_input *self, struct gr_call *call, uint32_t gen_flags, struct gr_prompt *out);
 /* The ids, or with media a text. */

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend.h"
+#include "backend_call.h"
 #include "fail.h"
 #include "gguf_kind.h"
 #include "modelfile.h"
 #include "models.h"
+#include "prompt.h"
+#include "request.h"
 
 enum { REPORT_MS = 100 };		/* between two progress reports; the contract asks for 250 at most */
 
@@ -23,21 +25,15 @@ static inf_status check_params(inf_load_params *out, const inf_load_params *in, 
 {
 	inf_status st = inf_read_request(out, sizeof *out, in, inf_load_params_V1_0, INF_LOAD_FLAG_ALLOW_CPU,
 					 INF_LOAD_SET_GPU_LAYERS);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "load_params", "load: a flag, a set bit or a field that this backend does not know");
-	if (st != INF_OK || out->reserved0)
-		return inf_fail(err, INF_E_INVALID, "load_params", "load: the parameters are missing or malformed");
+	if (st != INF_OK)
+		return ic_request_refused(err, st, "load_params", in, INF_LOAD_FLAG_ALLOW_CPU, INF_LOAD_SET_GPU_LAYERS);
+	if (out->reserved0)
+		return inf_fail(err, INF_E_INVALID, "load_params", "load: reserved0 is not 0");
 	if (!out->path || out->path[0] != '/')
 		return inf_fail(err, INF_E_INVALID, "path", "load: the path is not absolute: %s",
 				out->path ? out->path : "(null)");
-	if (out->adapter_path && out->adapter_path[0] != '/')
-		return inf_fail(err, INF_E_INVALID, "adapter_path", "load: adapter_path is not absolute: %s",
-				out->adapter_path);
 	if (!(out->set & INF_LOAD_SET_GPU_LAYERS) && out->gpu_layers)
 		return inf_fail(err, INF_E_INVALID, "gpu_layers", "load: gpu_layers is given without its bit in set");
-	if (out->adapter_path && strchr(out->adapter_path, ','))
-		return inf_fail(err, INF_E_UNSUPPORTED, "adapter_path",
-				"load: llama-server takes a comma for the end of an adapter's path: rename %s", out->adapter_path);
 	if (out->devices && !gr_profile.gpu && strcmp(out->devices, "cpu") != 0)
 		return inf_fail(err, INF_E_UNSUPPORTED, "devices", "load: backend %s has no device but \"cpu\"",
 				gr_profile.name);
@@ -113,18 +109,6 @@ static inf_status find_draft(struct gr_start *start, const char *path, inf_error
 	return st;
 }
 
-static inf_status read_adapter(struct gr_start *start, inf_error *err)
-{
-	struct gr_gguf adapter;
-	inf_status st = gr_modelfile_read(start->adapter_path, &adapter, err);
-	if (st == INF_OK && gr_gguf_kind(&adapter) != GR_GGUF_KIND_ADAPTER)
-		st = inf_fail(err, INF_E_BAD_MODEL, "not_an_adapter", "the file is not a LoRA adapter: %s",
-			      start->adapter_path);
-	if (st == INF_OK)
-		start->adapter_bytes = adapter.tensor_bytes;
-	return st;
-}
-
 static inf_status read_projector(struct gr_start *start, inf_error *err)
 {
 	struct gr_gguf projector;
@@ -158,11 +142,13 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	const struct gr_launch_plan *plan = &self->start->plan;
 	const struct gr_gguf *file = &self->file;
 	bool generates = plan->task == GR_TASK_GENERATE;
+	bool tools = generates && file->has_chat_template && props->tools;
 	inf_model_info info = {
 		.struct_size = sizeof info,
 		.flags = (generates && file->has_chat_template ? INF_INFO_FLAG_CHAT : 0) |
-			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props),
-		.gen_fields = generates ? GR_GEN_FIELDS : 0,
+			 (plan->slots == 1 ? INF_INFO_FLAG_SERIAL : 0) | media_flags(props) |
+			 (tools ? INF_INFO_FLAG_TOOLS : 0),
+		.gen_fields = (generates ? GR_GEN_FIELDS : 0) | (tools ? INF_GEN_SET_TOOLS : 0),
 		.gen_flags = generates ? GR_GEN_FLAGS & ~(plan->draft_path || plan->speculative ? INF_GEN_FLAG_LOGPROBS : 0) : 0,
 		.context_len = props->context_len,
 		.context_train = (int32_t)file->context_length,
@@ -175,6 +161,27 @@ static void fill_info(inf_model *self, const struct gr_wire_props *props)
 	snprintf(info.model_type, sizeof info.model_type, "%s", file->architecture);
 	snprintf(info.name, sizeof info.name, "%s", file->name);
 	self->info = info;
+}
+
+/* Whoever waits for the load is asked while the server answers its first questions. */
+static int32_t INF_CALL report_ready(void *user)
+{
+	const struct gr_progress *progress = user;
+	const inf_progress ready = { .struct_size = sizeof ready, .stage = INF_STAGE_READY, .fraction = 1 };
+	return progress->on_progress ? progress->on_progress(progress->user, &ready) : INF_CONTINUE;
+}
+
+/* Only the template knows, so the server is asked for its work. */
+static inf_status find_thinking(inf_model *self, struct gr_progress *progress, inf_error *err)
+{
+	struct gr_call call = { .model = self, .on_poll = report_ready, .user = progress, .err = err };
+	bool thinks = false;
+	inf_status st = self->info.flags & INF_INFO_FLAG_CHAT ? gr_prompt_obeys_thinking(&call, &thinks) : INF_OK;
+	if (thinks) {
+		self->info.flags |= INF_INFO_FLAG_THINKING;
+		self->info.gen_fields |= INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET;
+	}
+	return st;
 }
 
 /* ---- before there is a server ---------------------------------------------------------------------------------- */
@@ -195,7 +202,8 @@ static void free_start(struct gr_start *start)
 	if (!start)
 		return;
 	free(start->devices);
-	free(start->adapter_path);
+	free(start->state_dir);
+	gr_adapters_release(&start->adapters);
 	free(start->projector_path);
 	free(start->draft);
 	free(start);
@@ -207,20 +215,46 @@ static bool copy_text(const char *text, char **out)
 	return *out || !text;
 }
 
+static inf_status copy_adapters(struct gr_start *start, const char *path, inf_error *err)
+{
+	inf_status st = path ? gr_adapters_add(&start->adapters, path, err) : INF_OK;
+	return st == INF_OK && start->options.adapters ?
+	       gr_adapters_parse(&start->adapters, start->options.adapters, err) : st;
+}
+
+/* What only a generation has a use for: the server would load a draft or a projector, and leave it unused. */
+static inf_status check_task_options(const struct gr_load_options *options, inf_error *err)
+{
+	const char *useless = options->draft_model ? "draft-model" : options->draft_max ? "draft-max" :
+			      options->speculative ? "speculative" : options->mmproj ? "mmproj" :
+			      options->state_dir ? "state-dir" : NULL;
+	if (options->task == GR_TASK_GENERATE || !useless)
+		return INF_OK;
+	return inf_fail(err, INF_E_INVALID, "task", "option %s: it has no meaning with task=%s: leave one of the two out", useless,
+			task_name(options->task));
+}
+
 /* What the request says, in memory of our own: the server may be started again long after it. */
 static inf_status copy_request(struct gr_start *start, const inf_load_params *params, inf_error *err)
 {
+	struct gr_load_options *options = &start->options;
 	start->flags = params->flags;
-	if (!copy_text(params->devices, &start->devices) || !copy_text(params->adapter_path, &start->adapter_path))
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	inf_status st = gr_options_parse_load(&start->options, gr_options_table(gr_profile.name), params->options,
+	inf_status st = gr_options_parse_load(options, gr_options_table(gr_profile.name), params->options,
 					      params->option_count, err);
-	const char *mmproj = start->options.mmproj;
+	if (st == INF_OK)
+		st = check_task_options(options, err);
+	if (st != INF_OK)
+		return st;
+	if (!copy_text(params->devices, &start->devices) || !copy_text(options->state_dir, &start->state_dir))
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
+	st = copy_adapters(start, params->adapter_path, err);
+	options->state_dir = options->adapters = NULL;		/* text of the caller's */
+	const char *mmproj = options->mmproj;
 	if (st == INF_OK && mmproj && mmproj[0] != '/')
 		return inf_fail(err, INF_E_INVALID, "option_value", "option mmproj: the path is not absolute: %s", mmproj);
 	if (st == INF_OK && !copy_text(mmproj, &start->projector_path))
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the model");
-	start->options.mmproj = start->projector_path;
+	options->mmproj = start->projector_path;
 	if (st == INF_OK && start->options.rpc_servers)
 		st = gr_rpc_list_parse(&start->workers.list, start->options.rpc_servers, err);
 	if (st == INF_OK && start->workers.list.count && start->devices && !gr_profile.gpu)
@@ -234,13 +268,13 @@ static inf_status read_files(struct gr_start *start, const char *path, inf_error
 	inf_status st = find_model(&start->set, path, err);
 	if (st == INF_OK)
 		st = gr_model_check_kind(&start->set.facts, start->set.path, &start->options, err);
-	if (st == INF_OK && start->adapter_path)
-		st = read_adapter(start, err);
+	if (st == INF_OK)
+		st = gr_lora_read(start, err);
 	if (st == INF_OK && start->projector_path)
 		st = read_projector(start, err);
 	if (st == INF_OK && start->options.draft_model && start->options.draft_model[0] == '/')
 		st = find_draft(start, start->options.draft_model, err);
-	return st;
+	return st == INF_OK && start->state_dir ? gr_state_open(start, err) : st;
 }
 
 static inf_status plan_start(inf_model *self, const inf_load_params *params, const struct gr_progress *progress,
@@ -251,7 +285,8 @@ static inf_status plan_start(inf_model *self, const inf_load_params *params, con
 	inf_status st = gr_launch_plan(&start->plan, params, &start->options, &start->set.facts, cpu_count(),
 				       gr_profile.gpu || start->workers.list.count, err);
 	start->plan.model_path = start->set.path;
-	start->plan.adapter_path = start->adapter_path;
+	start->plan.adapters = &start->adapters;
+	start->plan.state_dir = start->state_dir;
 	start->options.draft_model = NULL;	/* text of the caller's */
 	if (start->draft) {
 		start->plan.draft_path = start->draft->path;
@@ -314,7 +349,7 @@ static inf_status prepare(inf_model *self, const inf_load_params *params, const 
 
 static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_error *err)
 {
-	const struct gr_progress progress = { params->on_progress, params->user };
+	struct gr_progress progress = { params->on_progress, params->user };
 	struct gr_wire_props props;
 	inf_status st = prepare(self, params, &progress, err);
 	if (st == INF_OK)
@@ -322,6 +357,9 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (st != INF_OK)
 		return st;
 	fill_info(self, &props);
+	st = find_thinking(self, &progress, err);
+	if (st != INF_OK)
+		return st;
 	keep_promises(self);
 	gr_server_remember_clocks(self);
 	st = gr_devices_prove(self, err);

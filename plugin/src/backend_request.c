@@ -11,9 +11,19 @@
 enum { STREAM_SILENCE_MS = 120000 };	/* the server sends a comment every second or two, in prefill too */
 
 /* One generate or chat. */
+struct request;
+
+/* How the server is asked: to continue ids, or to answer messages and tell thoughts, text and calls apart. */
+struct protocol {
+	const char *path;
+	struct gr_wire_stream *(*open)(void);
+	inf_status (*encode)(const struct request *r, const struct gr_wire_completion *completion, struct gr_buf *body);
+};
+
 struct request {
 	struct gr_call call;
-	const struct gr_input *input;
+	struct gr_input *input;
+	const struct protocol *protocol;
 	inf_gen_params params;
 	struct gr_request_options options;
 	inf_gen_result result;
@@ -25,35 +35,49 @@ struct request {
 /* ---- the stream ------------------------------------------------------------------------------------------------ */
 static inf_status stream_error(const struct gr_wire_error *error, inf_error *err)
 {
+	if (strstr(error->message, "model produced output that does not match"))
+		return inf_fail(err, INF_E_BAD_OUTPUT, "template_mismatch",
+				"the model's output does not fit the marks of its chat template, so that thoughts, text and tool calls "
+				"cannot be told apart: ask again, or without tools");
 	return inf_fail(err, INF_E_INTERNAL, "server_error", "llama-server failed during the generation: %s",
 			error->message[0] ? error->message : "it does not say why");
+}
+
+static int deliver(struct request *r, const struct gr_wire_event *event)
+{
+	if (event->evaluated > 0)
+		r->result.prompt_tokens = event->evaluated;
+	switch (event->kind) {
+	case GR_WIRE_TOKEN:
+		return gr_delivery_token(&r->delivery, event);
+	case GR_WIRE_FINAL:
+		return gr_delivery_final(&r->delivery, event);
+	case GR_WIRE_ERROR:
+		return gr_delivery_fail(&r->delivery, stream_error(&event->error, r->call.err));
+	case GR_WIRE_NOTHING:
+		if (event->cached >= 0)
+			r->result.cached_tokens = event->cached;
+		break;
+	}
+	return gr_delivery_count(&r->delivery, event);
 }
 
 static int on_event(const struct gr_sse_event *event, void *user)
 {
 	struct request *r = user;
-	struct gr_wire_event decoded;
+	struct gr_wire_event said;
 	if (r->delivery.final)
 		return 0;
 	gr_watchdog_event(&r->call.watchdog, gr_now_ms());
-	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &decoded, r->call.err);
-	if (st != INF_OK)
-		return gr_delivery_fail(&r->delivery, st);
-	if (decoded.evaluated > 0)
-		r->result.prompt_tokens = decoded.evaluated;
-	switch (decoded.kind) {
-	case GR_WIRE_TOKEN:
-		return gr_delivery_token(&r->delivery, &decoded);
-	case GR_WIRE_FINAL:
-		return gr_delivery_final(&r->delivery, &decoded);
-	case GR_WIRE_ERROR:
-		return gr_delivery_fail(&r->delivery, stream_error(&decoded.error, r->call.err));
-	case GR_WIRE_NOTHING:
-		if (decoded.cached >= 0)
-			r->result.cached_tokens = decoded.cached;
-		break;
+	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &said, r->call.err);
+	while (st == INF_OK) {
+		if (deliver(r, &said) != 0)
+			return -1;
+		if (said.kind != GR_WIRE_TOKEN)
+			return 0;
+		st = gr_wire_stream_next(r->wire, &said, r->call.err);
 	}
-	return 0;
+	return gr_delivery_fail(&r->delivery, st);
 }
 
 static int on_body(void *user, const char *bytes, size_t len)
@@ -140,7 +164,7 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
 	int code = 0;
 	const struct gr_http_request request = {
-		.path = "/completion", .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
+		.path = r->protocol->path, .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
 		.on_body = on_body, .on_poll = on_poll, .user = r, .error_body = &refusal,
 		.polled_ms = &r->call.polled_ms, .stream = true,
 	};
@@ -152,6 +176,21 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 		r->result.generated_tokens = r->delivery.seen;
 	return st;
 }
+
+static inf_status encode_completion(const struct request *r, const struct gr_wire_completion *completion,
+				    struct gr_buf *body)
+{
+	return gr_wire_encode_completion(body, completion, r->call.err);
+}
+
+static inf_status encode_chat(const struct request *r, const struct gr_wire_completion *completion, struct gr_buf *body)
+{
+	const struct gr_input *input = r->input;
+	return gr_wire_encode_chat(body, completion, input->messages, input->message_count, &input->chat, r->call.err);
+}
+
+static const struct protocol completions = { "/completion", gr_wire_stream_new, encode_completion };
+static const struct protocol chats = { "/v1/chat/completions", gr_wire_stream_new_chat, encode_chat };
 
 static inf_status encode(struct request *r, const struct gr_prompt *prompt, struct gr_buf *body)
 {
@@ -169,7 +208,7 @@ static inf_status encode(struct request *r, const struct gr_prompt *prompt, stru
 		r->result.slot = r->options.slot;
 		r->result.flags |= INF_RESULT_FLAG_SLOT;
 	}
-	inf_status st = gr_wire_encode_completion(body, &completion, r->call.err);
+	inf_status st = r->protocol->encode(r, &completion, body);
 	if (st == INF_E_NO_MEMORY || st == INF_E_INTERNAL)
 		inf_fail(r->call.err, st, "no_memory", "out of memory for the request");
 	return st;
@@ -199,7 +238,7 @@ static inf_status stream(struct request *r, const struct gr_prompt *prompt)
 	if (st != INF_OK)
 		return st;
 	gr_sse_init(&r->sse, on_event, r);
-	r->wire = gr_wire_stream_new();
+	r->wire = r->protocol->open();
 	st = r->wire ? encode(r, prompt, &body) :
 				  inf_fail(r->call.err, INF_E_NO_MEMORY, "no_memory", "out of memory for the stream");
 	if (st == INF_OK)
@@ -256,7 +295,7 @@ static void finish_result(struct request *r, inf_status st)
 		result->finish = INF_FINISH_ERROR;
 }
 
-static inf_status call(inf_model *model, const struct gr_input *input, const inf_gen_params *params,
+static inf_status call(inf_model *model, struct gr_input *input, const inf_gen_params *params,
 		       inf_gen_result *result, inf_error *err)
 {
 	struct request r = {
@@ -264,12 +303,15 @@ static inf_status call(inf_model *model, const struct gr_input *input, const inf
 		.input = input, .result = { .struct_size = sizeof r.result },
 	};
 	const struct gr_call_work work = { .run = with_server, .again = again, .user = &r, .computes = true };
-	inf_status st = gr_sampling_check(&r.params, params, GR_GEN_FIELDS, gr_input_gen_flags(input),
+	inf_status st = gr_sampling_check(&r.params, params, gr_input_gen_fields(input), gr_input_gen_flags(input),
 					  model->file.vocab_size, err);
 	if (st == INF_OK && r.params.flags & INF_GEN_FLAG_LOGPROBS & ~model->info.gen_flags)
 		st = inf_fail(err, INF_E_UNSUPPORTED, "logprobs",
 			      "llama-server does not tell the probabilities of tokens that were guessed ahead: load the model without "
 			      "draft-model and speculative");
+	if (st == INF_OK)
+		st = gr_input_use_params(input, model, &r.params, err);
+	r.protocol = input->apart ? &chats : &completions;
 	if (st == INF_OK)
 		st = gr_input_options(&r.options, model, &r.params, err);
 	r.call.on_poll = r.params.on_poll;

@@ -258,6 +258,7 @@ struct remote {
 	struct gr_fit_device memory[GR_DEVLOG_DEVICES_MAX];
 	uint32_t count;
 	bool unknown;			/* the memory of one of them */
+	bool full;			/* the argument holds no more names */
 	uint32_t devices_of[GR_RPC_WORKERS_MAX];
 };
 
@@ -276,6 +277,9 @@ static void collect(const inf_model *self, const struct gr_devlog *listed, struc
 			.free_bytes = device->free_bytes, .reserve_bytes = gr_fit_reserve(INF_DEVICE_DISCRETE, true),
 		};
 		len += (size_t)snprintf(out->argument + len, sizeof out->argument - len, "%s%s", len ? "," : "", device->id);
+		out->full = len >= sizeof out->argument;
+		if (out->full)
+			return;
 		gr_log(self->instance, INF_LOG_INFO, "%s is a device of the RPC worker %s (%s), %llu of %llu MiB free", device->id,
 		       workers->list.workers[worker].name, device->description, (unsigned long long)(device->free_bytes >> 20),
 		       (unsigned long long)(device->total_bytes >> 20));
@@ -283,14 +287,14 @@ static void collect(const inf_model *self, const struct gr_devlog *listed, struc
 }
 
 /* Before the devices of this machine, as the server itself orders them: the last one has the output. */
-static inf_status put_before(struct gr_device_choice *choice, const struct remote *remote, uint64_t adapter_bytes,
+static inf_status put_before(struct gr_device_choice *choice, const struct remote *remote, const struct gr_start *start,
 			     inf_error *err)
 {
 	char local[GR_DEVICE_ARGUMENT];
 	bool alone = !choice->argument[0];
 	snprintf(local, sizeof local, "%s", choice->argument);
 	size_t len = strlen(remote->argument) + (alone ? 0 : 1) + strlen(local);
-	if (len >= sizeof choice->argument || remote->count + choice->memory_count > GR_DEVICES_MAX)
+	if (remote->full || len >= sizeof choice->argument || remote->count + choice->memory_count > GR_DEVICES_MAX)
 		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_servers", "%u devices of RPC workers are more than a load can use",
 				remote->count);
 	stpcpy(stpcpy(stpcpy(choice->argument, remote->argument), alone ? "" : ","), local);
@@ -302,7 +306,7 @@ static inf_status put_before(struct gr_device_choice *choice, const struct remot
 	memcpy(choice->memory, remote->memory, remote->count * sizeof *choice->memory);
 	choice->memory_count += remote->count;
 	if (alone)
-		choice->memory[0].reserve_bytes += adapter_bytes;
+		gr_devices_reserve(start, choice->memory);
 	return INF_OK;
 }
 
@@ -317,12 +321,12 @@ inf_status gr_rpc_take(inf_model *self, const struct gr_progress *progress, inf_
 	if (st == INF_OK)
 		collect(self, listed, &remote);
 	free(listed);
-	for (uint32_t i = 0; st == INF_OK && i < workers->list.count; i++)
+	for (uint32_t i = 0; st == INF_OK && !remote.full && i < workers->list.count; i++)
 		if (!remote.devices_of[i])
 			st = inf_fail(err, INF_E_UNAVAILABLE, "rpc_no_device",
 				      "RPC worker %.100s offers no device to llama-server: look at its output, or leave it out",
 				      workers->list.workers[i].name);
-	return st == INF_OK ? put_before(&self->devices, &remote, self->start->adapter_bytes, err) : st;
+	return st == INF_OK ? put_before(&self->devices, &remote, self->start, err) : st;
 }
 
 /* ---- after a death --------------------------------------------------------------------------------------------- */

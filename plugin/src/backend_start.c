@@ -351,5 +351,5 @@ inf_status gr_server_start(inf_model *self, const struct gr_progress *progress, 
 		st = spawn_server(self, err);
 	if (st == INF_OK)
 		st = wait_ready(self, progress, props, err);
-	return st;
+	return st == INF_OK ? gr_lora_begin(self, err) : st;
 }

@@ -1,35 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /* inf.stream/1. A stream is inside the model from open() until its generation is over; afterwards it knows no model. */
+#include <stdlib.h>
+
 #include "backend_call.h"
 #include "pull.h"
+
+/* What is in flight of a stream, whether or not its thread has come as far as the call. */
+struct flight {
+	inf_model *model;
+	struct gr_call whole;
+};
+
+static void land(struct flight *self)
+{
+	gr_call_unlist(&self->whole);
+	free(self);
+}
 
 static struct ic_pull *pull_of(inf_stream *stream)
 {
 	return (struct ic_pull *)stream;
 }
 
+static inf_status begin(void *user, const void *stream, const char *request_id, inf_error *err)
+{
+	struct flight *self = user;
+	return gr_call_list_whole(&self->whole, self->model, request_id, stream, err);
+}
+
 static inf_status run(void *user, const inf_input *input, const inf_gen_params *params, inf_gen_result *result,
 		      inf_error *err)
 {
-	inf_model *model = user;
+	struct flight *flight = user;
+	inf_model *model = flight->model;
 	inf_error error = { .struct_size = sizeof error };
 	inf_status st;
 	if (input->msgs || input->msg_count)
 		st = gr_model_chat(model, input->msgs, input->msg_count, params, result, &error);
 	else
 		st = gr_model_generate(model, input->prompt, input->prompt_len, params, result, &error);
+	land(flight);
 	return gr_model_finish(model, st, &error, err);
 }
 
 static inf_status stopped(void *user, const void *stream)
 {
-	return gr_call_told(user, stream);
+	const struct flight *self = user;
+	return gr_call_told(self->model, stream);
+}
+
+static inf_status open_inside(struct ic_pull **out, inf_model *model, const inf_input *input, const inf_gen_params *params,
+			      inf_error *err)
+{
+	struct flight *flight = calloc(1, sizeof *flight);
+	const struct ic_pull_job job = { .begin = begin, .run = run, .stopped = stopped, .user = flight };
+	if (!flight)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for a stream");
+	flight->model = flight->whole.model = model;
+	inf_status st = ic_pull_open(out, input, params, &job, err);
+	if (st != INF_OK)
+		land(flight);
+	return st;
 }
 
 static inf_status INF_CALL open_stream(inf_model *model, const inf_input *input, const inf_gen_params *params,
 				       inf_stream **out, inf_error *err)
 {
-	const struct ic_pull_job job = { .run = run, .stopped = stopped, .user = model };
 	struct ic_pull *pull = NULL;
 	if (!out)
 		return inf_fail(err, INF_E_INVALID, "argument", "open: out is NULL");
@@ -37,7 +73,7 @@ static inf_status INF_CALL open_stream(inf_model *model, const inf_input *input,
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	st = ic_pull_open(&pull, input, params, &job, err);
+	st = open_inside(&pull, model, input, params, err);
 	if (st != INF_OK)
 		gr_slots_leave(model->slots);
 	else

@@ -224,7 +224,10 @@ static inf_status read_input(struct counting *self, const inf_model *model, cons
 	inf_status st = gr_input_read(&self->input, model, input, &given, err);
 	if (st != INF_OK || !given)
 		return st;
-	st = gr_sampling_check(&params, given, GR_GEN_FIELDS, gr_input_gen_flags(&self->input), model->file.vocab_size, err);
+	st = gr_sampling_check(&params, given, gr_input_gen_fields(&self->input), gr_input_gen_flags(&self->input),
+			       model->file.vocab_size, err);
+	if (st == INF_OK)
+		st = gr_input_use_params(&self->input, model, &params, err);
 	if (st == INF_OK)
 		st = gr_input_options(&options, model, &params, err);
 	self->gen_flags = params.flags;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "gguf_kind.h"
@@ -28,6 +29,8 @@ static const struct {
 	{ GR_FEATURE_DRAFT_N_MAX, "--spec-draft-n-max" },
 	{ GR_FEATURE_NGRAM_SIMPLE, "ngram-simple" },
 	{ GR_FEATURE_NGRAM_MOD, "ngram-mod" },
+	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
+	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -157,7 +160,6 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 {
 	struct gr_launch_plan plan = {
 		.model_path = params->path,
-		.adapter_path = params->adapter_path,
 		.projector_path = options->mmproj,
 		.rpc = options->rpc_servers,
 		.slots = params->parallel_slots ? params->parallel_slots : 1,
@@ -202,6 +204,9 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->sleep_idle_seconds && !(features & GR_FEATURE_SLEEP_IDLE))
 		return inf_fail(err, INF_E_UNSUPPORTED, "sleep_unsupported",
 				"%s has no --sleep-idle-seconds: leave the option out, or use a newer llama-server", server);
+	if (plan->state_dir && !(features & GR_FEATURE_SLOT_SAVE))
+		return inf_fail(err, INF_E_UNSUPPORTED, "state_unsupported",
+				"%s has no --slot-save-path: leave state-dir out, or use a newer llama-server", server);
 	if (plan->projector_path && !(features & GR_FEATURE_MMPROJ))
 		return inf_fail(err, INF_E_UNSUPPORTED, "mmproj_unsupported",
 				"%s has no --mmproj: leave the option out, or use a newer llama-server", server);
@@ -215,6 +220,10 @@ inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features,
 	if (plan->rpc && !(features & GR_FEATURE_RPC))
 		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_unsupported",
 				"%s was built without RPC: leave rpc-servers out, or use a llama-server that has --rpc", server);
+	/* Where two models share a worker and a scale changes, llama.cpp 0.7.0 asks it for a graph that it no longer has. */
+	if (plan->rpc && plan->draft_path && plan->adapters && plan->adapters->count)
+		return inf_fail(err, INF_E_UNSUPPORTED, "rpc_draft_adapter",
+				"rpc-servers, draft-model and adapters together would end llama-server: leave one of them out");
 	return INF_OK;
 }
 
@@ -260,6 +269,25 @@ static void add_number(struct gr_strv *out, const char *name, int32_t value)
 	gr_strv_addf(out, "%d", value);
 }
 
+/* What was evaluated with other scales must not be used: slots can be erased, which takes the right to their actions, but
+ * not the server's cache of prompts in memory. */
+static void add_adapters(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
+{
+	if (!plan->adapters || !plan->adapters->count)
+		return;
+	for (size_t i = 0; i < plan->adapters->count; i++)
+		add_pair(out, "--lora", plan->adapters->items[i].path);
+	if (features & GR_FEATURE_CACHE_RAM)
+		add_pair(out, "--cache-ram", "0");
+}
+
+static void add_slot_actions(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
+{
+	bool adapters = plan->adapters && plan->adapters->count;
+	if (plan->state_dir || (adapters && place->features & GR_FEATURE_SLOT_SAVE))
+		add_pair(out, "--slot-save-path", plan->state_dir ? plan->state_dir : place->directory);
+}
+
 /* A projector goes where the model goes; where no layer goes to a GPU, it would still take one if it found it. */
 static void add_projector(struct gr_strv *out, const struct gr_launch_plan *plan, uint32_t features)
 {
@@ -275,18 +303,21 @@ static int32_t round_up(int32_t n, int32_t step)
 	return (n + step - 1) / step * step;
 }
 
-/* The context as the server rounds it. With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not
- * share a batch evenly. */
+/* As the server rounds it. It would also make no batch larger than the context that it is asked for. */
+static int32_t slot_context(const struct gr_launch_plan *plan)
+{
+	return round_up(plan->context_len, GR_FIT_CONTEXT_STEP);
+}
+
+/* With pooling mean, llama-server 0.7.0 ends with an assertion where the slots do not share a batch evenly. */
 static int32_t whole_batch(const struct gr_launch_plan *plan)
 {
-	return round_up(round_up(plan->context_len, GR_FIT_CONTEXT_STEP), plan->slots);
+	return round_up(slot_context(plan), plan->slots);
 }
 
 static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
 {
 	add_pair(out, "-m", plan->model_path);
-	if (plan->adapter_path)
-		add_pair(out, "--lora", plan->adapter_path);
 	if (plan->cache_type_k) {
 		add_pair(out, "--cache-type-k", plan->cache_type_k);
 		add_pair(out, "--cache-type-v", plan->cache_type_v);
@@ -305,7 +336,7 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 	/* Without an explicit number the server makes four slots that share one KV cache. */
 	add_number(out, "-np", plan->slots);
 	if (plan->context_len)
-		add_number(out, "-c", plan->context_len * plan->slots);
+		add_number(out, "-c", slot_context(plan) * plan->slots);
 	add_number(out, "-b", plan->whole_batch ? whole_batch(plan) : plan->batch_size);
 	if (plan->whole_batch)
 		add_number(out, "-ub", whole_batch(plan));
@@ -368,6 +399,8 @@ void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, cons
 {
 	gr_strv_add(out, place->server_path);
 	add_model(out, plan, place->device);
+	add_adapters(out, plan, place->features);
+	add_slot_actions(out, plan, place);
 	add_projector(out, plan, place->features);
 	add_task(out, plan);
 	add_speculation(out, plan, place->features);

@@ -4,6 +4,7 @@
 
 #include "inference/plugin.h"
 
+#include "adapters.h"
 #include "fit.h"
 #include "gguf.h"
 #include "options.h"
@@ -46,6 +47,8 @@ enum {
 	GR_FEATURE_DRAFT_N_MAX = 1u << 16,	/* --spec-draft-n-max, the later name of --draft-max */
 	GR_FEATURE_NGRAM_SIMPLE = 1u << 17,
 	GR_FEATURE_NGRAM_MOD = 1u << 18,
+	GR_FEATURE_CACHE_RAM = 1u << 19,
+	GR_FEATURE_SLOT_SAVE = 1u << 20,
 };
 
 uint32_t gr_launch_features(const char *help_text);
@@ -53,7 +56,8 @@ uint32_t gr_launch_features(const char *help_text);
 /* A load request that was checked and completed. */
 struct gr_launch_plan {
 	const char *model_path;
-	const char *adapter_path;	/* NULL = none */
+	const struct gr_adapters *adapters;	/* NULL = none. All are loaded with scale 1 */
+	const char *state_dir;		/* NULL = none */
 	const char *projector_path;	/* NULL = none */
 	const char *rpc;		/* value of --rpc; NULL = no workers */
 	const char *cache_type_k, *cache_type_v;	/* NULL = the server's default */
@@ -86,8 +90,8 @@ inf_status gr_launch_plan(struct gr_launch_plan *out, const inf_load_params *par
 			  const struct gr_gguf *model, int cpu_count, int gpu, inf_error *err);
 
 /* Can a server with these features do what the plan asks of it? INF_E_UNSUPPORTED ("fit_unsupported", "sleep_unsupported",
- * "mmproj_unsupported", "rpc_unsupported", "draft_unsupported", "speculative_unsupported"); server: what it is called in the
- * message. */
+ * "mmproj_unsupported", "rpc_unsupported", "draft_unsupported", "speculative_unsupported", "state_unsupported"); server: what it
+ * is called in the message. */
 inf_status gr_launch_check(const struct gr_launch_plan *plan, uint32_t features, const char *server, inf_error *err);
 
 /* What of the plan takes memory. */

@@ -23,7 +23,7 @@ static inf_status fail_missing(const char *path, const char *shown, int error, i
 	struct stat st;
 	bool broken_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 	return gr_fail_errno(err, INF_E_NOT_FOUND, error, "model_missing", "%s: %s", shown,
-			     broken_link ? "the model's symbolic link leads nowhere" : "the model is not there");
+			     broken_link ? "the model's symbolic link leads nowhere" : "the file is not there");
 }
 
 static inf_status fail_open(const char *path, const char *shown, int error, inf_error *err)

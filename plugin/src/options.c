@@ -69,6 +69,11 @@ OPTION(fit, INF_OPTION_AT_LOAD, INF_OPTION_ENUM, "fit", "auto|server|none", "aut
        "who makes a load fit into GPU memory: auto = context and layers are computed here, server = llama-server's own "
        "--fit, none = nobody");
 
+OPTION(adapters, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "adapters", "", "",
+       "LoRA adapters, at most 16 with that of the load: PATH[:SCALE],PATH[:SCALE]... with absolute paths; scale 1 is as trained");
+OPTION(state_dir, INF_OPTION_AT_LOAD, INF_OPTION_TEXT, "state-dir", "", "",
+       "absolute path of a directory of the user's own, in which saved states of slots are kept");
+
 /* Of a request: the server's own fields, by their own names. */
 OPTION(typical_p, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "typical_p", "0..1", "1",
        "locally typical sampling; 1 = off");
@@ -103,7 +108,7 @@ OPTION(mirostat_eta, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "mirostat_eta", "0.
 OPTION(min_keep, INF_OPTION_AT_REQUEST, INF_OPTION_INT, "min_keep", "0..1000000", "0",
        "samplers that drop tokens leave at least so many");
 OPTION(adaptive_target, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "adaptive_target", "-1..1", "-1",
-       "the probability that the sampler adaptive_p, which samplers has to name, aims at; below 0 = off");
+       "the probability that adaptive_p aims at, a sampler that samplers has to name; below 0 = off");
 OPTION(adaptive_decay, INF_OPTION_AT_REQUEST, INF_OPTION_REAL, "adaptive_decay", "0..0.99", "0.9",
        "how long adaptive_p remembers");
 OPTION(samplers, INF_OPTION_AT_REQUEST, INF_OPTION_TEXT, "samplers",
@@ -122,7 +127,7 @@ OPTION(slot, INF_OPTION_AT_REQUEST, INF_OPTION_INT, "slot", "-1..255", "-1",
 
 #define LOAD_ITEMS \
 	&threads, &batch_size, &stall_timeout_ms, &queue_depth, &queue_timeout_ms, &first_token_timeout_ms, &token_timeout_ms, \
-	&sleep_idle_seconds, &restart, &log_file, &mmproj, \
+	&sleep_idle_seconds, &restart, &adapters, &state_dir, &log_file, &mmproj, \
 	&task, &pooling, \
 	&draft_model, &draft_max, &speculative, &rpc_servers
 
@@ -223,7 +228,8 @@ static inf_status unknown_key(const inf_options *table, const char *key, uint32_
 static void read_range(const char *values, double *low, double *high)
 {
 	const char *dots = strstr(values, "..");
-	bool read = dots && gr_number_real(values, (size_t)(dots - values), low) && gr_number_real(dots + 2, strlen(dots + 2), high);
+	bool read = dots && gr_number_real(values, (size_t)(dots - values), low) &&
+		    gr_number_real(dots + 2, strlen(dots + 2), high);
 	assert(read);
 	(void)read;
 }
@@ -393,6 +399,8 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 		{ &token_timeout_ms, NULL, &out->token_timeout_ms },
 		{ &sleep_idle_seconds, NULL, &out->sleep_idle_seconds },
 		{ &restart, NULL, &out->restart },
+		{ &adapters, &out->adapters, NULL },
+		{ &state_dir, &out->state_dir, NULL },
 		{ &draft_model, &out->draft_model, NULL },
 		{ &draft_max, NULL, &out->draft_max },
 		{ &speculative, NULL, &out->speculative },
@@ -468,4 +476,9 @@ inf_status gr_options_parse_request(struct gr_request_options *out, const inf_op
 		if (is_given(all.numbers[i].option, pairs, count))
 			out->numbers[out->number_count++] = all.numbers[i];
 	return INF_OK;
+}
+
+bool gr_options_bend(const struct gr_request_options *self)
+{
+	return self && (self->number_count || self->dry_sequence_breakers || self->samplers || self->logit_bias);
 }

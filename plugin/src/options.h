@@ -2,6 +2,7 @@
 #ifndef GR_OPTIONS_H
 #define GR_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,8 @@ struct gr_load_options {
 	int32_t draft_max;		/* tokens it guesses at a time; 0 = the server's default */
 	int32_t speculative;		/* enum gr_speculative */
 	const char *rpc_servers;	/* "host:port,..." of RPC workers; NULL = none. Text of the caller's pairs */
+	const char *adapters;		/* "PATH[:SCALE],..."; NULL = none. Text of the caller's pairs */
+	const char *state_dir;		/* where states of slots are kept; NULL = nowhere. The same */
 	const char *log_file;		/* where the server's lines go; NULL = nowhere. Text of the caller's pairs */
 	const char *mmproj;		/* path of the projector; NULL = none. Text of the caller's pairs */
 };
@@ -90,5 +93,7 @@ inf_status gr_options_parse_load(struct gr_load_options *out, const inf_options 
 				 size_t count, inf_error *err);
 inf_status gr_options_parse_request(struct gr_request_options *out, const inf_options *table, const inf_kv *pairs,
 				    size_t count, inf_error *err);
+/* Was one given that may change which token is taken? NULL has none. */
+bool gr_options_bend(const struct gr_request_options *self);
 
 #endif

@@ -106,11 +106,13 @@ inf_status gr_prompt_token_kind(struct gr_call *call, int32_t id, enum gr_token_
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
+/* chat: NULL = nothing beside the messages. */
 static inf_status render(struct gr_call *call, const struct gr_wire_message *messages, size_t count,
-			 struct gr_buf *out)
+			 const struct gr_wire_chat *chat, struct gr_buf *out)
 {
 	struct gr_buf body = GR_BUF_INIT(GR_WIRE_BODY_MAX), answer = GR_BUF_INIT(GR_WIRE_BODY_MAX);
-	inf_status st = gr_wire_encode_template(&body, messages, count);
+	inf_status st = chat ? gr_wire_encode_chat_template(&body, messages, count, chat) :
+			       gr_wire_encode_template(&body, messages, count);
 	if (st != INF_OK)
 		gr_call_encode_failed(st, call->err);
 	else
@@ -122,18 +124,30 @@ static inf_status render(struct gr_call *call, const struct gr_wire_message *mes
 	return st;
 }
 
-/* Do the contents hold text that the tokeniser would take for special tokens? */
-static inf_status hold_special_text(struct gr_call *call, const struct gr_wire_message *messages,
-				    size_t count, bool *out)
+/* All that the host wrote. */
+static inf_status gather_text(struct gr_buf *all, const struct gr_wire_message *messages, size_t count,
+			      const struct gr_wire_chat *chat)
 {
-	struct gr_buf all = GR_BUF_INIT(GR_PROMPT_TEXT_MAX + GR_CHAT_MESSAGES_MAX);
-	struct gr_prompt with = GR_PROMPT_INIT, without = GR_PROMPT_INIT;
-	inf_status st = INF_OK;
+	inf_status st = chat && chat->tools ? gr_wire_append_strings(all, chat->tools) : INF_OK;
 	for (size_t i = 0; i < count && st == INF_OK; i++) {
-		st = gr_buf_append(&all, messages[i].content, messages[i].content_len);
+		st = gr_buf_append(all, messages[i].content, messages[i].content_len);
 		if (st == INF_OK)
-			st = gr_buf_puts(&all, "\n");
+			st = gr_buf_puts(all, "\n");
+		if (st == INF_OK && messages[i].tool_call_id)
+			st = gr_buf_printf(all, "%s\n", messages[i].tool_call_id);
+		if (st == INF_OK && messages[i].tool_calls)
+			st = gr_wire_append_strings(all, messages[i].tool_calls);
 	}
+	return st;
+}
+
+/* Is there text that the tokeniser would take for special tokens? */
+static inf_status hold_special_text(struct gr_call *call, const struct gr_wire_message *messages,
+				    size_t count, const struct gr_wire_chat *chat, bool *out)
+{
+	struct gr_buf all = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	struct gr_prompt with = GR_PROMPT_INIT, without = GR_PROMPT_INIT;
+	inf_status st = gather_text(&all, messages, count, chat);
 	if (st != INF_OK)
 		gr_call_encode_failed(st, call->err);
 	if (st == INF_OK)
@@ -175,7 +189,8 @@ static inf_status mark(struct gr_buf *text, const char *nonce, enum marks marks,
 }
 
 static inf_status render_marked(struct gr_call *call, const char *nonce, enum marks marks,
-				const struct gr_wire_message *messages, size_t count, struct gr_buf *out)
+				const struct gr_wire_message *messages, size_t count, const struct gr_wire_chat *chat,
+				struct gr_buf *out)
 {
 	struct gr_buf text = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	struct gr_wire_message *marked = malloc(count * sizeof *marked);
@@ -187,12 +202,14 @@ static inf_status render_marked(struct gr_call *call, const char *nonce, enum ma
 	}
 	for (size_t i = 0; i < count && st == INF_OK; i++) {
 		size_t begin = i ? ends[i - 1] : 0;
-		marked[i] = (struct gr_wire_message){ messages[i].role, gr_buf_text(&text) + begin, ends[i] - begin, 0 };
+		marked[i] = messages[i];
+		marked[i].content = gr_buf_text(&text) + begin;
+		marked[i].content_len = ends[i] - begin;
 	}
 	if (st != INF_OK)
 		gr_call_encode_failed(st, call->err);
 	else
-		st = render(call, marked, count, out);
+		st = render(call, marked, count, chat, out);
 	free(marked);
 	free(ends);
 	gr_buf_release(&text);
@@ -318,7 +335,7 @@ static inf_status make_media_prompt(struct gr_prompt *out, struct gr_call *call,
 	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
 	inf_status st = make_nonce(nonce, call->err);
 	if (st == INF_OK)
-		st = render_marked(call, nonce, MARK_MEDIA, messages, count, &rendered);
+		st = render_marked(call, nonce, MARK_MEDIA, messages, count, NULL, &rendered);
 	if (st == INF_OK)
 		st = place_media(out, &rendered, nonce, call->model->media_marker, media, call->err);
 	gr_buf_release(&rendered);
@@ -336,11 +353,11 @@ inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call,
 		standard = standard && is_standard_role(messages[i].role);
 		list.count += messages[i].media_count;
 	}
-	inf_status st = hold_special_text(call, messages, count, &special);
+	inf_status st = hold_special_text(call, messages, count, NULL, &special);
 	if (st == INF_OK && (special || !standard)) {
 		st = make_nonce(nonce, call->err);
 		if (st == INF_OK)
-			st = render_marked(call, nonce, MARK_CONTENTS, messages, count, &rendered);
+			st = render_marked(call, nonce, MARK_CONTENTS, messages, count, NULL, &rendered);
 		if (st == INF_OK)
 			st = check_roles(nonce, &rendered, messages, count, call->err);
 	}
@@ -352,10 +369,61 @@ inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call,
 		st = tokenize_apart(out, call, nonce, &rendered, messages, count);
 	} else if (st == INF_OK) {
 		gr_buf_reset(&rendered);
-		st = render(call, messages, count, &rendered);
+		st = render(call, messages, count, NULL, &rendered);
 		if (st == INF_OK)
 			st = tokenize(call, gr_buf_text(&rendered), rendered.len, true, true, out);
 	}
 	gr_buf_release(&rendered);
 	return st;
+}
+
+/* ---- with tools and thinking --------------------------------------------------------------------------------------- */
+static inf_status check_roles_of_chat(struct gr_call *call, const struct gr_wire_message *messages, size_t count,
+				      const struct gr_wire_chat *chat)
+{
+	char nonce[GR_CHAT_NONCE + 1];
+	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = make_nonce(nonce, call->err);
+	if (st == INF_OK)
+		st = render_marked(call, nonce, MARK_CONTENTS, messages, count, chat, &rendered);
+	if (st == INF_OK)
+		st = check_roles(nonce, &rendered, messages, count, call->err);
+	gr_buf_release(&rendered);
+	return st;
+}
+
+inf_status gr_prompt_from_chat(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
+			       size_t count, const struct gr_wire_chat *chat)
+{
+	struct gr_buf rendered = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	bool special = false, standard = true;
+	for (size_t i = 0; i < count; i++)
+		standard = standard && is_standard_role(messages[i].role);
+	inf_status st = hold_special_text(call, messages, count, chat, &special);
+	if (st == INF_OK && special)
+		st = inf_fail(call->err, INF_E_UNSUPPORTED, "chat_special_text",
+			      "a message or a tool holds the text of a special token, and beside tools or thinking llama-server "
+			      "cannot be told that it is text: remove that text");
+	if (st == INF_OK && !standard)
+		st = check_roles_of_chat(call, messages, count, chat);
+	if (st == INF_OK)
+		st = render(call, messages, count, chat, &rendered);
+	if (st == INF_OK)
+		st = tokenize(call, gr_buf_text(&rendered), rendered.len, true, true, out);
+	gr_buf_release(&rendered);
+	return st;
+}
+
+inf_status gr_prompt_obeys_thinking(struct gr_call *call, bool *out)
+{
+	const struct gr_wire_message message = { .role = "user", .content = "?", .content_len = 1 };
+	const struct gr_wire_chat with = { .thinking = GR_WIRE_THINKING_ON }, without = { .thinking = GR_WIRE_THINKING_OFF };
+	struct gr_buf thinks = GR_BUF_INIT(GR_WIRE_BODY_MAX), answers = GR_BUF_INIT(GR_WIRE_BODY_MAX);
+	inf_status st = render(call, &message, 1, &with, &thinks);
+	if (st == INF_OK)
+		st = render(call, &message, 1, &without, &answers);
+	*out = st == INF_OK && strcmp(gr_buf_text(&thinks), gr_buf_text(&answers)) != 0;
+	gr_buf_release(&thinks);
+	gr_buf_release(&answers);
+	return st == INF_E_INVALID || st == INF_E_INTERNAL ? INF_OK : st;
 }

@@ -3,6 +3,7 @@
 #define GR_PROMPT_H
 
 #include "backend_call.h"
+#include "wire_chat.h"
 
 /*
  * prompt: text and messages to token ids, by asking the server's tokeniser.
@@ -36,6 +37,14 @@ inf_status gr_prompt_from_text(struct gr_prompt *out, struct gr_call *call, cons
 /* media: those of all messages, in their order. */
 inf_status gr_prompt_from_messages(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
 				   size_t count, const struct gr_wire_media *media);
+/*
+ * As the server's own chat endpoint makes it of tools and thinking, where it tokenises template and messages in one: text of
+ * special tokens in messages, calls or tools is refused, INF_E_UNSUPPORTED "chat_special_text".
+ */
+inf_status gr_prompt_from_chat(struct gr_prompt *out, struct gr_call *call, const struct gr_wire_message *messages,
+			       size_t count, const struct gr_wire_chat *chat);
+/* Does the template make another prompt with thinking than without? False also where it refuses to be asked. */
+inf_status gr_prompt_obeys_thinking(struct gr_call *call, bool *out);
 /* A prompt that can be continued. INF_E_INVALID for an empty one, INF_E_CONTEXT_FULL. */
 inf_status gr_prompt_check(const struct gr_prompt *self, const struct gr_call *call);
 /* Into a request, which borrows it. */

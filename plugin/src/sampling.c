@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bias.h"
+#include "request.h"
 #include "stop.h"
 #include "utf8.h"
 
@@ -48,13 +49,15 @@ static inf_status check_fields(const inf_gen_params *p, uint64_t fields, inf_err
 	uint64_t bad = 0;
 	inf_status st = inf_gen_check(p, fields, &bad);
 	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "gen_field", "%s is not supported by this backend", field_name(bad));
+		return inf_fail(err, st, "gen_field", "%s is not supported for this call", field_name(bad));
 	if (st == INF_OK)
 		return INF_OK;
 	if (p->reserved0)
 		return inf_fail(err, st, "gen_params", "reserved0 of the generation parameters is not 0");
 	if (p->json_schema && p->grammar)
 		return inf_fail(err, st, "gen_params", "json_schema and grammar exclude each other");
+	if (p->tool_choice && !p->tools)
+		return inf_fail(err, st, "tool_choice", "tool_choice is given without tools");
 	return inf_fail(err, st, "gen_bit", "%s is given, but its bit in set is missing", field_name(bad));
 }
 
@@ -75,6 +78,11 @@ static inf_status check_numbers(const inf_gen_params *p, inf_error *err)
 	};
 	if (p->max_tokens < 0)
 		return inf_fail(err, INF_E_INVALID, "gen_range", "max_tokens is %d, it cannot be negative", p->max_tokens);
+	if (p->thinking != 0 && p->thinking != 1)
+		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking is %d, not 0 or 1", p->thinking);
+	if (p->thinking_budget < 0)
+		return inf_fail(err, INF_E_INVALID, "gen_range", "thinking_budget is %d, it cannot be negative",
+				p->thinking_budget);
 	if (p->min_tokens < 0 || (p->max_tokens && p->min_tokens > p->max_tokens))
 		return inf_fail(err, INF_E_INVALID, "gen_range", "min_tokens is %d, it must be 0..%d", p->min_tokens,
 				p->max_tokens ? p->max_tokens : INT32_MAX);
@@ -147,15 +155,18 @@ static inf_status check_strings(const inf_gen_params *p, inf_error *err)
 	return INF_OK;
 }
 
+static bool is_tool_choice(const char *text)
+{
+	return !text || strcmp(text, "auto") == 0 || strcmp(text, "none") == 0 || strcmp(text, "required") == 0;
+}
+
 inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint64_t fields, uint32_t flags,
 			     uint32_t vocab_size, inf_error *err)
 {
 	inf_status st = inf_read_request(out, sizeof *out, in, inf_gen_params_V1_0, INF_GEN_FLAG_KNOWN,
 					 INF_GEN_SET_KNOWN);
-	if (st == INF_E_UNSUPPORTED)
-		return inf_fail(err, st, "gen_params", "a flag, a set bit or a field that this backend does not know");
 	if (st != INF_OK)
-		return inf_fail(err, st, "gen_params", "the generation parameters are missing or malformed");
+		return ic_request_refused(err, st, "gen_params", in, INF_GEN_FLAG_KNOWN, INF_GEN_SET_KNOWN);
 	if (out->flags & ~flags)
 		return inf_fail(err, INF_E_UNSUPPORTED, "gen_flag", "flag 0x%x is not supported for this call",
 				out->flags & ~flags);
@@ -172,6 +183,10 @@ inf_status gr_sampling_check(inf_gen_params *out, const inf_gen_params *in, uint
 		st = check_text("json_schema", out->json_schema, err);
 	if (st == INF_OK)
 		st = check_text("grammar", out->grammar, err);
+	if (st == INF_OK)
+		st = check_text("tools", out->tools, err);
+	if (st == INF_OK && !is_tool_choice(out->tool_choice))
+		st = inf_fail(err, INF_E_INVALID, "tool_choice", "tool_choice is not \"auto\", \"none\" or \"required\"");
 	return st;
 }
 

@@ -5,25 +5,19 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fail.h"
+#include "pathtrust.h"
 #include "strv.h"
-
-/* Root, we ourselves, or who called us through sudo. */
-static bool trusted_owner(uid_t owner, char *const *env)
-{
-	const char *invoker = gr_env_get(env, "SUDO_UID");
-	return owner == 0 || owner == geteuid() ||
-	       (geteuid() == 0 && invoker && strtoul(invoker, NULL, 10) == (unsigned long)owner);
-}
 
 static inf_status check_file(struct gr_server_file *out, const char *path, const char *origin, char *const *env,
 			     inf_error *err)
 {
+	const struct ic_owners owners = ic_owners_of(geteuid(), gr_env_get(env, "SUDO_UID"));
+	inf_error why = { .struct_size = sizeof why };
 	struct stat st;
 	if (path[0] != '/')
 		return inf_fail(err, INF_E_UNAVAILABLE, "llama_server_missing", "%s: \"%s\" is not an absolute path", origin,
@@ -35,10 +29,9 @@ static inf_status check_file(struct gr_server_file *out, const char *path, const
 	if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
 		return inf_fail(err, INF_E_UNAVAILABLE, "server_not_executable", "%s: %s is not an executable file",
 				origin, path);
-	if ((st.st_mode & S_IWOTH) || !trusted_owner(st.st_uid, env))
+	if (ic_pathtrust_check(path, &owners, &why) != INF_OK)
 		return inf_fail(err, INF_E_UNAVAILABLE, "server_untrusted",
-				"%s: %s can be changed by other users, so it is not run: make it yours or root's, and not "
-				"writable by others", origin, path);
+				"%s: %s can be changed by other users, so it is not run: %s", origin, path, why.message);
 	strcpy(out->path, path);
 	out->device = st.st_dev;
 	out->inode = st.st_ino;

@@ -14,7 +14,7 @@
  *
  * The first of: the option llama-server.path, the profile's own variable, $LLAMA_SERVER_PATH, PATH. A path that was named
  * is used or refused, never passed over in silence. Relative entries of PATH are not searched. The file must be a regular
- * executable that nobody but its owner, root or we can write.
+ * executable, and pathtrust has to vouch for it: the rules that libinference has for plugins.
  */
 struct gr_server_file {
 	char path[PATH_MAX];

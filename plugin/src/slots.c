@@ -11,6 +11,7 @@
 /* Lives on the waiting caller's stack. */
 struct waiter {
 	struct waiter *next;
+	int want;			/* slots */
 	pthread_cond_t wake;
 };
 
@@ -99,14 +100,19 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* With the lock held; it is given up while on_poll runs. */
-static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), void *user, inf_error *err)
+static bool is_turn(const struct gr_slots *self, const struct waiter *w)
 {
-	struct waiter w;
+	return self->free >= w->want && self->first == w;
+}
+
+/* With the lock held; it is given up while on_poll runs. */
+static inf_status wait_turn(struct gr_slots *self, int want, int (*on_poll)(void *user), void *user, inf_error *err)
+{
+	struct waiter w = { .want = want };
 	inf_status st = INF_OK;
 	int64_t deadline = now_ms() + self->timeout_ms;
 	enqueue(self, &w);
-	while (!atomic_load(&self->closed) && !(self->free > 0 && self->first == &w)) {
+	while (!atomic_load(&self->closed) && !is_turn(self, &w)) {
 		wait_a_little(self, &w);
 		pthread_mutex_unlock(&self->lock);
 		bool stop = on_poll && on_poll(user) != 0;
@@ -115,7 +121,7 @@ static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), v
 			st = INF_E_CANCELLED;
 			break;
 		}
-		if (now_ms() >= deadline && !(self->free > 0 && self->first == &w)) {
+		if (now_ms() >= deadline && !is_turn(self, &w)) {
 			st = inf_fail(err, INF_E_BUSY, "queue_timeout", "no slot became free in %d ms (option queue-timeout-ms): all "
 				      "slots of the model are in use", self->timeout_ms);
 			break;
@@ -125,43 +131,67 @@ static inf_status wait_turn(struct gr_slots *self, int (*on_poll)(void *user), v
 	return st;
 }
 
-static inf_status take(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user, inf_error *err)
+static inf_status take(struct gr_slots *self, int want, bool no_wait, int (*on_poll)(void *user), void *user,
+		       inf_error *err)
 {
 	inf_status st = INF_OK;
-	if (!atomic_load(&self->closed) && (self->free == 0 || self->first)) {
+	if (!atomic_load(&self->closed) && (self->free < want || self->first)) {
 		if (no_wait)
-			return inf_fail(err, INF_E_BUSY, "no_free_slot", "all slots of the model are in use");
+			return inf_fail(err, INF_E_BUSY, "no_free_slot", want == 1 ? "all slots of the model are in use" :
+					"all slots of the model are needed at once, and some are in use");
 		if (self->waiting >= self->depth)
 			return inf_fail(err, INF_E_BUSY, "queue_full", "%d requests wait for a slot already (option queue-depth)",
 					self->waiting);
-		st = wait_turn(self, on_poll, user, err);
+		st = wait_turn(self, want, on_poll, user, err);
 	}
 	if (atomic_load(&self->closed))
 		st = inf_fail(err, INF_E_CLOSED, "closed", "the model was closed");
 	if (st == INF_OK)
-		self->free--;
+		self->free -= want;
 	if (self->free > 0)
 		wake_first(self);
 	return st;
 }
 
-inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
-			    inf_error *err)
+static inf_status acquire(struct gr_slots *self, int want, bool no_wait, int (*on_poll)(void *user), void *user,
+			  inf_error *err)
 {
 	pthread_mutex_lock(&self->lock);
-	inf_status st = take(self, no_wait, on_poll, user, err);
+	inf_status st = take(self, want, no_wait, on_poll, user, err);
 	pthread_mutex_unlock(&self->lock);
 	if (st == INF_E_BUSY)
 		gr_fail_flags(err, INF_ERR_FLAG_RETRYABLE);
 	return st;
 }
 
-void gr_slots_release(struct gr_slots *self)
+static void release(struct gr_slots *self, int count)
 {
 	pthread_mutex_lock(&self->lock);
-	self->free++;
+	self->free += count;
 	wake_first(self);
 	pthread_mutex_unlock(&self->lock);
+}
+
+inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
+			    inf_error *err)
+{
+	return acquire(self, 1, no_wait, on_poll, user, err);
+}
+
+void gr_slots_release(struct gr_slots *self)
+{
+	release(self, 1);
+}
+
+inf_status gr_slots_acquire_all(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
+				inf_error *err)
+{
+	return acquire(self, self->count, no_wait, on_poll, user, err);
+}
+
+void gr_slots_release_all(struct gr_slots *self)
+{
+	release(self, self->count);
 }
 
 inf_status gr_slots_enter(struct gr_slots *self, inf_error *err)

@@ -37,6 +37,10 @@ void gr_slots_leave(struct gr_slots *self);
 inf_status gr_slots_acquire(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
 			    inf_error *err);
 void gr_slots_release(struct gr_slots *self);
+/* The same with all slots: nobody else holds one until gr_slots_release_all(). Who comes later waits behind. */
+inf_status gr_slots_acquire_all(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user,
+				inf_error *err);
+void gr_slots_release_all(struct gr_slots *self);
 bool gr_slots_closed(struct gr_slots *self);
 /* How many slots are held and how many callers wait for one, now. */
 void gr_slots_count(struct gr_slots *self, int *busy, int *waiting);

@@ -47,26 +47,40 @@ inf_status gr_wire_encode_detokenize(struct gr_buf *out, const int32_t *tokens, 
 	return st == INF_OK ? gr_buf_puts(out, "}") : st;
 }
 
+static bool put_message(struct json_object *list, const struct gr_wire_message *m)
+{
+	bool ok = true;
+	struct json_object *message = json_object_new_object();
+	if (!gr_json_add(list, message))
+		return false;
+	gr_json_put(message, "role", json_object_new_string(m->role), &ok);
+	gr_json_put(message, "content", gr_json_text(m->content, m->content_len), &ok);
+	if (m->tool_calls)
+		gr_json_put(message, "tool_calls", gr_json_raw(m->tool_calls), &ok);
+	if (m->tool_call_id)
+		gr_json_put(message, "tool_call_id", json_object_new_string(m->tool_call_id), &ok);
+	return ok;
+}
+
+struct json_object *gr_json_messages(const struct gr_wire_message *messages, size_t count)
+{
+	struct json_object *list = json_object_new_array();
+	bool ok = list != NULL;
+	for (size_t i = 0; i < count && ok; i++)
+		ok = put_message(list, &messages[i]);
+	if (ok)
+		return list;
+	json_object_put(list);
+	return NULL;
+}
+
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count)
 {
 	bool ok = true;
-	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
-	if (!root || !list) {
-		json_object_put(root);
-		json_object_put(list);
+	struct json_object *root = json_object_new_object();
+	if (!root)
 		return INF_E_NO_MEMORY;
-	}
-	for (size_t i = 0; i < count && ok; i++) {
-		struct json_object *message = json_object_new_object();
-		if (!message || json_object_array_add(list, message) != 0) {
-			json_object_put(message);
-			ok = false;
-			break;
-		}
-		gr_json_put(message, "role", json_object_new_string(messages[i].role), &ok);
-		gr_json_put(message, "content", gr_json_text(messages[i].content, messages[i].content_len), &ok);
-	}
-	gr_json_put(root, "messages", list, &ok);
+	gr_json_put(root, "messages", gr_json_messages(messages, count), &ok);
 	return gr_json_append(out, root, ok);
 }
 
@@ -239,30 +253,34 @@ static void put_stream(struct json_object *root, bool *ok)
 	gr_json_put(root, "sse_ping_interval", json_object_new_int(1), ok);
 }
 
+inf_status gr_json_put_completion(struct json_object *root, const struct gr_wire_completion *r, bool *ok, inf_error *err)
+{
+	put_sampling(root, r, ok);
+	if (r->probe)
+		gr_json_put_probe(root, r->probe, ok);
+	else
+		put_stream(root, ok);
+	put_bias(root, r, ok);
+	inf_status st = r->options ? put_options(root, r->options, ok, err) : INF_OK;
+	if (st != INF_OK || !r->json_schema)
+		return st;
+	struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
+	if (!schema)
+		return inf_fail(err, INF_E_INVALID, "json_schema", "json_schema is not a JSON object");
+	gr_json_put(root, "json_schema", schema, ok);
+	return INF_OK;
+}
+
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *r, inf_error *err)
 {
 	bool ok = true;
 	struct json_object *root = json_object_new_object();
 	if (!root)
 		return INF_E_NO_MEMORY;
-	put_sampling(root, r, &ok);
-	if (r->probe)
-		gr_json_put_probe(root, r->probe, &ok);
-	else
-		put_stream(root, &ok);
-	put_bias(root, r, &ok);
-	inf_status st = r->options ? put_options(root, r->options, &ok, err) : INF_OK;
+	inf_status st = gr_json_put_completion(root, r, &ok, err);
 	if (st != INF_OK) {
 		json_object_put(root);
 		return st;
-	}
-	if (r->json_schema) {
-		struct json_object *schema = gr_json_parse(r->json_schema, strlen(r->json_schema), SCHEMA_DEPTH_MAX);
-		if (!schema) {
-			json_object_put(root);
-			return inf_fail(err, INF_E_INVALID, "json_schema", "json_schema is not a JSON object");
-		}
-		gr_json_put(root, "json_schema", schema, &ok);
 	}
 	/* {"prompt":[..] + ,"n_predict":..}: ids can be many and media large, so they never become json-c objects. */
 	struct gr_buf rest = GR_BUF_INIT(GR_WIRE_BODY_MAX);
@@ -341,6 +359,8 @@ inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_pro
 	char role[16];
 	gr_json_copy(root, "role", role, sizeof role);
 	props.router = strcmp(role, "router") == 0;
+	struct json_object *caps = gr_json_member(root, "chat_template_caps", json_type_object);
+	props.tools = caps && gr_json_true(caps, "supports_tools") && gr_json_true(caps, "supports_tool_calls");
 	gr_json_copy(root, "build_info", props.build, sizeof props.build);
 	struct json_object *modalities = gr_json_member(root, "modalities", json_type_object);
 	if (modalities) {

@@ -34,6 +34,8 @@ struct gr_wire_message {
 	const char *content;		/* not NUL-terminated */
 	size_t content_len;
 	size_t media_count;		/* of its own; what they are is none of the template's business */
+	char *tool_calls;		/* owned by whoever made it: from gr_wire_read_calls(); NULL = none */
+	const char *tool_call_id;	/* NULL = none */
 };
 
 inf_status gr_wire_encode_template(struct gr_buf *out, const struct gr_wire_message *messages, size_t count);
@@ -82,6 +84,11 @@ struct gr_wire_probe {
 /* INF_E_INVALID when json_schema is not a JSON object, or dry_sequence_breakers no list of strings. */
 inf_status gr_wire_encode_completion(struct gr_buf *out, const struct gr_wire_completion *request, inf_error *err);
 
+/* The scales of all adapters, in the order they were loaded. */
+inf_status gr_wire_encode_adapters(struct gr_buf *out, const float *scales, size_t count);
+/* For the actions save and restore of a slot. */
+inf_status gr_wire_encode_slot_file(struct gr_buf *out, const char *name);
+
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 /* *out_tokens is malloc'd and the caller's. */
 inf_status gr_wire_decode_tokens(const char *body, size_t len, int32_t **out_tokens, size_t *out_count, inf_error *err);
@@ -92,12 +99,20 @@ struct gr_wire_props {
 	int32_t context_len;		/* of one slot */
 	int32_t slots;
 	bool router;			/* no model: the process is a router */
+	bool tools;			/* the chat template describes tools and shows calls of them */
 	bool vision, audio, video;	/* what its projector takes */
 	char media_marker[64];		/* stands for a medium in a prompt */
 	char build[64];
 };
 
 inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err);
+
+/* What a slot's action save or restore was about. */
+struct gr_wire_slot {
+	int64_t tokens, bytes;
+};
+
+inf_status gr_wire_decode_slot(const char *body, size_t len, struct gr_wire_slot *out, inf_error *err);
 
 struct gr_wire_error {
 	int32_t code;
@@ -137,7 +152,7 @@ enum gr_wire_kind {
 	GR_WIRE_ERROR,
 };
 
-enum gr_wire_stop { GR_WIRE_STOP_NONE, GR_WIRE_STOP_EOS, GR_WIRE_STOP_WORD, GR_WIRE_STOP_LIMIT };
+enum gr_wire_stop { GR_WIRE_STOP_NONE, GR_WIRE_STOP_EOS, GR_WIRE_STOP_WORD, GR_WIRE_STOP_LIMIT, GR_WIRE_STOP_TOOLS };
 
 struct gr_wire_event {
 	enum gr_wire_kind kind;
@@ -145,10 +160,12 @@ struct gr_wire_event {
 	const char *text;		/* borrowed until the next decode; NUL-terminated */
 	size_t text_len;
 	int32_t id;			/* -1 = not said */
+	uint32_t flags;			/* INF_TOKEN_FLAG_REASONING, INF_TOKEN_FLAG_TOOL_CALL */
 	bool has_logprob;
 	float logprob;
-	/* TOKEN and FINAL */
+	/* TOKEN, FINAL, and NOTHING */
 	int64_t predicted;		/* tokens sampled so far; -1 = not said */
+	bool merged;			/* in this stream there are tokens without an event */
 	/* any of them */
 	int64_t evaluated;		/* prompt tokens; -1 = not said */
 	/* FINAL */
@@ -168,8 +185,10 @@ struct gr_wire_stream;
 
 struct gr_wire_stream *gr_wire_stream_new(void);	/* NULL = out of memory */
 void gr_wire_stream_free(struct gr_wire_stream *self);	/* accepts NULL */
-/* Decode the data of one SSE event. */
+/* Decode the data of one SSE event, and give what it says first. */
 inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
 				 inf_error *err);
+/* What the same data says next; NOTHING: no more. */
+inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "wire_json.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -40,14 +41,24 @@ struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char 
 	return parse_whole(tokener, body, len, json_type_array);
 }
 
-struct json_object *gr_json_parse(const char *body, size_t len, int depth)
+static struct json_object *parse_once(const char *body, size_t len, int depth, enum json_type type)
 {
 	struct json_tokener *tokener = gr_json_tokener(depth);
 	if (!tokener)
 		return NULL;
-	struct json_object *root = gr_json_parse_object(tokener, body, len);
+	struct json_object *root = parse_whole(tokener, body, len, type);
 	json_tokener_free(tokener);
 	return root;
+}
+
+struct json_object *gr_json_parse(const char *body, size_t len, int depth)
+{
+	return parse_once(body, len, depth, json_type_object);
+}
+
+struct json_object *gr_json_parse_array(const char *body, size_t len, int depth)
+{
+	return parse_once(body, len, depth, json_type_array);
 }
 
 struct json_object *gr_json_parse_body(const char *body, size_t len)
@@ -68,6 +79,20 @@ void gr_json_put(struct json_object *object, const char *key, struct json_object
 struct json_object *gr_json_text(const char *text, size_t len)
 {
 	return len <= INT_MAX ? json_object_new_string_len(len ? text : "", (int)len) : NULL;
+}
+
+struct json_object *gr_json_raw(const char *json)
+{
+	struct json_object *raw = json_object_new_object();
+	size_t size = strlen(json) + 1;
+	char *copy = raw ? malloc(size) : NULL;
+	if (!copy) {
+		json_object_put(raw);
+		return NULL;
+	}
+	memcpy(copy, json, size);
+	json_object_set_serializer(raw, json_object_userdata_to_json_string, copy, json_object_free_userdata);
+	return raw;
 }
 
 inf_status gr_json_append(struct gr_buf *out, struct json_object *object, bool ok)

@@ -19,11 +19,17 @@ struct json_object *gr_json_parse_object(struct json_tokener *tokener, const cha
 struct json_object *gr_json_parse_list(struct json_tokener *tokener, const char *body, size_t len);	/* of an array */
 struct json_object *gr_json_parse(const char *body, size_t len, int depth);
 struct json_object *gr_json_parse_body(const char *body, size_t len);
+struct json_object *gr_json_parse_array(const char *body, size_t len, int depth);	/* the same for one whole array */
 
 /* Both own the value afterwards; NULL counts as out of memory. */
 void gr_json_put(struct json_object *object, const char *key, struct json_object *value, bool *ok);
 bool gr_json_add(struct json_object *list, struct json_object *item);
 struct json_object *gr_json_text(const char *text, size_t len);
+struct json_object *gr_json_raw(const char *json);	/* JSON that is printed as it stands, numbers of any size included */
+struct json_object *gr_json_messages(const struct gr_wire_message *messages, size_t count);
+/* All but the prompt. INF_E_INVALID when json_schema is not JSON. */
+inf_status gr_json_put_completion(struct json_object *root, const struct gr_wire_completion *completion, bool *ok,
+				  inf_error *err);
 /* Print the object, and free it. */
 inf_status gr_json_append(struct gr_buf *out, struct json_object *object, bool ok);
 
@@ -41,5 +47,16 @@ int32_t gr_json_clamp32(int64_t n);
 /* What a probe asks for, but for the logits that it raises; wire_classify.c. */
 void gr_json_put_probe(struct json_object *root, const struct gr_wire_probe *probe, bool *ok);
 void gr_json_read_error(struct json_object *object, struct gr_wire_error *out);
+
+/*
+ * The state of a stream of chat deltas; wire_chat.c. An event can say several things, so it is begun and then asked until
+ * it says NOTHING; root must live as long.
+ */
+struct gr_json_deltas;
+
+struct gr_json_deltas *gr_json_deltas_new(void);	/* NULL = out of memory */
+void gr_json_deltas_free(struct gr_json_deltas *self);	/* accepts NULL */
+void gr_json_deltas_begin(struct gr_json_deltas *self, struct json_object *root);
+inf_status gr_json_deltas_next(struct gr_json_deltas *self, struct gr_wire_event *out, inf_error *err);
 
 #endif

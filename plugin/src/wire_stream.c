@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire.h"
+#include "wire_chat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 struct gr_wire_stream {
 	struct json_tokener *tokener;
 	struct json_object *root;	/* of the event decoded last; its strings are lent out */
+	struct gr_json_deltas *deltas;	/* of a chat; NULL = a completion */
 };
 
 struct gr_wire_stream *gr_wire_stream_new(void)
@@ -23,12 +24,25 @@ struct gr_wire_stream *gr_wire_stream_new(void)
 	return self;
 }
 
+struct gr_wire_stream *gr_wire_stream_new_chat(void)
+{
+	struct gr_wire_stream *self = gr_wire_stream_new();
+	if (self)
+		self->deltas = gr_json_deltas_new();
+	if (self && !self->deltas) {
+		gr_wire_stream_free(self);
+		self = NULL;
+	}
+	return self;
+}
+
 void gr_wire_stream_free(struct gr_wire_stream *self)
 {
 	if (!self)
 		return;
 	json_object_put(self->root);
 	json_tokener_free(self->tokener);
+	gr_json_deltas_free(self->deltas);
 	free(self);
 }
 
@@ -80,28 +94,22 @@ static void read_token(struct json_object *root, struct json_object *content, st
 	read_logprob(root, out);
 }
 
-inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
-				 inf_error *err)
-{
-	*out = (struct gr_wire_event){
-		.id = -1, .text = "", .predicted = -1, .evaluated = -1, .cached = -1, .slot = -1, .prefill_ms = -1,
-		.decode_ms = -1,
-	};
-	json_object_put(self->root);
-	self->root = NULL;
-	if (len == 4 && memcmp(data, "null", 4) == 0)
-		return INF_OK;
-	self->root = gr_json_parse_object(self->tokener, data, len);
-	if (!self->root)
-		return gr_json_bad_answer(err, data, len, "holds an event that cannot be read");
+static const struct gr_wire_event nothing = {
+	.id = -1, .text = "", .predicted = -1, .evaluated = -1, .cached = -1, .slot = -1, .prefill_ms = -1, .decode_ms = -1,
+};
 
-	struct json_object *root = self->root, *found;
+/* What says nothing and is no object. */
+static bool is_mark(const struct gr_wire_stream *self, const char *data, size_t len)
+{
+	return (len == 4 && memcmp(data, "null", 4) == 0) || (self->deltas && len == 6 && memcmp(data, "[DONE]", 6) == 0);
+}
+
+static inf_status read_event(struct json_object *root, const char *data, size_t len, struct gr_wire_event *out, inf_error *err)
+{
+	struct json_object *found;
 	out->predicted = gr_json_count(root, "tokens_predicted");
 	out->evaluated = gr_json_count(root, "tokens_evaluated");
-	if ((found = gr_json_member(root, "error", json_type_object))) {
-		out->kind = GR_WIRE_ERROR;
-		gr_json_read_error(found, &out->error);
-	} else if ((found = gr_json_member(root, "stop_type", json_type_string))) {
+	if ((found = gr_json_member(root, "stop_type", json_type_string))) {
 		read_final(root, found, out);
 	} else if ((found = gr_json_member(root, "prompt_progress", json_type_object))) {
 		out->cached = gr_json_count(found, "cache");
@@ -111,4 +119,33 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		read_token(root, found, out);
 	}
 	return INF_OK;
+}
+
+inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
+				 inf_error *err)
+{
+	*out = nothing;
+	json_object_put(self->root);
+	self->root = NULL;
+	if (is_mark(self, data, len))
+		return INF_OK;
+	self->root = gr_json_parse_object(self->tokener, data, len);
+	if (!self->root)
+		return gr_json_bad_answer(err, data, len, "holds an event that cannot be read");
+	if (self->deltas)
+		gr_json_deltas_begin(self->deltas, self->root);
+	struct json_object *error = gr_json_member(self->root, "error", json_type_object);
+	if (error) {
+		out->predicted = gr_json_count(self->root, "tokens_predicted");
+		out->kind = GR_WIRE_ERROR;
+		gr_json_read_error(error, &out->error);
+		return INF_OK;
+	}
+	return self->deltas ? gr_json_deltas_next(self->deltas, out, err) : read_event(self->root, data, len, out, err);
+}
+
+inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err)
+{
+	*out = nothing;
+	return self->deltas && self->root ? gr_json_deltas_next(self->deltas, out, err) : INF_OK;
 }

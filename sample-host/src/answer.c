@@ -48,14 +48,29 @@ static bool show_json(struct answer *self, const inf_token *token)
 	return print_line(self->console, line);
 }
 
+/* On a line of its own. */
+static bool show_call(struct answer *self, const inf_token *token)
+{
+	struct console *console = self->console;
+	bool mid_line = self->mid_line;
+	self->is_reasoning = self->mid_line = false;
+	return (!mid_line || console_text(console, "\n", 1, STYLE_PLAIN)) &&
+	       console_text(console, token->text, token->text_len, STYLE_PLAIN) &&
+	       console_text(console, "\n", 1, STYLE_PLAIN);
+}
+
 static bool show_text(struct answer *self, const inf_token *token)
 {
+	if (token->flags & INF_TOKEN_FLAG_TOOL_CALL)
+		return show_call(self, token);
 	bool is_reasoning = token->flags & INF_TOKEN_FLAG_REASONING, was_reasoning = self->is_reasoning;
 	if (is_reasoning && !self->console->out.is_tty)
 		return true;
 	self->is_reasoning = is_reasoning;
 	if (was_reasoning && !is_reasoning && !console_text(self->console, "\n\n", 2, STYLE_PLAIN))
 		return false;
+	if (token->text_len)
+		self->mid_line = token->text[token->text_len - 1] != '\n';
 	return console_text(self->console, token->text, token->text_len, is_reasoning ? STYLE_DIM : STYLE_PLAIN);
 }
 
@@ -64,7 +79,7 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 	struct answer *self = user;
 	if (!self->first_ns)
 		self->first_ns = now_ns();
-	if (!(token->flags & INF_TOKEN_FLAG_REASONING))
+	if (!(token->flags & (INF_TOKEN_FLAG_REASONING | INF_TOKEN_FLAG_TOOL_CALL)))
 		text_add(&self->reply, token->text, token->text_len);
 	bool shown = self->options->flags & OPTION_JSON ? show_json(self, token) : show_text(self, token);
 	return shown ? INF_CONTINUE : 0;
@@ -79,6 +94,23 @@ static int32_t INF_CALL on_poll(void *user)
 
 /* ---- the call ---- */
 
+static bool is_shown_media(const struct question *question)
+{
+	for (size_t i = 0; i < question->message_count; i++)
+		if (question->messages[i]->media_count)
+			return true;
+	return false;
+}
+
+void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model)
+{
+	if (!(model->flags & INF_INFO_FLAG_THINKING) || params->set & INF_GEN_SET_THINKING || params->stop_token_count ||
+	    params->min_tokens || params->grammar)
+		return;
+	params->set |= INF_GEN_SET_THINKING;
+	params->thinking = 1;
+}
+
 static inf_status call(struct answer *self, const struct question *question, inf_gen_result *result, inf_error *err)
 {
 	const struct engine *engine = self->engine;
@@ -86,6 +118,9 @@ static inf_status call(struct answer *self, const struct question *question, inf
 	inf_status st;
 	params.options = engine->settings.request;
 	params.option_count = engine->settings.request_count;
+	params.tools = question->tools;
+	if (question->messages && !is_shown_media(question))
+		answer_choose_thinking(&params, &engine->model);
 	params.user = self;
 	params.on_token = on_token;
 	params.on_poll = on_poll;

@@ -10,8 +10,8 @@
 /*
  * answer: one generation, shown while it comes.
  *
- * As text: the answer alone goes to standard output. What a model thinks (INF_TOKEN_FLAG_REASONING) is shown dim on a
- * terminal and left out elsewhere. With --json: a line for each token, then one that sums up.
+ * As text: the answer alone goes to standard output, a tool call as a line of JSON. What a model thinks
+ * (INF_TOKEN_FLAG_REASONING) is shown dim on a terminal and left out elsewhere. With --json: a line for each token, then one that sums up.
  */
 enum { ANSWER_MAX = 64 << 20 };		/* bytes kept of an answer */
 
@@ -22,6 +22,7 @@ struct answer {
 	struct text reply;		/* what was said, without reasoning */
 	int64_t begun_ns, first_ns;
 	bool is_reasoning;		/* the last token was */
+	bool mid_line;			/* what was shown last does not end with a newline */
 };
 
 /* What to answer: a prompt when messages is NULL. */
@@ -30,7 +31,12 @@ struct question {
 	size_t prompt_len;
 	const inf_message *const *messages;
 	size_t message_count;
+	const char *tools;		/* NULL = none */
 };
+
+/* For messages: a model that can think does, and its thoughts are told from its answer; not where that takes something else
+ * away. */
+void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model);
 
 void answer_init(struct answer *self, const struct options *options, const struct engine *engine,
 		 struct console *console);

@@ -10,14 +10,17 @@
 #include "history.h"
 #include "input.h"
 #include "interrupt.h"
+#include "json.h"
 #include "path.h"
 #include "report.h"
+#include "state.h"
 
 struct chat {
 	const struct options *options;	/* borrowed */
 	struct console *console;	/* borrowed */
 	struct engine engine;
 	struct history history;
+	struct text tools;		/* of --tools; empty = none */
 	size_t kept;			/* messages that /reset leaves: the system message */
 	struct attachments attachments;
 	bool shown;			/* a message that was answered has them */
@@ -45,37 +48,72 @@ static enum exit_code begin(struct chat *self, struct failure *why)
 	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
 		return failure_memory(why, "the system message");
 	self->kept = self->history.count;
-	return EXIT_DONE;
+	return state_load(self->options, &self->engine, why);
 }
 
-static enum exit_code ask(struct chat *self, struct answer *answer, const struct text *message, struct failure *why)
+static enum exit_code ask(struct chat *self, struct answer *answer, struct failure *why)
 {
-	enum exit_code code = add_message(self, "user", message, why);
-	if (code == EXIT_DONE && !self->shown)
+	if (!self->shown && self->attachments.count)
 		history_attach(&self->history, self->attachments.list, self->attachments.count);
 	const struct question question = {
 		.messages = (const inf_message *const *)self->history.messages,
 		.message_count = self->history.count,
+		.tools = self->tools.len ? self->tools.data : NULL,
 	};
-	return code == EXIT_DONE ? answer_run(answer, &question, why) : code;
+	return answer_run(answer, &question, why);
 }
 
 /* ---- one answer ---- */
 
+/* Of --tools and --messages. */
+static enum exit_code read_files(struct chat *self, struct history *talk, struct failure *why)
+{
+	const struct options *options = self->options;
+	struct text text = TEXT_INIT(INPUT_MAX);
+	enum exit_code code = options->tools_file ? input_text(options->tools_file, &self->tools, why) : EXIT_DONE;
+	bool is_text = self->tools.len && strlen(text_string(&self->tools)) == self->tools.len;
+	if (code == EXIT_DONE && options->tools_file && !is_text)
+		code = failure_set(why, INF_E_INVALID, "tools", "%.200s: is no JSON array of tools", options->tools_file);
+	if (code == EXIT_DONE && options->messages_file)
+		code = input_text(options->messages_file, &text, why);
+	if (code == EXIT_DONE && options->messages_file)
+		code = json_read_messages(text_string(&text), text.len, options->messages_file, talk, why);
+	text_release(&text);
+	return code;
+}
+
+/* The messages of the file, and a message that was given besides. */
+static enum exit_code read_question(struct chat *self, struct history *talk, struct failure *why)
+{
+	const struct options *options = self->options;
+	struct text message = TEXT_INIT(INPUT_MAX);
+	bool given = !options->messages_file || options->arguments.count || options->prompt_file;
+	enum exit_code code = read_files(self, talk, why);
+	if (code == EXIT_DONE && given)
+		code = input_prompt(options, &message, why);
+	if (code == EXIT_DONE && given && !history_add(talk, "user", text_string(&message), message.len))
+		code = failure_memory(why, "the message");
+	text_release(&message);
+	return code;
+}
+
 static enum exit_code answer_once(struct chat *self, struct failure *why)
 {
-	struct text message = TEXT_INIT(INPUT_MAX);
+	struct history talk = HISTORY_INIT;
 	struct answer answer;
 	answer_init(&answer, self->options, &self->engine, self->console);
-	enum exit_code code = input_prompt(self->options, &message, why);
+	enum exit_code code = read_question(self, &talk, why);
 	if (code == EXIT_DONE)
 		code = begin(self, why);
+	for (size_t i = 0; code == EXIT_DONE && i < talk.count; i++)
+		if (!history_copy(&self->history, talk.messages[i]))
+			code = failure_memory(why, "the messages");
 	if (code == EXIT_DONE)
-		code = ask(self, &answer, &message, why);
+		code = ask(self, &answer, why);
 	else
 		code = answer_cut_short(self->options, &self->engine, self->console, code);
 	answer_release(&answer);
-	text_release(&message);
+	history_release(&talk);
 	return code;
 }
 
@@ -124,7 +162,9 @@ static enum exit_code reply_to(struct chat *self, const struct text *message, st
 	struct answer answer;
 	size_t before = self->history.count;
 	answer_init(&answer, self->options, &self->engine, self->console);
-	enum exit_code code = ask(self, &answer, message, why);
+	enum exit_code code = add_message(self, "user", message, why);
+	if (code == EXIT_DONE)
+		code = ask(self, &answer, why);
 	separate(self, &answer);
 	code = remember(self, &answer, code, before, why);
 	answer_release(&answer);
@@ -213,17 +253,23 @@ static enum exit_code talk(struct chat *self, struct failure *why)
 
 enum exit_code cmd_chat(const struct options *options, struct console *console, struct failure *why)
 {
-	struct chat chat = { .options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
-			     .attachments = ATTACHMENTS_INIT };
+	struct chat chat = {
+		.options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
+		.tools = TEXT_INIT(INPUT_MAX), .attachments = ATTACHMENTS_INIT,
+	};
+	bool is_once = options->messages_file || options->tools_file || !input_is_person(options);
 	enum exit_code code = engine_require_model(options, why);
 	if (code == EXIT_DONE)
 		code = attachments_read(&chat.attachments, options, why);
 	if (code == EXIT_DONE)
-		code = input_is_person(options) ? talk(&chat, why) : answer_once(&chat, why);
+		code = is_once ? answer_once(&chat, why) : talk(&chat, why);
+	if (code == EXIT_DONE)
+		code = state_save(options, &chat.engine, why);
 	if (!console_end_line(console) && code == EXIT_DONE)
 		code = console_check(console, why);
 	engine_close(&chat.engine, console);
 	history_release(&chat.history);
+	text_release(&chat.tools);
 	attachments_release(&chat.attachments);
 	return code;
 }

@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "engine.h"
 #include "input.h"
+#include "state.h"
 
 static enum exit_code answer(const struct options *options, const struct engine *engine, const struct text *prompt,
 			     struct console *console, struct failure *why)
@@ -12,6 +13,8 @@ static enum exit_code answer(const struct options *options, const struct engine 
 	struct answer answer;
 	answer_init(&answer, options, engine, console);
 	enum exit_code code = answer_run(&answer, &question, why);
+	if (code == EXIT_DONE)
+		code = state_save(options, engine, why);
 	answer_release(&answer);
 	return code;
 }
@@ -27,6 +30,8 @@ enum exit_code cmd_generate(const struct options *options, struct console *conso
 		code = engine_find(&engine, options, console, why);
 	if (code == EXIT_DONE)
 		code = engine_load(&engine, options, console, why);
+	if (code == EXIT_DONE)
+		code = state_load(options, &engine, why);
 	if (code == EXIT_DONE)
 		code = answer(options, &engine, &prompt, console, why);
 	else

@@ -77,6 +77,7 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 		return code;
 	const inf_registry_params params = {
 		.struct_size = sizeof params,
+		.flags = options->flags & OPTION_RESCAN ? INF_REGISTRY_FLAG_RESCAN : 0,
 		.plugin_dirs = (const char *const *)dirs,
 		.plugin_dir_count = options->plugin_dirs.count,
 		.options = self->settings.instance,

@@ -34,17 +34,43 @@ static bool make_room(struct history *self)
 	return true;
 }
 
-bool history_add(struct history *self, const char *role, const char *text, size_t len)
+static size_t size_of(const char *text)
 {
-	inf_message *message = make_room(self) ? malloc(sizeof *message + len + 1) : NULL;
+	return text ? strlen(text) + 1 : 0;
+}
+
+/* NULL stays NULL. */
+static const char *put(char **at, const char *text, size_t size)
+{
+	char *begin = *at;
+	if (!text)
+		return NULL;
+	memcpy(begin, text, size);
+	*at += size;
+	return begin;
+}
+
+bool history_copy(struct history *self, const inf_message *in)
+{
+	size_t role = size_of(in->role), calls = size_of(in->tool_calls), id = size_of(in->tool_call_id);
+	inf_message *message = make_room(self) ? malloc(sizeof *message + role + calls + id + in->content_len + 1) : NULL;
 	if (!message)
 		return false;
-	char *content = (char *)(message + 1);
-	*message = (inf_message){ .struct_size = sizeof *message, .role = role, .content = content, .content_len = len };
-	memcpy(content, text, len);
-	content[len] = '\0';
+	char *at = (char *)(message + 1);
+	*message = (inf_message){ .struct_size = sizeof *message, .content_len = in->content_len };
+	message->role = put(&at, in->role, role);
+	message->tool_calls = put(&at, in->tool_calls, calls);
+	message->tool_call_id = put(&at, in->tool_call_id, id);
+	message->content = put(&at, in->content_len ? in->content : "", in->content_len);
+	*at = '\0';
 	self->messages[self->count++] = message;
 	return true;
+}
+
+bool history_add(struct history *self, const char *role, const char *text, size_t len)
+{
+	const inf_message message = { .role = role, .content = text, .content_len = len };
+	return history_copy(self, &message);
 }
 
 void history_attach(struct history *self, const inf_media *const *media, size_t count)

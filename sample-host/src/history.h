@@ -11,7 +11,7 @@
 enum { HISTORY_MAX = 10000 };	/* messages */
 
 struct history {
-	inf_message **messages;		/* owned, each with its text behind it */
+	inf_message **messages;		/* owned, each with its texts behind it */
 	size_t count, cap;
 };
 
@@ -19,8 +19,9 @@ struct history {
 
 void history_release(struct history *self);	/* accepts NULL and a released one; usable again afterwards */
 
-/* The role is borrowed, the text copied. False without memory or room. */
+/* Both copy. False without memory or room. */
 bool history_add(struct history *self, const char *role, const char *text, size_t len);
+bool history_copy(struct history *self, const inf_message *message);	/* all but media */
 
 /* Give the last message media, which are borrowed. */
 void history_attach(struct history *self, const inf_media *const *media, size_t count);

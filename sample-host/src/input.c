@@ -72,14 +72,18 @@ enum exit_code input_file(const char *path, struct text *out, struct failure *wh
 	return code;
 }
 
+enum exit_code input_text(const char *path, struct text *out, struct failure *why)
+{
+	bool is_stdin = !strcmp(path, "-");
+	const char *name = is_stdin ? "standard input" : path;
+	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
+	return code == EXIT_DONE ? check_utf8(out, name, why) : code;
+}
+
 static enum exit_code read_stream(const struct options *options, struct text *out, struct failure *why)
 {
 	const char *path = options->prompt_file;
-	bool is_stdin = !path || !strcmp(path, "-");
-	const char *name = is_stdin ? "standard input" : path;
-	enum exit_code code = is_stdin ? read_all(STDIN_FILENO, name, out, why) : input_file(path, out, why);
-	if (code == EXIT_DONE)
-		code = check_utf8(out, name, why);
+	enum exit_code code = input_text(path ? path : "-", out, why);
 	if (code == EXIT_DONE && !path && !out->len)
 		return failure_usage(why, "no_prompt", "standard input is empty: give the text as an argument, or with -f FILE");
 	if (code == EXIT_DONE)
@@ -108,7 +112,7 @@ enum exit_code input_prompt(const struct options *options, struct text *out, str
 	if (options->arguments.count)
 		return join_arguments(&options->arguments, out, why);
 	if (input_is_person(options))
-		return failure_usage(why, "no_prompt", "no text to continue: give it as an argument, with -f FILE, or on "
+		return failure_usage(why, "no_prompt", "no text is given: give it as an argument, with -f FILE, or on "
 				     "standard input");
 	return read_stream(options, out, why);
 }

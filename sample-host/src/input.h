@@ -23,6 +23,8 @@ bool input_is_person(const struct options *options);
  */
 enum exit_code input_prompt(const struct options *options, struct text *out, struct failure *why);
 
+/* Text of a file, "-" is standard input. EXIT_DONE, EXIT_FAILED, interrupted. */
+enum exit_code input_text(const char *path, struct text *out, struct failure *why);
 /* The bytes of a file, of any kind, up to the cap of out. EXIT_DONE, EXIT_FAILED, interrupted. */
 enum exit_code input_file(const char *path, struct text *out, struct failure *why);
 /*

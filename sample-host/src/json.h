@@ -4,15 +4,20 @@
 
 #include "diagnosis.h"
 #include "fitview.h"
+#include "history.h"
 #include "outcome.h"
 #include "text.h"
 
 /*
- * json: what --json prints. Each function appends one object and a newline. The only user of json-c.
+ * json: what --json prints, an object and a newline from each json_add_*, and what --messages reads. But for batchjson the
+ * only user of json-c.
  *
  * JSON is UTF-8 and file names need not be: what is no UTF-8 becomes U+FFFD.
  */
 void json_add_token(struct text *out, const inf_token *token);
+/* The messages of a JSON array, as OpenAI has them, or with tool calls as INF_TOKEN_FLAG_TOOL_CALL gives them. name: of the
+ * file, for the failure. */
+enum exit_code json_read_messages(const char *text, size_t len, const char *name, struct history *out, struct failure *why);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
 /* candidates: whose probabilities the result has; NULL = none. */
 void json_add_class(struct text *out, const inf_class *result, const int32_t *candidates);

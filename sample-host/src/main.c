@@ -3,12 +3,15 @@
  * infer: the sample host. Parses the command line, runs a command, prints what went wrong, cleans up.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "complete.h"
 #include "help.h"
 #include "input.h"
 #include "interrupt.h"
+#include "manpage.h"
 #include "report.h"
 
 enum { PAGE_MAX = 64 << 10 };
@@ -36,7 +39,10 @@ static enum exit_code print_page(struct console *console, const struct text *pag
 static enum exit_code show_help(const struct options *options, struct console *console, struct failure *why)
 {
 	struct text page = TEXT_INIT(PAGE_MAX);
-	help_add_page(&page, options->command == COMMAND_HELP ? options->topic : options->command);
+	if (options->flags & OPTION_MAN)
+		manpage_add(&page);
+	else
+		help_add_page(&page, options->command == COMMAND_HELP ? options->topic : options->command);
 	enum exit_code code = print_page(console, &page, why);
 	text_release(&page);
 	return code;
@@ -59,6 +65,7 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_INSPECT] = cmd_inspect,
 		[COMMAND_GENERATE] = cmd_generate,
 		[COMMAND_CHAT] = cmd_chat,
+		[COMMAND_BATCH] = cmd_batch,
 		[COMMAND_TOKENIZE] = cmd_tokenize,
 		[COMMAND_EMBED] = cmd_embed,
 		[COMMAND_RERANK] = cmd_rerank,
@@ -79,6 +86,11 @@ int main(int argc, char **argv)
 	occupy_standard_descriptors();
 	console_init(&console);
 	interrupt_install();
+	if (argc > 1 && !strcmp(argv[1], COMPLETE_COMMAND)) {
+		complete_print(argc - 1, argv + 1, &console);
+		console_release(&console);
+		return EXIT_DONE;
+	}
 	enum exit_code code = options_parse(&options, argc, argv, &why);
 	if (code == EXIT_DONE && !(options.flags & (OPTION_HELP | OPTION_VERSION)))
 		code = input_constraint(&options, &why);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters.h"
 #include "near.h"
 #include "number.h"
 #include "path.h"
@@ -16,7 +17,9 @@ enum { NEAR_TEXT_MAX = 512 };
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
 #define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define CLASSIFIES (1u << COMMAND_CLASSIFY)
-#define RUNS (GENERATES | CLASSIFIES)
+#define BATCHES (1u << COMMAND_BATCH)
+#define STATES (GENERATES | CLASSIFIES)
+#define RUNS (STATES | BATCHES)
 #define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
 #define LOADS (RUNS | TEXTS)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
@@ -51,7 +54,21 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
 		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
 		"the conversation; a message whose answer failed does not. Images and sounds need\n"
-		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n" },
+		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
+		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
+		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
+		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
+	[COMMAND_BATCH] = { "batch", "", "answer many prompts, one a line",
+		"Reads an object a line from the file given with -f, or from standard input, and\n"
+		"writes one for each, in their order, to standard output or the file given with\n"
+		"-o. A line has \"prompt\": TEXT or \"messages\": [{\"role\", \"content\"}, ...], any\n"
+		"\"id\", and what else is to hold for it, else the options below do:\n"
+		"  max_tokens min_tokens temperature top_k top_p min_p seed repeat_penalty\n"
+		"  frequency_penalty presence_penalty stop stop_tokens suppress_tokens\n"
+		"  json_schema grammar ignore_eos thinking thinking_budget tools tool_choice\n"
+		"  options\n"
+		"A line that fails has its \"error\", and the exit status is 1 at the end. Whatever\n"
+		"ends it early, the same command with --resume goes on.\n" },
 	[COMMAND_TOKENIZE] = { "tokenize", " [TEXT...]", "show the tokens of a text",
 		"The ids of TEXT, of the file given with -f, or of standard input; with --json\n"
 		"each with its text, one a line. With --decode it is the other way round: ids\n"
@@ -78,10 +95,21 @@ static const struct option_spec specs[] = {
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
+	{ "rescan", 0, NULL, "look at every plugin again, also at those that failed", OPTION_SETS, 1u << COMMAND_BACKENDS,
+	  AT(flags), OPTION_RESCAN },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
 	  AT(prompt_file) },
+	{ "output", 'o', "FILE", "write to FILE, which must not exist yet", OPTION_TEXT, BATCHES, AT(output) },
+	{ "resume", 0, NULL, "go on with what is in FILE already, if there is any", OPTION_SETS, BATCHES, AT(flags),
+	  OPTION_RESUME },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
+	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
+	  AT(messages_file) },
+	{ "tools", 0, "FILE", "tools that the model may call, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT, AT(tools_file) },
+	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, 1u << COMMAND_CHAT, AT(gen.tool_choice) },
+	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, 1u << COMMAND_CHAT, AT(gen),
+	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
 	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
 	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
@@ -98,12 +126,15 @@ static const struct option_spec specs[] = {
 	  .min = 0, .max = INT32_MAX },
 	{ "slots", 0, "N", "generations at the same time", OPTION_INTEGER, LOADS,
 	  AT(load.parallel_slots), .min = 1, .max = INT32_MAX },
-	{ "adapter", 0, "FILE", "LoRA adapter to apply", OPTION_PATH, LOADS, AT(adapter_path) },
+	{ "adapter", 0, "FILE[:SCALE]", "LoRA adapter to apply (repeatable)", OPTION_LIST, LOADS, AT(adapters) },
+	{ "state-dir", 0, "DIR", "where --save-state and --load-state keep files", OPTION_PATH, STATES, AT(state_dir) },
+	{ "save-state", 0, "NAME", "afterwards keep what was evaluated", OPTION_TEXT, STATES, AT(save_state) },
+	{ "load-state", 0, "NAME", "do not evaluate again what was kept", OPTION_TEXT, STATES, AT(load_state) },
 	{ "allow-cpu", 0, NULL, "let a GPU backend fall back to the CPU", OPTION_SETS, LOADS, AT(load.flags),
 	  INF_LOAD_FLAG_ALLOW_CPU },
-	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER, GENERATES,
-	  AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
-	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, RUNS, AT(gen.min_tokens), .min = 0,
+	{ "max-tokens", 'n', "N", "stop after N tokens; default: when the model ends", OPTION_INTEGER,
+	  GENERATES | BATCHES, AT(gen.max_tokens), .min = 1, .max = INT32_MAX },
+	{ "min-tokens", 0, "N", "do not end before N tokens", OPTION_INTEGER, GENERATES | BATCHES, AT(gen.min_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "temperature", 0, "F", "randomness, 0 = always the likeliest token", OPTION_REAL, RUNS, AT(gen.temperature),
 	  INF_GEN_SET_TEMPERATURE, 0, 100 },
@@ -120,17 +151,18 @@ static const struct option_spec specs[] = {
 	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
 	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
-	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES, AT(stop_strings) },
-	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES, AT(stop_tokens), .min = 0,
-	  .max = INT32_MAX },
+	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES | BATCHES, AT(stop_strings) },
+	{ "stop-token", 0, "ID", "stop at the token ID (repeatable)", OPTION_TOKEN, GENERATES | BATCHES,
+	  AT(stop_tokens), .min = 0, .max = INT32_MAX },
 	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "ignore-eos", 0, NULL, "go on when the model ends", OPTION_SETS, RUNS, AT(gen.flags), INF_GEN_FLAG_IGNORE_EOS },
-	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT, RUNS,
-	  AT(schema_file) },
-	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, RUNS, AT(grammar_file) },
+	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT,
+	  GENERATES | BATCHES, AT(schema_file) },
+	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, GENERATES | BATCHES,
+	  AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
-	  (1u << COMMAND_GENERATE) | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
+	  (1u << COMMAND_GENERATE) | BATCHES | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
 	{ "top", 0, "N", "also show the N likeliest tokens", OPTION_INTEGER, CLASSIFIES, AT(top), .min = 0, .max = 1000 },
 	{ "candidates", 0, "ID,ID", "choose among these tokens alone", OPTION_IDS, CLASSIFIES, AT(candidates), .min = 0,
 	  .max = INT32_MAX },
@@ -140,9 +172,10 @@ static const struct option_spec specs[] = {
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
-	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS, AT(flags), OPTION_JSON },
+	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS & ~BATCHES, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
+	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },
 	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },
 	{ "version", 0, NULL, "show the version", OPTION_SETS, ALL, AT(flags), OPTION_VERSION },
 };
@@ -241,6 +274,18 @@ static enum exit_code add_memory(struct options *self, const struct option_spec 
 	return failure_usage(why, "bad_number", "--%s %.100s: must be a size such as 16G, 7.5G or 12288M", spec->name, value);
 }
 
+static enum exit_code set_thinking(inf_gen_params *gen, const struct option_spec *spec, const char *value,
+				   struct failure *why)
+{
+	int64_t budget = 0;
+	gen->thinking = strcmp(value, "off") != 0;
+	if (strcmp(value, "on") && gen->thinking && !number_integer(value, (int64_t)spec->min, (int64_t)spec->max, &budget))
+		return failure_usage(why, "bad_number", "--%s %.100s: must be \"on\", \"off\" or an integer from 1 to %" PRId64,
+				     spec->name, value, (int64_t)spec->max);
+	gen->thinking_budget = (int32_t)budget;
+	return EXIT_DONE;
+}
+
 /* "3,14,15"; several options add up. */
 static enum exit_code add_ids(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
 {
@@ -294,6 +339,8 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return add_token(place, spec, value, why);
 	case OPTION_MEMORY:
 		return add_memory(self, spec, value, why);
+	case OPTION_THINK:
+		return set_thinking(&self->gen, spec, value, why);
 	case OPTION_IDS:
 		return add_ids(self, spec, value, why);
 	}
@@ -415,8 +462,8 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		}
 		near_offer(&near, commands[c].name);
 	}
-	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, classify, tokenize, embed, "
-		     "rerank and help", &text);
+	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, batch, classify, tokenize, "
+		     "embed, rerank and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -461,7 +508,7 @@ static enum exit_code check_given(const struct parser *self)
 static bool allocate(struct options *self, size_t argument_count)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
-				      &self->images, &self->sounds };
+				      &self->adapters, &self->images, &self->sounds };
 	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
 	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
 	self->memories = calloc(argument_count + 1, sizeof *self->memories);
@@ -488,7 +535,11 @@ void options_release(struct options *self)
 	free(self->constraint);
 	free(self->candidates);
 	free(self->memories);
+	free(self->adapters.items);
 	free(self->adapter_path);
+	free(self->adapters_setting);
+	free(self->state_dir);
+	free(self->state_setting);
 	*self = (struct options){ 0 };
 }
 
@@ -503,6 +554,24 @@ static void choose_task(struct options *self)
 		settings->items[settings->count++] = "?task=embed";
 	if (!said && self->command == COMMAND_RERANK)
 		settings->items[settings->count++] = "?task=rerank";
+}
+
+/* Options of the load that infer has names of its own for; each took the place of an argument, so there is room. */
+static enum exit_code add_settings(struct options *self, struct failure *why)
+{
+	struct words *settings = &self->settings;
+	if ((self->save_state || self->load_state) && !self->state_dir)
+		return failure_usage(why, "no_state_dir", "--%s needs --state-dir DIR", self->save_state ? "save-state" : "load-state");
+	if (self->state_dir && asprintf(&self->state_setting, "state-dir=%s", self->state_dir) < 0) {
+		self->state_setting = NULL;
+		return failure_memory(why, "a path");
+	}
+	if (self->state_setting)
+		settings->items[settings->count++] = self->state_setting;
+	enum exit_code code = adapters_take(self, why);
+	if (code == EXIT_DONE && self->adapters_setting)
+		settings->items[settings->count++] = self->adapters_setting;
+	return code;
 }
 
 static void finish(struct options *self)
@@ -535,6 +604,10 @@ enum exit_code options_parse(struct options *self, int argc, char **argv, struct
 		code = take_command(self, why);
 	if (code == EXIT_DONE)
 		code = check_given(&parser);
+	if (code == EXIT_DONE && self->gen.tool_choice && !self->tools_file)
+		code = failure_usage(why, "no_tools", "--tool-choice without --tools FILE: give both or none");
+	if (code == EXIT_DONE)
+		code = add_settings(self, why);
 	if (code == EXIT_DONE)
 		finish(self);
 	return code;

@@ -23,6 +23,7 @@ enum command {
 	COMMAND_INSPECT,
 	COMMAND_GENERATE,
 	COMMAND_CHAT,
+	COMMAND_BATCH,
 	COMMAND_TOKENIZE,
 	COMMAND_EMBED,
 	COMMAND_RERANK,
@@ -42,6 +43,9 @@ enum command {
 #define OPTION_SPECIAL 0x80u
 #define OPTION_BOS     0x100u
 #define OPTION_TRUNCATE 0x200u
+#define OPTION_RESUME  0x400u
+#define OPTION_RESCAN  0x800u
+#define OPTION_MAN     0x1000u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -72,7 +76,9 @@ struct options {
 	const char *model;		/* as it was written: a file, a directory, or a name; NULL = none */
 	const char *prompt_file;	/* NULL = none, "-" = standard input */
 	const char *system;		/* NULL = none */
+	const char *messages_file, *tools_file;	/* NULL = none */
 	const char *query;		/* NULL = none */
+	const char *output;		/* file; NULL = standard output */
 	struct words arguments;		/* what is neither command nor option */
 	struct words plugin_dirs;
 	struct words settings;		/* of --set */
@@ -86,7 +92,12 @@ struct options {
 	char *constraint;		/* owned; what is in one of them, for gen: input_constraint() */
 	uint64_t *memories;		/* owned; bytes, of --vram */
 	size_t memory_count;
-	char *adapter_path;		/* owned, absolute */
+	struct words adapters;		/* of --adapter */
+	char *adapter_path;		/* owned, absolute; the only adapter, as trained */
+	char *adapters_setting;		/* owned; else all of them, as for --set */
+	char *state_dir;		/* owned, absolute; NULL = none */
+	char *state_setting;		/* owned; the same, as for --set */
+	const char *save_state, *load_state;	/* names; NULL = none */
 	inf_load_params load;
 	inf_gen_params gen;
 };
@@ -103,6 +114,7 @@ enum option_kind {
 	OPTION_LAYERS,		/* load.gpu_layers */
 	OPTION_TOKEN,		/* struct ids */
 	OPTION_MEMORY,		/* memories */
+	OPTION_THINK,		/* gen.thinking, gen.thinking_budget */
 	OPTION_IDS,		/* candidates */
 };
 

@@ -17,18 +17,19 @@ only() {
 }
 
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
-only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/json\.c' plugin host-api sample-host
+only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(json\.c|batchjson\.h)' plugin host-api sample-host
+only '#include "batchjson\.h"' 'sample-host/src/batch(json|line|record)\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c|host-api/conform/.*\.c' plugin host-api sample-host
-only '\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c' plugin/src host-api/common host-api/src sample-host/src
+only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c|host-api/src/probe\.c' plugin/src host-api/common host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
-	'plugin/src/(models|rundir|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/common host-api/src
-only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|procid|spawn)\.c|plugin/src/sysroot\.h' \
+	'plugin/src/(models|rundir|statefile|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/common host-api/src
+only '"/?(sys|dev|proc)/' 'plugin/src/(amdgpu[a-z_]*|backend_diagnose|gpu_report|machine_report|oom|procid|spawn)\.c|host-api/src/probe\.c|plugin/src/sysroot\.h' \
 	plugin/src host-api/common host-api/src
 only '\b(setenv|putenv|unsetenv|chdir|setlocale|atexit|abort|exit|signal|sigaction)\(' 'none' plugin/src host-api/common host-api/src
 only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' plugin/src host-api/common host-api/src
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
-only '#include "(devices|discover|trust|loader|select|routing|registry|session)\.h"' 'host-api/src/.*' plugin host-api sample-host
+only '#include "(cache|devices|discover|image|loader|note|probe|probe_report|registry|routing|screen|select|session|trust)\.h"' 'host-api/(src|probe)/.*' plugin host-api sample-host
 
 # The conformance kit is a host of its own: it knows a plugin by the public headers, and nothing of libinference.
 only '#include "(conform|elf_file|failures|spy|world)\.h"' 'host-api/conform/.*' plugin host-api sample-host
@@ -47,10 +48,11 @@ while IFS=: read -r source _ header; do
 	printf '%s includes %s\n' "$source" "$header" >&2
 	failures=$((failures + 1))
 done < <(grep -nE '^#include "' host-api/common/*.[ch])
-only '#include "(batch|classify|fanout|keep|pull)\.h"' 'host-api/(common|src)/.*|plugin/src/backend[a-z_]*\.c' plugin host-api sample-host
+only '#include "(batch|classify|fanout|keep|pull|request)\.h"' 'host-api/(common|src)/.*|plugin/src/(backend[a-z_]*|sampling)\.c' plugin host-api sample-host
+only '#include "pathtrust\.h"' 'host-api/(common|src)/.*|plugin/src/server\.c' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
-for module in sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
+for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
 	supervisor_table utf8 chat media sampling refusal rpc_list gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report \
 	machine_report childlog number bias; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
@@ -70,7 +72,7 @@ if [[ -n $hits ]]; then
 fi
 
 # Siblings do not include each other, except for these: the first may know the others.
-edges='wire:options wire:bias bias:number supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
+edges='wire:options wire:bias bias:number adapters:number statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support
@@ -83,7 +85,7 @@ for source in plugin/src/*.[ch]; do
 	entry | backend* | prompt | supervisor | launch | profile | models | modelset | modelreport) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
-		grep -vxE "$name|buf|fail|pathtext|strv|utf8" || true)
+		grep -vxE "$name|buf|fail|pathtext|pathtrust|strv|utf8" || true)
 	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
 	[[ $name == wire* ]] && others=$(grep -v '^wire' <<<"$others" || true)
 	case $name in

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With inf.tokenize/1, inf.embed/1 and inf.rerank/1, as far as a test of the host needs them: a token is a byte, a vector one
+ * With inf.tokenize/1, inf.embed/1, inf.rerank/1, inf.lora/1 and inf.state/1, as far as a test of the host needs them: a token is a byte, a vector one
  * number; a text "wait" takes until on_poll says stop, a text "deaf" asks on_poll once and does not listen, "odd" returns what
- * is no status, and "silent" fails without a word. Of inf.tokenize/1 the table ends before count().
+ * is no status, and "silent" fails without a word. Of inf.tokenize/1 the table ends before count(), of
+ * inf.lora/1 before set_scale(), and inf.state/1 has no restore().
  */
 #include <time.h>
 
@@ -91,6 +92,38 @@ static inf_status INF_CALL embed(inf_model *self, const inf_text *texts, size_t 
 	return st;
 }
 
+static inf_status INF_CALL list(inf_model *self, void *user,
+				int32_t (INF_CALL *on_adapter)(void *user, const inf_adapter *adapter), inf_error *err)
+{
+	(void)self;
+	(void)err;
+	const inf_adapter adapter = { .struct_size = sizeof adapter, .path = "/words.gguf", .scale = 0.5f };
+	on_adapter(user, &adapter);
+	return INF_OK;
+}
+
+static inf_status INF_CALL save(inf_model *self, int32_t slot, const char *name, const inf_call_params *params,
+				inf_state_info *out, inf_error *err)
+{
+	(void)self;
+	if (!strcmp(name, "wait"))
+		return wait_for_stop(params, err);
+	out->tokens = slot;
+	out->bytes = strlen(name);
+	return check(params, err);
+}
+
+static inf_status INF_CALL split(inf_model *self, int32_t from, int32_t to, const inf_call_params *params, inf_state_info *out,
+				 inf_error *err)
+{
+	(void)self;
+	out->tokens = from;
+	out->bytes = (uint64_t)to;
+	return check(params, err);
+}
+
+static const inf_lora adapters = { offsetof(inf_lora, set_scale), 0, list, NULL };
+static const inf_state states = { sizeof states, 0, save, NULL, split };
 static const inf_tokenize tokens = { offsetof(inf_tokenize, count), 0, tokenize, NULL, NULL };
 static const inf_embed vectors = { sizeof vectors, 0, dimension, embed };
 static const inf_rerank ranks = { sizeof ranks, 0, NULL };
@@ -105,6 +138,10 @@ static const void *INF_CALL get_extension(inf_instance *self, const inf_backend 
 		return &tokens;
 	if (!strcmp(id, INF_EXT_EMBED))
 		return &vectors;
+	if (!strcmp(id, INF_EXT_LORA))
+		return &adapters;
+	if (!strcmp(id, INF_EXT_STATE))
+		return &states;
 	return strcmp(id, INF_EXT_RERANK) ? NULL : &ranks;
 }
 

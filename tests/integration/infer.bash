@@ -56,9 +56,10 @@ check() {
 
 # check_all SCRIPT: every function between "# ---- help" and "# ---- all" whose name says what it shows.
 check_all() {
-	local name
+	local name count=0
 	while read -r name; do
-		[[ $name == *_* ]] && check "$name"
+		[[ $name == *_* ]] && check "$name" && ((++count))
 	done < <(sed -n '/^# ---- help/,/^# ---- all/s/^\([a-z_0-9]*\)() {.*/\1/p' "$1")
+	((failures || count)) || { echo '# no test was found' && exit 1; }
 	((failures == 0)) || { printf '# %d failed\n' "$failures" && exit 1; }
 }

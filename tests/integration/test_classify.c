@@ -197,6 +197,67 @@ START_TEST(classify_logprob_is_before_the_samplers)
 }
 END_TEST
 
+/* The options of a request choose the token, among candidates too; the logprob stays the model's. */
+START_TEST(classify_obeys_the_options_of_a_request)
+{
+	const inf_kv bias = { "logit_bias", "260:50" };
+	const int32_t candidates[] = { YES, NO, MAYBE };
+	struct world *w = enter("markov");
+	ask_for(w, "a no");
+	w->gen.options = &bias;
+	w->gen.option_count = 1;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_eq_tol(w->results[0].logprob, model_script_logprob(w->script, NO, NO), NEAR);
+	w->params.candidates = candidates;
+	w->params.candidate_count = 3;
+	run_well(w);
+	ck_assert_int_eq(w->results[0].id, NO);
+	ck_assert_double_lt(w->results[0].logprob, -0.5);
+	leave(w);
+}
+END_TEST
+
+/* Whether one question gives the answer or it takes two. */
+START_TEST(classify_runs_in_the_slot_that_was_asked_for)
+{
+	const inf_kv slots[] = { { "slot", "0" }, { "slot", "1" } };
+	const int32_t candidates[] = { YES, NO, MAYBE };
+	struct world *w = enter("markov");
+	ask_for(w, "a no");
+	w->gen.option_count = 1;
+	w->gen.set = INF_GEN_SET_TEMPERATURE;
+	for (int i = 0; i < 8; i++) {
+		w->gen.options = &slots[i % 2];
+		w->gen.temperature = i & 2 ? 1 : 0;
+		w->params.candidates = i & 4 ? candidates : NULL;
+		w->params.candidate_count = i & 4 ? 3 : 0;
+		run_well(w);
+		ck_assert(w->gens[0].flags & INF_RESULT_FLAG_SLOT);
+		ck_assert_int_eq(w->gens[0].slot, i % 2);
+	}
+	leave(w);
+}
+END_TEST
+
+/* What the first of two questions evaluates is in the cache for the second. */
+START_TEST(classify_counts_as_cached_what_was_so_before)
+{
+	const int32_t candidates[] = { YES, NO, MAYBE };
+	struct world *w = enter_with("markov", 1, NULL);
+	ask_for(w, "a no yes no yes no yes no yes");
+	w->params.candidates = candidates;
+	w->params.candidate_count = 3;
+	w->gen.set = INF_GEN_SET_TEMPERATURE;
+	w->gen.temperature = 1;
+	run_well(w);
+	ck_assert_int_eq(w->gens[0].cached_tokens, 0);
+	run_well(w);
+	ck_assert_int_gt(w->gens[0].cached_tokens, 0);
+	leave(w);
+}
+END_TEST
+
 START_TEST(classify_end_of_sequence_is_a_token_without_text)
 {
 	struct world *w = enter("eos-early");
@@ -479,7 +540,9 @@ START_TEST(classify_on_a_server_that_died)
 END_TEST
 
 RUN_SUITE("classify", 60, classify_tells_token_logprob_and_the_likeliest, classify_vocabulary_is_the_whole_distribution,
-	  classify_logprob_is_before_the_samplers, classify_end_of_sequence_is_a_token_without_text,
+	  classify_logprob_is_before_the_samplers, classify_obeys_the_options_of_a_request,
+	  classify_runs_in_the_slot_that_was_asked_for, classify_counts_as_cached_what_was_so_before,
+	  classify_end_of_sequence_is_a_token_without_text,
 	  classify_token_inside_a_character_has_its_probabilities, classify_chat_uses_the_template,
 	  classify_candidates_have_the_probabilities_of_a_world_without_others,
 	  classify_all_tokens_as_candidates_is_the_vocabulary, classify_samples_candidates_alone,

@@ -320,32 +320,59 @@ START_TEST(longest_text_of_each_pooling_is_what_the_server_takes)
 }
 END_TEST
 
+/* The server makes more context than was asked for, and a batch no larger than that. */
+START_TEST(text_as_long_as_the_context_that_was_made_is_taken)
+{
+	static const int32_t slots[] = { 1, 2 };
+	static float vector[DIMENSION_MAX];
+	struct world w;
+	int64_t count;
+	inf_model_info info = { .struct_size = sizeof info };
+	inf_load_params params = { .struct_size = sizeof params, .path = harness_model(), .context_len = 300,
+				   .parallel_slots = slots[_i], .options = embed_options, .option_count = 2 };
+	open_empty(&w);
+	expect_ok(&w, inf_session_load(w.registry, harness_backend(w.registry, "llama_cpp"), &params, &w.session, &w.err));
+	expect_ok(&w, inf_session_info(w.session, &info, &w.err));
+	char *longer = repeated("a", 2000, "");
+	const inf_text whole = text(longer);
+	expect_ok(&w, inf_session_embed(w.session, &whole, 1, INF_EMBED_FLAG_TRUNCATE, NULL, vector, &count, &w.err));
+	ck_assert_int_eq(count, info.context_len);
+	free(longer);
+	close_world(&w);
+}
+END_TEST
+
 /* ---- what a load is for ------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *model;		/* NULL = the bundled one */
-	const char *task, *pooling;
+	const char *task, *key, *value;	/* key NULL = nothing else */
 	inf_status status;
 	const char *reason;
 } load_cases[] = {
-	{ "embedder", "generate", NULL, INF_E_BAD_MODEL, "not_a_model" },
-	{ "ranker", "generate", NULL, INF_E_BAD_MODEL, "not_a_model" },
-	{ "embedder", "rerank", NULL, INF_E_BAD_MODEL, "no_rank_head" },
-	{ NULL, "rerank", NULL, INF_E_BAD_MODEL, "no_rank_head" },
-	{ "ranker", "embed", NULL, INF_E_BAD_MODEL, "ranks_only" },
-	{ NULL, "generate", "mean", INF_E_INVALID, "pooling" },
-	{ "ranker", "rerank", "cls", INF_E_INVALID, "pooling" },
-	{ "embedder", "embed", "none", INF_E_INVALID, "option_value" },
-	{ "embedder", "embedding", NULL, INF_E_INVALID, "option_value" },
+	{ "embedder", "generate", NULL, NULL, INF_E_BAD_MODEL, "not_a_model" },
+	{ "ranker", "generate", NULL, NULL, INF_E_BAD_MODEL, "not_a_model" },
+	{ "embedder", "rerank", NULL, NULL, INF_E_BAD_MODEL, "no_rank_head" },
+	{ NULL, "rerank", NULL, NULL, INF_E_BAD_MODEL, "no_rank_head" },
+	{ "ranker", "embed", NULL, NULL, INF_E_BAD_MODEL, "ranks_only" },
+	{ NULL, "generate", "pooling", "mean", INF_E_INVALID, "pooling" },
+	{ "ranker", "rerank", "pooling", "cls", INF_E_INVALID, "pooling" },
+	{ "embedder", "embed", "pooling", "none", INF_E_INVALID, "option_value" },
+	{ "embedder", "embedding", NULL, NULL, INF_E_INVALID, "option_value" },
+	{ "embedder", "embed", "draft-model", "/nonexistent/draft.gguf", INF_E_INVALID, "task" },
+	{ NULL, "embed", "draft-max", "4", INF_E_INVALID, "task" },
+	{ NULL, "embed", "speculative", "ngram-simple", INF_E_INVALID, "task" },
+	{ "embedder", "embed", "mmproj", "/nonexistent/mmproj.gguf", INF_E_INVALID, "task" },
+	{ "ranker", "rerank", "state-dir", "/", INF_E_INVALID, "task" },
 };
 
 START_TEST(load_for_what_the_model_is_not_is_refused)
 {
 	struct world w;
-	const inf_kv options[] = { { "task", load_cases[_i].task }, { "pooling", load_cases[_i].pooling } };
+	const inf_kv options[] = { { "task", load_cases[_i].task }, { load_cases[_i].key, load_cases[_i].value } };
 	open_empty(&w);
 	const char *path = load_cases[_i].model ? made(&w, load_cases[_i].model) : harness_model();
-	inf_status st = load(&w, path, options, load_cases[_i].pooling ? 2 : 1, 1);
-	expect_refused(&w, st, load_cases[_i].status, load_cases[_i].reason, "");
+	inf_status st = load(&w, path, options, load_cases[_i].key ? 2 : 1, 1);
+	expect_refused(&w, st, load_cases[_i].status, load_cases[_i].reason, load_cases[_i].key ? load_cases[_i].key : "");
 	ck_assert_ptr_null(w.session);
 	inf_registry_close(w.registry);
 	scratch_release(&w.scratch);
@@ -583,6 +610,7 @@ int main(void)
 	tcase_add_loop_test(tc, vectors_tell_the_words_of_a_text_with_any_pooling, 0, 4);
 	tcase_add_loop_test(tc, long_text_is_embedded_whole, 0, 4);
 	tcase_add_loop_test(tc, longest_text_of_each_pooling_is_what_the_server_takes, 0, 4);
+	tcase_add_loop_test(tc, text_as_long_as_the_context_that_was_made_is_taken, 0, 2);
 	tcase_add_loop_test(tc, load_for_what_the_model_is_not_is_refused, 0, sizeof load_cases / sizeof *load_cases);
 	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
 		tcase_add_test(tc, tests[i]);

@@ -637,6 +637,14 @@ classify_input_that_fails_is_named() {
 
 classify_without_a_number_is_usage() { run classify -m x --candidates 3,x hi; refused 2 '--candidates x: must be an integer'; }
 classify_knows_no_maximum() { run classify -m x -n 5 hi; refused 2 'classify does not know --max-tokens'; }
+classify_knows_nothing_that_shapes_a_text() {
+	local option
+	run help classify && says_not out '--min-tokens|--grammar|--json-schema' || return 1
+	for option in --min-tokens --grammar --json-schema; do
+		run classify -m x "$option" 3 hi
+		refused 2 "classify does not know $option" || return 1
+	done
+}
 
 # ---- interruptions ----
 

@@ -39,7 +39,7 @@ static void close_world(struct world *w)
 
 static struct gr_wire_message message(const char *role, const char *content)
 {
-	return (struct gr_wire_message){ role, content, strlen(content), 0 };
+	return (struct gr_wire_message){ .role = role, .content = content, .content_len = strlen(content) };
 }
 
 struct ids {

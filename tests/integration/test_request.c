@@ -25,7 +25,8 @@ struct world {
 static struct world *open_file(struct world *w, int32_t slots)
 {
 	const inf_load_params params = {
-		.struct_size = sizeof params, .path = scratch_at(&w->scratch, "m.gguf"), .context_len = 512, .parallel_slots = slots,
+		.struct_size = sizeof params, .path = scratch_at(&w->scratch, "m.gguf"), .context_len = 512,
+		.parallel_slots = slots,
 	};
 	w->registry = harness_registry();
 	w->result.struct_size = sizeof w->result;
@@ -135,6 +136,7 @@ START_TEST(min_tokens_inside_a_character_is_exact)
 		ck_assert_int_eq(w->result.finish, INF_FINISH_EOS);
 		ck_assert_int_eq(w->result.generated_tokens, 4);
 		ck_assert_str_eq(w->sink.text, " smile");
+		ck_assert_int_gt(w->result.decode_ns, 0);	/* there are tokens after the one that is seen */
 	}
 	inf_gen_params params = sink_params(&w->sink, 4);
 	params.min_tokens = 4;
@@ -462,7 +464,8 @@ START_TEST(slot_that_is_busy_is_waited_for)
 	const inf_kv pair = { "slot", "0" };
 	inf_gen_result result = { .struct_size = sizeof result };
 	const inf_gen_params params = {
-		.struct_size = sizeof params, .max_tokens = 300, .on_token = ask_again, .user = w, .options = &pair, .option_count = 1,
+		.struct_size = sizeof params, .max_tokens = 300, .options = &pair, .option_count = 1,
+		.on_token = ask_again, .user = w,
 	};
 	ck_assert_int_eq(harness_generate(w->session, "hello", &params, &result, &w->err), INF_OK);
 	ck_assert_int_eq(result.generated_tokens, 300);

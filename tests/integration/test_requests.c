@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend_call.h"
 #include "harness.h"
 #include "profile.h"
 #include "scratch.h"
@@ -63,7 +64,7 @@ static void open_real(struct world *w, int32_t slots)
 	open_world(w, harness_server(), slots, NULL, 0);
 }
 
-static void open_fake(struct world *w, const char *script)
+static void open_fake(struct world *w, const char *script, int32_t slots)
 {
 	static const inf_kv options[] = { { "restart", "on-demand" } };
 	memset(w, 0, sizeof *w);
@@ -71,7 +72,7 @@ static void open_fake(struct world *w, const char *script)
 	const char *program = scratch_copy(&w->scratch, "llama-server", getenv("GR_TEST_FAKE_SERVER"));
 	ck_assert_int_eq(chmod(program, 0755), 0);
 	scratch_write(&w->scratch, "llama-server.script", script, strlen(script));
-	open_world(w, program, 1, options, 1);
+	open_world(w, program, slots, options, 1);
 }
 
 static void close_world(struct world *w)
@@ -142,6 +143,14 @@ static bool has_tokens(void *ctx)
 	return ((struct job *)ctx)->tokens > 0;
 }
 
+/* A call in decode that does not come to its end while this test does something else. */
+static void start_and_freeze(struct job *job)
+{
+	start(job);
+	ck_assert(wait_until(has_tokens, job, SOON_MS));
+	kill(harness_server_pid(), SIGSTOP);
+}
+
 static bool has_polled(void *ctx)
 {
 	return ((struct job *)ctx)->polls > 1;
@@ -170,13 +179,13 @@ START_TEST(cancel_in_decode_and_in_the_queue)
 	struct world w;
 	open_real(&w, 1);
 	struct job decodes = { .world = &w, .id = "decodes" }, waits = { .world = &w, .id = "waits" };
-	start(&decodes);
-	ck_assert(wait_until(has_tokens, &decodes, SOON_MS));
+	start_and_freeze(&decodes);
 	start(&waits);
 	ck_assert(wait_until(one_waits, &w, SOON_MS));
 	expect_cancelled(&waits, "waits");
 	ck_assert_int_eq(waits.tokens, 0);
 	expect_cancelled(&decodes, "decodes");
+	kill(harness_server_pid(), SIGCONT);
 	ck_assert_int_gt(decodes.result.generated_tokens, 0);
 	struct job again = { .world = &w, .id = "decodes", .max_tokens = 3 };	/* an id is free again */
 	run(&again);
@@ -216,7 +225,7 @@ END_TEST
 START_TEST(cancel_ends_every_call_of_that_id_and_no_other)
 {
 	struct world w;
-	open_real(&w, 3);
+	open_fake(&w, "on /completion\n stream\n token a\n token b\n hang\n", 3);
 	struct job jobs[3] = { { .world = &w, .id = "same" }, { .world = &w, .id = "same" }, { .world = &w, .id = "other" } };
 	for (int i = 0; i < 3; i++)
 		start(&jobs[i]);
@@ -232,11 +241,89 @@ START_TEST(cancel_ends_every_call_of_that_id_and_no_other)
 }
 END_TEST
 
+static int32_t count_class(void *user, const inf_class *result)
+{
+	(void)user;
+	(void)result;
+	return INF_CONTINUE;
+}
+
+/* A batch or a classification of three inputs, of which the first never ends. */
+struct many {
+	struct world *world;
+	bool classify;
+	inf_status status;
+	pthread_t thread;
+};
+
+static void *run_many(void *arg)
+{
+	struct many *many = arg;
+	struct world *w = many->world;
+	const inf_input input = { .struct_size = sizeof input, .prompt = "Once", .prompt_len = 4 };
+	const inf_input *const inputs[] = { &input, &input, &input };
+	const inf_batch_params batch = { .struct_size = sizeof batch, .request_id = "many" };
+	const inf_classify_params classify = { .struct_size = sizeof classify, .request_id = "many", .on_class = count_class };
+	const void *table = w->backend->get_extension(w->instance, w->backend, w->model, many->classify ? INF_EXT_CLASSIFY :
+						      INF_EXT_BATCH);
+	many->status = many->classify ? ((const inf_classify *)table)->run(w->model, inputs, 3, &classify, NULL) :
+					((const inf_batch *)table)->run(w->model, inputs, 3, &batch, NULL);
+	return NULL;
+}
+
+static bool one_computes(void *ctx)
+{
+	return read_metrics(ctx).slots_busy == 1;
+}
+
+START_TEST(cancel_ends_a_call_with_many_inputs)
+{
+	for (int classify = 0; classify < 2; classify++) {
+		struct world w;
+		open_fake(&w, "on /completion\n hang\n", 1);
+		struct many many = { .world = &w, .classify = classify };
+		ck_assert_int_eq(pthread_create(&many.thread, NULL, run_many, &many), 0);
+		ck_assert(wait_until(one_computes, &w, SOON_MS));
+		int64_t begun = monotonic_ms();
+		ck_assert_int_eq(w.cancel->cancel(w.model, "many", &w.err), INF_OK);
+		pthread_join(many.thread, NULL);
+		ck_assert_int_lt(monotonic_ms() - begun, CANCEL_MS);
+		ck_assert_int_eq(many.status, INF_E_CANCELLED);
+		ck_assert_uint_eq(read_metrics(&w).requests, 1);
+		ck_assert_int_eq(w.cancel->cancel(w.model, "many", &w.err), INF_E_NOT_FOUND);
+		close_world(&w);
+	}
+}
+END_TEST
+
+/* Between two of its inputs, when none is in flight. */
+START_TEST(cancel_of_a_whole_holds_for_what_it_begins_afterwards)
+{
+	struct world w;
+	struct gr_call whole;
+	open_real(&w, 1);
+	ck_assert_int_eq(gr_call_list_whole(&whole, w.model, "whole", NULL, &w.err), INF_OK);
+	struct job before = { .world = &w, .id = "whole", .max_tokens = 2 }, after = before, other = { .world = &w, .id = "other", .max_tokens = 2 };
+	run(&before);
+	ck_assert_int_eq(before.status, INF_OK);
+	ck_assert_int_eq(w.cancel->cancel(w.model, "whole", &w.err), INF_OK);
+	run(&after);
+	ck_assert_int_eq(after.status, INF_E_CANCELLED);
+	run(&other);
+	ck_assert_int_eq(other.status, INF_OK);
+	gr_call_unlist(&whole);
+	struct job later = { .world = &w, .id = "whole", .max_tokens = 2 };
+	run(&later);
+	ck_assert_int_eq(later.status, INF_OK);
+	close_world(&w);
+}
+END_TEST
+
 /* The first start is good, the next one never ends. */
 START_TEST(cancel_while_the_server_is_started_again)
 {
 	struct world w;
-	open_fake(&w, "on start x1\n listen\non start\n hang\n");
+	open_fake(&w, "on start x1\n listen\non start\n hang\n", 1);
 	pid_t server = harness_server_pid();
 	kill(server, SIGKILL);
 	ck_assert(wait_until(process_gone, &server, GONE_MS));
@@ -290,7 +377,7 @@ END_TEST
 START_TEST(request_that_fails_is_named_in_the_log)
 {
 	struct world w;
-	open_fake(&w, "on /completion x2\n answer 500 {\"error\":{\"code\":500,\"message\":\"out of luck\",\"type\":\"x\"}}\n");
+	open_fake(&w, "on /completion x2\n answer 500 {\"error\":{\"code\":500,\"message\":\"out of luck\",\"type\":\"x\"}}\n", 1);
 	struct job named = { .world = &w, .id = "line\none", .max_tokens = 1 }, nameless = { .world = &w, .max_tokens = 1 };
 	run(&nameless);
 	ck_assert_int_eq(nameless.status, INF_E_INTERNAL);
@@ -348,8 +435,7 @@ START_TEST(metrics_count_every_call_once)
 
 	struct job decodes = { .world = &w, .id = "decodes" }, waits = { .world = &w, .id = "waits" };
 	struct job refused = { .world = &w, .flags = INF_GEN_FLAG_NO_WAIT };
-	start(&decodes);
-	ck_assert(wait_until(has_tokens, &decodes, SOON_MS));
+	start_and_freeze(&decodes);
 	start(&waits);
 	ck_assert(wait_until(one_waits, &w, SOON_MS));
 	run(&refused);
@@ -358,9 +444,42 @@ START_TEST(metrics_count_every_call_once)
 	expect_cancelled(&waits, "waits");
 	expect_requests(&w, 5, 1, 0, 1);
 	expect_cancelled(&decodes, "decodes");
+	kill(harness_server_pid(), SIGCONT);
 	expect_requests(&w, 5, 1, 1, 1);
 	ck_assert_int_eq(read_metrics(&w).slots_busy, 0);
 	ck_assert_int_eq(read_metrics(&w).queue_depth, 0);
+	close_world(&w);
+}
+END_TEST
+
+static int32_t add_class(void *user, const inf_class *c)
+{
+	inf_metrics_report *sum = user;
+	ck_assert_ptr_null(c->error);
+	sum->prompt_tokens += (uint64_t)c->result->prompt_tokens;
+	sum->cached_tokens += (uint64_t)c->result->cached_tokens;
+	sum->generated_tokens += (uint64_t)c->result->generated_tokens;
+	sum->prefill_ns += (uint64_t)c->result->prefill_ns;
+	return INF_CONTINUE;
+}
+
+START_TEST(metrics_count_the_tokens_of_classifications)
+{
+	struct world w;
+	open_real(&w, 1);
+	inf_metrics_report sum = { 0 };
+	const inf_classify *table = w.backend->get_extension(w.instance, w.backend, w.model, INF_EXT_CLASSIFY);
+	const inf_input input = { .struct_size = sizeof input, .prompt = "Once upon", .prompt_len = 9 };
+	const inf_input *inputs[] = { &input, &input };
+	const inf_classify_params params = { .struct_size = sizeof params, .user = &sum, .on_class = add_class };
+	ck_assert_int_eq(table->run(w.model, inputs, 2, &params, &w.err), INF_OK);
+	expect_requests(&w, 2, 0, 0, 0);
+	const inf_metrics_report report = read_metrics(&w);
+	ck_assert_uint_gt(sum.prompt_tokens, 0);
+	ck_assert_uint_eq(report.prompt_tokens, sum.prompt_tokens);
+	ck_assert_uint_eq(report.cached_tokens, sum.cached_tokens);
+	ck_assert_uint_eq(report.generated_tokens, 2);
+	ck_assert_uint_eq(report.prefill_ns, sum.prefill_ns);
 	close_world(&w);
 }
 END_TEST
@@ -425,5 +544,5 @@ START_TEST(metrics_of_a_dead_server_are_still_read)
 END_TEST
 
 RUN_SUITE("requests", 60, cancel_in_decode_and_in_the_queue, cancel_in_prefill, cancel_ends_every_call_of_that_id_and_no_other,
-	  cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
-	  metrics_count_every_call_once, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)
+	  cancel_ends_a_call_with_many_inputs, cancel_of_a_whole_holds_for_what_it_begins_afterwards, cancel_while_the_server_is_started_again, request_id_is_checked, request_that_fails_is_named_in_the_log,
+	  metrics_count_every_call_once, metrics_count_the_tokens_of_classifications, metrics_tell_of_the_server, metrics_of_a_dead_server_are_still_read)

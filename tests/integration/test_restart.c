@@ -22,6 +22,7 @@ enum { GONE_MS = 5000, THREADS = 4, CALLS = 12, KILLS = 5, HANG_MS = 1000, SOON_
 static atomic_long asleep_s;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
+__attribute__((visibility("default")))	/* libraries are linked against it, too */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
@@ -174,6 +175,26 @@ START_TEST(request_is_done_again_if_nothing_of_it_was_seen)
 	ck_assert_int_eq(murder.tokens, 8);
 	ck_assert_int_eq(result.generated_tokens, 8);
 	ck_assert_int_eq(result.finish, INF_FINISH_LENGTH);
+	close_world(&w);
+}
+END_TEST
+
+/* One that is not a generation, too; and that it took two tries is no error. */
+START_TEST(question_is_asked_again_and_leaves_the_error_alone)
+{
+	struct world w;
+	open_world(&w);
+	load(&w, harness_model(), 1, restarting, 1);
+	const inf_tokenize *table = w.backend->get_extension(w.instance, w.backend, w.model, INF_EXT_TOKENIZE);
+	struct murder murder = { .server = end_server(SIGSTOP), .kill_at_poll = true };
+	const inf_call_params params = { .struct_size = sizeof params, .user = &murder, .on_poll = kill_once };
+	size_t count = 0;
+	inf_error err = { .struct_size = sizeof err };
+	ck_assert_int_eq(table->tokenize(w.model, "Once", 4, 0, &params, NULL, 0, &count, &err), INF_OK);
+	ck_assert(!murder.kill_at_poll);
+	ck_assert_uint_gt(count, 0);
+	ck_assert_int_eq(err.code, INF_OK);
+	ck_assert_str_eq(err.message, "");
 	close_world(&w);
 }
 END_TEST
@@ -646,6 +667,7 @@ START_TEST(queue_has_a_depth_and_a_deadline)
 END_TEST
 
 RUN_SUITE("restart", 60, server_that_ended_is_started_by_the_next_call, request_is_done_again_if_nothing_of_it_was_seen,
+	  question_is_asked_again_and_leaves_the_error_alone,
 	  request_is_not_done_again_if_a_token_was_seen, server_that_does_not_start_again_is_given_up_with_its_reason,
 	  crowd_gets_over_a_server_that_ends_again_and_again, others_are_not_held_up_by_a_start,
 	  call_from_a_callback_on_a_dead_server_does_not_wait_for_itself,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gguf_build.h"
 #include "harness.h"
 #include "process.h"
 #include "rpc_worker.h"
@@ -276,7 +277,7 @@ END_TEST
 /* The server of a world, but for what it says of the workers' devices; it leaves what it is started with. */
 static const char *server_that_lists(struct scratch *scratch, const char *list)
 {
-	char text[2048];
+	char text[8192];
 	snprintf(text, sizeof text, "#!/bin/sh\ncase \"$*\" in *--rpc*--list-devices*) printf 'Available devices:\\n%s'; exit;; esac\n"
 		 "case $* in --version|--help|*--list-devices*) ;; *) printf '%%s\\n' \"$@\" > '%s';; esac\nexec '%s' \"$@\"\n", list,
 		 scratch_at(scratch, "argv"), server());
@@ -308,6 +309,66 @@ START_TEST(memory_of_the_workers_has_to_hold_the_load)
 	ck_assert_ptr_nonnull(strstr(argv, "--device\nnone\n"));
 	free(argv);
 	refuse(&w, w.list, INF_E_UNAVAILABLE, "rpc_no_device", w.workers[1].name);
+	close_world(&w);
+	scratch_release(&scratch);
+}
+END_TEST
+
+/* A projector of 256 MiB, of which nothing is written. */
+static const char *large_projector(struct scratch *scratch)
+{
+	struct gguf_build file = GGUF_BUILD_INIT;
+	const char *path = scratch_at(scratch, "mmproj.gguf");
+	gguf_build_head(&file, 3);
+	gguf_build_text(&file, "general.architecture", "clip");
+	gguf_build_tensor(&file, "v.patch_embd.weight", 1 << 20, 64, 0, 0);
+	gguf_build_data(&file, 32);
+	ck_assert(gguf_build_save(&file, path));
+	ck_assert_int_eq(truncate(path, 257 << 20), 0);
+	return path;
+}
+
+START_TEST(memory_of_the_workers_has_to_hold_the_projector)
+{
+	struct world w;
+	struct scratch scratch;
+	char list[LIST_CAP];
+	inf_session *session = NULL;
+	scratch_init(&scratch);
+	open_world(&w, server());
+	inf_registry_close(w.registry);
+	snprintf(list, sizeof list, "  RPC0: %s (2000 MiB, 1300 MiB free)\\n", w.workers[0].name);
+	w.registry = harness_registry_with(server_that_lists(&scratch, list));
+	const inf_kv options[] = { { "rpc-servers", w.workers[0].name }, { "mmproj", large_projector(&scratch) } };
+	inf_load_params params = { .struct_size = sizeof params, .path = harness_model(), .options = options, .option_count = 2 };
+	const inf_candidate *backend = harness_backend(w.registry, "llama_cpp");
+	ck_assert_int_eq(inf_session_load(w.registry, backend, &params, &session, &w.err), INF_E_NO_VRAM);
+	ck_assert_str_eq(w.err.reason, "vram_too_small");
+	ck_assert_int_ne(access(scratch_at(&scratch, "argv"), F_OK), 0);
+	params.option_count = 1;
+	inf_status st = inf_session_load(w.registry, backend, &params, &session, &w.err);
+	ck_assert_msg(st == INF_OK, "%s", w.err.message);
+	inf_session_close(session, NULL);
+	close_world(&w);
+	scratch_release(&scratch);
+}
+END_TEST
+
+/* As many names as the server likes to say, and as long ones. */
+START_TEST(devices_of_a_worker_that_are_too_many_are_refused)
+{
+	enum { NAMES = 32 };
+	struct world w;
+	struct scratch scratch;
+	char list[1 << 12] = "";
+	scratch_init(&scratch);
+	open_world(&w, server());
+	inf_registry_close(w.registry);
+	for (int i = 0; i < NAMES; i++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), "  RPC%027d: %s (800 MiB, 500 MiB free)\\n", i,
+			 w.workers[0].name);
+	w.registry = harness_registry_with(server_that_lists(&scratch, list));
+	refuse(&w, w.workers[0].name, INF_E_UNSUPPORTED, "rpc_servers", "more than a load can use");
 	close_world(&w);
 	scratch_release(&scratch);
 }
@@ -461,7 +522,8 @@ RUN_SUITE("rpc", 120, two_workers_give_the_text_of_a_local_load, some_layers_on_
 	  draft_beside_some_layers_does_not_count_as_theirs,
 	  requests_that_contradict_workers_are_refused, worker_that_is_away_is_named_before_the_start,
 	  worker_that_is_busy_is_named_and_free_again_later, load_that_waits_for_a_busy_worker_can_be_cancelled,
-	  memory_of_the_workers_has_to_hold_the_load, server_without_rpc_is_refused_before_the_start,
+	  memory_of_the_workers_has_to_hold_the_load, memory_of_the_workers_has_to_hold_the_projector,
+	  devices_of_a_worker_that_are_too_many_are_refused, server_without_rpc_is_refused_before_the_start,
 	  worker_of_another_version_is_told_as_that,
 	  worker_that_dies_in_mid_stream_is_named_by_every_later_call,
 	  restart_fails_while_a_worker_is_away_and_works_when_it_is_back,

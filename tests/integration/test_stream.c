@@ -14,7 +14,7 @@
 #include "scratch.h"
 #include "suite.h"
 
-enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000, PIECES = 120, OPEN_STREAMS = 6 };
+enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000, PIECES = 120, OPEN_STREAMS = 6, EARLY = 10 };
 
 static atomic_int stalls;		/* questions of streams that stand still */
 
@@ -74,6 +74,34 @@ static void close_world(struct world *w)
 	if (w->model)
 		close_model(w);
 	gr_plugin.destroy(w->instance);
+}
+
+static void make_endless(struct world *w)
+{
+	w->params.max_tokens = 0;
+	w->params.flags = INF_GEN_FLAG_IGNORE_EOS;
+}
+
+/* The fake server in place of the real one. */
+struct fake {
+	struct scratch scratch;
+	struct world world;
+};
+
+static void open_fake(struct fake *f, const char *script, int32_t slots)
+{
+	scratch_init(&f->scratch);
+	const char *program = scratch_copy(&f->scratch, "llama-server", getenv("GR_TEST_FAKE_SERVER"));
+	ck_assert_int_eq(chmod(program, 0755), 0);
+	scratch_write(&f->scratch, "llama-server.script", script, strlen(script));
+	open_world(&f->world, program, slots);
+	make_endless(&f->world);
+}
+
+static void close_fake(struct fake *f)
+{
+	close_world(&f->world);
+	scratch_release(&f->scratch);
 }
 
 static inf_stream *open_stream(struct world *w, const char *prompt)
@@ -217,11 +245,26 @@ START_TEST(open_refuses_at_once_what_cannot_be)
 END_TEST
 
 /* ---- how it ends ----------------------------------------------------------------------------------------------------- */
-static void make_endless(struct world *w)
+/* Its thread may not have come far; and who takes the id again is not meant. */
+START_TEST(stream_is_cancelled_by_its_id_as_soon_as_it_is_open)
 {
-	w->params.max_tokens = 0;
-	w->params.flags = INF_GEN_FLAG_IGNORE_EOS;
+	struct world w;
+	open_world(&w, harness_server(), 2);
+	make_endless(&w);
+	w.params.request_id = "early";
+	for (int i = 0; i < EARLY; i++) {
+		inf_stream *stream = open_stream(&w, "Once");
+		ck_assert_int_eq(w.cancel->cancel(w.model, "early", &w.err), INF_OK);
+		inf_stream *other = open_stream(&w, "Once");
+		first_token(&w, other);
+		expect_end(&w, stream, INF_E_CANCELLED);
+		w.streams->close(stream);
+		w.streams->close(other);
+		ck_assert_int_eq(w.cancel->cancel(w.model, "early", &w.err), INF_E_NOT_FOUND);
+	}
+	close_world(&w);
 }
+END_TEST
 
 START_TEST(stream_that_is_cancelled_or_closed_frees_its_slot)
 {
@@ -230,9 +273,11 @@ START_TEST(stream_that_is_cancelled_or_closed_frees_its_slot)
 	make_endless(&w);
 	inf_stream *stream = open_stream(&w, "Once");
 	first_token(&w, stream);
+	kill(harness_server_pid(), SIGSTOP);	/* it is not to be faster than this test */
 	w.streams->cancel(stream);
 	expect_end(&w, stream, INF_E_CANCELLED);
 	w.streams->close(stream);
+	kill(harness_server_pid(), SIGCONT);
 	stream = open_stream(&w, "Once");
 	first_token(&w, stream);
 	w.streams->close(stream);
@@ -251,7 +296,7 @@ START_TEST(stream_whose_server_is_killed_ends_with_why)
 	make_endless(&w);
 	inf_stream *streams[2] = { open_stream(&w, "Once"), open_stream(&w, "Twice") };
 	first_token(&w, streams[0]);
-	first_token(&w, streams[1]);
+	kill(harness_server_pid(), SIGSTOP);	/* it is not to be faster than this test */
 	kill(harness_server_pid(), SIGKILL);
 	for (int i = 0; i < 2; i++) {
 		expect_end(&w, streams[i], INF_E_BACKEND_DIED);
@@ -266,48 +311,31 @@ END_TEST
 START_TEST(streams_outlive_their_model_and_end_closed)
 {
 	inf_stream *streams[OPEN_STREAMS];
-	struct world w;
-	open_world(&w, harness_server(), 2);
-	make_endless(&w);
+	struct fake f;
+	open_fake(&f, "on /completion\n stream\n token a\n hang\n", 2);
+	struct world *w = &f.world;
 	for (int i = 0; i < OPEN_STREAMS; i++)
-		streams[i] = open_stream(&w, "Once");
-	first_token(&w, streams[0]);
-	close_model(&w);
+		streams[i] = open_stream(w, "Once");
+	close_model(w);
 	for (int i = 0; i < OPEN_STREAMS; i++)
-		expect_end(&w, streams[i], INF_E_CLOSED);
-	close_world(&w);
+		expect_end(w, streams[i], INF_E_CLOSED);
+	close_fake(&f);
 	for (int i = 0; i < OPEN_STREAMS; i++) {
-		expect_end(&w, streams[i], INF_E_CLOSED);
-		w.streams->close(streams[i]);
+		expect_end(w, streams[i], INF_E_CLOSED);
+		w->streams->close(streams[i]);
 	}
 }
 END_TEST
 
 /* ---- a reader that is slow: tokens of the size of a page, from the fake server ---------------------------------------- */
-struct fake {
-	struct scratch scratch;
-	struct world world;
-};
-
-static void open_fake(struct fake *f)
+static void open_flood(struct fake *f)
 {
 	char *script = malloc(PIECE + 256);
-	scratch_init(&f->scratch);
-	const char *program = scratch_copy(&f->scratch, "llama-server", getenv("GR_TEST_FAKE_SERVER"));
-	ck_assert_int_eq(chmod(program, 0755), 0);
 	int head = sprintf(script, "on /completion\n stream\n repeat %d token ", PIECES);
 	memset(script + head, 'x', PIECE);
 	strcpy(script + head + PIECE, "\n final eos\n end\n");
-	scratch_write(&f->scratch, "llama-server.script", script, strlen(script));
+	open_fake(f, script, 1);
 	free(script);
-	open_world(&f->world, program, 1);
-	make_endless(&f->world);
-}
-
-static void close_fake(struct fake *f)
-{
-	close_world(&f->world);
-	scratch_release(&f->scratch);
 }
 
 static inf_stream *open_stalled(struct world *w)
@@ -321,7 +349,7 @@ static inf_stream *open_stalled(struct world *w)
 START_TEST(reader_that_is_slow_gets_everything)
 {
 	struct fake f;
-	open_fake(&f);
+	open_flood(&f);
 	struct world *w = &f.world;
 	int32_t event;
 	const inf_token *token;
@@ -354,7 +382,7 @@ static bool was_cancelled(void *ctx)
 START_TEST(stream_that_stands_still_is_cancelled_by_its_id)
 {
 	struct fake f;
-	open_fake(&f);
+	open_flood(&f);
 	struct world *w = &f.world;
 	w->params.request_id = "slow";
 	inf_stream *stream = open_stalled(w);
@@ -370,7 +398,7 @@ END_TEST
 START_TEST(stream_that_stands_still_ends_with_its_model)
 {
 	struct fake f;
-	open_fake(&f);
+	open_flood(&f);
 	inf_stream *stream = open_stalled(&f.world);
 	close_model(&f.world);
 	expect_end(&f.world, stream, INF_E_CLOSED);
@@ -383,14 +411,15 @@ END_TEST
 START_TEST(stream_that_stands_still_is_closed)
 {
 	struct fake f;
-	open_fake(&f);
+	open_flood(&f);
 	f.world.streams->close(open_stalled(&f.world));
 	close_fake(&f);
 }
 END_TEST
 
 RUN_SUITE("stream", 120, stream_gives_what_generate_does, stream_of_messages_is_a_chat, many_streams_are_served_by_one_poll,
-	  open_refuses_at_once_what_cannot_be, stream_that_is_cancelled_or_closed_frees_its_slot,
+	  open_refuses_at_once_what_cannot_be, stream_is_cancelled_by_its_id_as_soon_as_it_is_open,
+	  stream_that_is_cancelled_or_closed_frees_its_slot,
 	  stream_whose_server_is_killed_ends_with_why, streams_outlive_their_model_and_end_closed,
 	  reader_that_is_slow_gets_everything, stream_that_stands_still_is_cancelled_by_its_id,
 	  stream_that_stands_still_ends_with_its_model, stream_that_stands_still_is_closed)

@@ -32,7 +32,9 @@ static inf_status answer(const inf_input *input, const inf_gen_params *p, inf_er
 	const struct prompt *prompt = (const void *)input->prompt;
 	ck_assert_uint_eq(p->flags, INF_GEN_FLAG_IGNORE_EOS);
 	ck_assert_str_eq(p->request_id, "of all");
-	ck_assert(p->on_poll && p->on_poll(p->user) == INF_CONTINUE);
+	ck_assert_ptr_nonnull(p->on_poll);
+	if (p->on_poll(p->user) != INF_CONTINUE)	/* another input has ended the whole */
+		return inf_fail(error, INF_E_CANCELLED, "cancelled", "as on_poll said");
 	return prompt->status >= 0 || prompt->silent ? prompt->status : inf_fail(error, prompt->status, "test", "as it was told");
 }
 

@@ -15,7 +15,7 @@ _Static_assert(sizeof nonce - 1 == GR_CHAT_NONCE, "the nonce has another length"
 
 static struct gr_wire_message message(const char *content)
 {
-	return (struct gr_wire_message){ "user", content, content ? strlen(content) : 0, 0 };
+	return (struct gr_wire_message){ .role = "user", .content = content, .content_len = content ? strlen(content) : 0 };
 }
 
 static size_t fill(struct gr_wire_message *out, const char *const *contents)
@@ -93,7 +93,7 @@ END_TEST
 START_TEST(mark_of_a_null_content_is_empty)
 {
 	struct gr_buf buf = GR_BUF_INIT(TEXT_MAX);
-	const struct gr_wire_message one = { "user", NULL, 0, 0 };
+	const struct gr_wire_message one = { .role = "user", .content = NULL, .content_len = 0 };
 	ck_assert_str_eq(mark(&buf, 0, &one), "");
 	gr_buf_release(&buf);
 }
@@ -103,7 +103,7 @@ START_TEST(mark_reads_no_byte_past_the_content)
 {
 	struct gr_buf buf = GR_BUF_INIT(TEXT_MAX);
 	char *exact = strndup("  ab  ", 4);
-	const struct gr_wire_message one = { "user", exact, 4, 0 };
+	const struct gr_wire_message one = { .role = "user", .content = exact, .content_len = 4 };
 	ck_assert_mem_eq(mark(&buf, 0, &one), "  ", 2);
 	ck_assert_int_ne(buf.data[buf.len - 1], ' ');
 	free(exact);
@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(split_content_keeps_nul_bytes)
 {
-	const struct gr_wire_message one = { "user", "a\0b", 3, 0 };
+	const struct gr_wire_message one = { .role = "user", .content = "a\0b", .content_len = 3 };
 	struct gr_chat_piece pieces[3];
 	struct gr_buf rendered = GR_BUF_INIT(TEXT_MAX);
 	size_t found;

@@ -43,9 +43,11 @@ static const char help_text[] =
 	"--rpc SERVERS                           comma-separated list of RPC servers (host:port)\n"
 	"--spec-draft-model, -md, --model-draft FNAME\n"
 	"--spec-draft-n-max N                    number of tokens to draft for speculative decoding (default: 3)\n"
-	"--spec-type none,draft-simple,draft-eagle3,ngram-simple,ngram-map-k,ngram-mod,ngram-cache\n";
+	"--spec-type none,draft-simple,draft-eagle3,ngram-simple,ngram-map-k,ngram-mod,ngram-cache\n"
+	"-cram, --cache-ram N                    set the maximum cache size in MiB\n"
+	"--slot-save-path PATH                   path to save slot kv cache (default: disabled)\n";
 
-enum { ALL_FEATURES = (1 << 19) - 1 };
+enum { ALL_FEATURES = (1 << 21) - 1 };
 
 static const struct {
 	const char *help;
@@ -77,7 +79,8 @@ START_TEST(plan_of_an_empty_request_is_complete)
 	inf_error err;
 	ck_assert_int_eq(plan_on(&plan, &params, ON_GPU, &err), INF_OK);
 	ck_assert_ptr_eq(plan.model_path, params.path);
-	ck_assert_ptr_null(plan.adapter_path);
+	ck_assert_ptr_null(plan.adapters);
+	ck_assert_ptr_null(plan.state_dir);
 	ck_assert_ptr_null(plan.cache_type_k);
 	ck_assert_int_eq(plan.context_len, TRAINED);
 	ck_assert_int_eq(plan.slots, 1);
@@ -368,8 +371,12 @@ START_TEST(plan_draft_is_checked)
 END_TEST
 
 /* ---- argv ------------------------------------------------------------------------------------------------------ */
+static char first_adapter[] = "/models/lora.gguf", second_adapter[] = "/models/b:1.gguf";
+static const struct gr_adapters no_adapters = { 0 };
+static const struct gr_adapters two_adapters = { 2, { { first_adapter, 1, 0 }, { second_adapter, 0.5f, 0 } } };
+
 static const struct gr_launch_plan full_plan = {
-	.model_path = "/models/a b.gguf", .adapter_path = "/models/lora.gguf", .cache_type_k = "q8_0",
+	.model_path = "/models/a b.gguf", .adapters = &two_adapters, .state_dir = "/home/u/states", .cache_type_k = "q8_0",
 	.cache_type_v = "q4_0", .context_len = 1024, .slots = 4, .gpu_layers = -1, .threads = 3, .batch_size = 256,
 };
 
@@ -399,7 +406,7 @@ static const struct {
 	{ "-m", "/models/a b.gguf" }, { "--lora", "/models/lora.gguf" }, { "--cache-type-k", "q8_0" },
 	{ "--cache-type-v", "q4_0" }, { "--device", "ROCm0" }, { "-np", "4" }, { "-c", "4096" }, { "-b", "256" },
 	{ "-t", "3" }, { "--host", "/run/i-x/server.sock" }, { "--threads-http", "12" }, { "--fit", "off" },
-	{ "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
+	{ "--cache-ram", "0" }, { "--slot-save-path", "/home/u/states" }, { "--log-colors", "off" }, { "-lv", "4" }, { "-ngl", "999" }, { "--cors-origins", "http://x.invalid" },
 };
 
 START_TEST(argv_of_a_full_plan_holds_each_option)
@@ -455,6 +462,7 @@ START_TEST(argv_for_a_task_names_it_and_makes_room_for_a_whole_text)
 	ck_assert_uint_eq(position(&argv, "--embeddings") < argv.count, task_cases[_i].task == GR_TASK_EMBED);
 	ck_assert_uint_eq(position(&argv, "--reranking") < argv.count, task_cases[_i].task == GR_TASK_RERANK);
 	ck_assert_str_eq(value_of(&argv, "--pooling"), pooling);
+	ck_assert_str_eq(value_of(&argv, "-c"), "3072");
 	ck_assert_str_eq(value_of(&argv, "-b"), task_cases[_i].batch);
 	ck_assert_str_eq(value_of(&argv, "-ub"), whole ? task_cases[_i].batch : "(absent)");
 	ck_assert_uint_eq(gr_launch_memory(&plan).flags, whole ? GR_FIT_WHOLE_BATCH : 0);
@@ -527,6 +535,27 @@ START_TEST(argv_of_the_servers_own_fit_gives_only_what_the_request_gave)
 }
 END_TEST
 
+START_TEST(argv_with_adapters_names_each_and_keeps_no_prompts)
+{
+	static const struct gr_adapters none = { 0 };
+	struct gr_launch_plan plan = full_plan;
+	struct gr_strv argv = GR_STRV_INIT, without = GR_STRV_INIT;
+	plan.state_dir = NULL;
+	gr_launch_argv(&argv, &plan, &full_place);
+	size_t first = position(&argv, first_adapter), second = position(&argv, second_adapter);
+	ck_assert_uint_lt(first, second);
+	ck_assert_str_eq(argv.items[second - 1], "--lora");
+	ck_assert_str_eq(value_of(&argv, "--slot-save-path"), full_place.directory);
+	plan.adapters = &none;
+	gr_launch_argv(&without, &plan, &full_place);
+	ck_assert_uint_eq(position(&without, "--lora"), without.count);
+	ck_assert_uint_eq(position(&without, "--cache-ram"), without.count);
+	ck_assert_uint_eq(position(&without, "--slot-save-path"), without.count);
+	gr_strv_release(&argv);
+	gr_strv_release(&without);
+}
+END_TEST
+
 START_TEST(argv_has_the_sleep_only_where_it_is_wanted)
 {
 	struct gr_launch_plan plan = full_plan;
@@ -580,6 +609,8 @@ static const struct {
 	{ { .gpu_layers = 0, .fit = GR_FIT_SERVER }, 0, "" },
 	{ { .sleep_idle_seconds = 5 }, GR_FEATURE_SLEEP_IDLE, "" },
 	{ { .sleep_idle_seconds = 5 }, ALL_FEATURES & ~GR_FEATURE_SLEEP_IDLE, "sleep_unsupported" },
+	{ { .state_dir = "/s" }, GR_FEATURE_SLOT_SAVE, "" },
+	{ { .state_dir = "/s" }, ALL_FEATURES & ~GR_FEATURE_SLOT_SAVE, "state_unsupported" },
 	{ { .projector_path = "/p" }, GR_FEATURE_MMPROJ, "" },
 	{ { .projector_path = "/p" }, ALL_FEATURES & ~GR_FEATURE_MMPROJ, "mmproj_unsupported" },
 	{ { .draft_path = "/d" }, GR_FEATURE_DRAFT, "" },
@@ -589,6 +620,10 @@ static const struct {
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, GR_FEATURE_NGRAM_SIMPLE, "" },
 	{ { .speculative = GR_SPECULATIVE_NGRAM_SIMPLE }, ALL_FEATURES & ~GR_FEATURE_NGRAM_SIMPLE, "speculative_unsupported" },
 	{ { .rpc = "a:1" }, GR_FEATURE_RPC, "" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "rpc_draft_adapter" },
+	{ { .rpc = "a:1", .draft_path = "/d", .adapters = &no_adapters }, ALL_FEATURES, "" },
+	{ { .rpc = "a:1", .adapters = &two_adapters }, ALL_FEATURES, "" },
+	{ { .draft_path = "/d", .adapters = &two_adapters }, ALL_FEATURES, "" },
 	{ { .rpc = "a:1" }, ALL_FEATURES & ~GR_FEATURE_RPC, "rpc_unsupported" },
 };
 
@@ -691,7 +726,8 @@ START_TEST(argv_for_a_server_without_features_holds_none)
 	struct gr_strv argv = GR_STRV_INIT;
 	place.features = 0;
 	place.device = NULL;
-	plan.adapter_path = NULL;
+	plan.adapters = NULL;
+	plan.state_dir = NULL;
 	plan.cache_type_k = plan.cache_type_v = NULL;
 	gr_launch_argv(&argv, &plan, &place);
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
@@ -845,6 +881,7 @@ int main(void)
 	tcase_add_loop_test(tc, plan_refuses_a_pooling_where_no_vectors_are_made, 0, 2);
 	tcase_add_loop_test(tc, argv_for_one_gpu_does_not_split, 0, ROWS(split_cases));
 	tcase_add_test(tc, argv_of_the_servers_own_fit_gives_only_what_the_request_gave);
+	tcase_add_test(tc, argv_with_adapters_names_each_and_keeps_no_prompts);
 	tcase_add_test(tc, argv_has_the_sleep_only_where_it_is_wanted);
 	tcase_add_loop_test(tc, argv_speculates_as_the_server_wants_to_be_told, 0, ROWS(speculation_cases));
 	tcase_add_test(tc, argv_names_the_workers_before_their_devices);

@@ -20,6 +20,14 @@ static void setup(void)
 	why = (inf_error){ .struct_size = sizeof why };
 }
 
+static int32_t open_plugin(const char *path, const inf_plugin **out, inf_error *error)
+{
+	const struct ih_note none = { .kind = IH_NOTE_NONE };
+	inf_plugin_entry_fn entry;
+	int32_t state = ih_loader_open(path, &entry, error);
+	return state == INF_STATE_AVAILABLE ? ih_loader_enter(entry, &none, out, error) : state;
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -39,11 +47,11 @@ START_TEST(file_with_one_fault_is_refused)
 	const inf_plugin *plugin = NULL;
 	char path[512];
 	snprintf(path, sizeof path, TEST_BACKENDS "/%s.so", faults[_i].file);
-	ck_assert_int_eq(ih_loader_open(path, &plugin, &why), faults[_i].state);
+	ck_assert_int_eq(open_plugin(path, &plugin, &why), faults[_i].state);
 	ck_assert_str_eq(why.reason, faults[_i].reason);
 	ck_assert_msg(strstr(why.message, faults[_i].says) != NULL, "%s", why.message);
 	ck_assert_ptr_null(plugin);
-	ck_assert_int_eq(ih_loader_open(path, &plugin, NULL), faults[_i].state);
+	ck_assert_int_eq(open_plugin(path, &plugin, NULL), faults[_i].state);
 }
 END_TEST
 
@@ -54,9 +62,9 @@ START_TEST(file_that_is_sound_is_opened)
 	const inf_plugin *plugin = NULL, *again = NULL;
 	char path[512];
 	snprintf(path, sizeof path, TEST_BACKENDS "/%s.so", sound[_i]);
-	ck_assert_int_eq(ih_loader_open(path, &plugin, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(open_plugin(path, &plugin, &why), INF_STATE_AVAILABLE);
 	ck_assert_str_ne(plugin->id, "");
-	ck_assert_int_eq(ih_loader_open(path, &again, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(open_plugin(path, &again, &why), INF_STATE_AVAILABLE);
 	ck_assert_ptr_eq(plugin, again);
 }
 END_TEST
@@ -71,7 +79,7 @@ START_TEST(file_that_dlopen_refuses_is_no_plugin)
 	bytes[EI_OSABI] = 0x7f;
 	const char *path = scratch_write(&dir, "x.so", bytes, len);
 	free(bytes);
-	ck_assert_int_eq(ih_loader_open(path, &plugin, &why), INF_STATE_NOT_A_PLUGIN);
+	ck_assert_int_eq(open_plugin(path, &plugin, &why), INF_STATE_NOT_A_PLUGIN);
 	ck_assert_str_eq(why.reason, "dlopen");
 	ck_assert_str_ne(why.message, "");
 	scratch_release(&dir);
@@ -82,7 +90,7 @@ END_TEST
 START_TEST(file_is_opened_local_and_for_ever)
 {
 	const inf_plugin *plugin = NULL;
-	ck_assert_int_eq(ih_loader_open(TEST_BACKENDS "/echo.so", &plugin, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(open_plugin(TEST_BACKENDS "/echo.so", &plugin, &why), INF_STATE_AVAILABLE);
 	ck_assert_ptr_null(dlsym(RTLD_DEFAULT, INF_ENTRY_SYMBOL));
 	void *handle = dlopen(TEST_BACKENDS "/echo.so", RTLD_NOW | RTLD_NOLOAD);
 	ck_assert_ptr_nonnull(handle);

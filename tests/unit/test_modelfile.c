@@ -127,7 +127,7 @@ END_TEST
 START_TEST(read_missing_file_is_not_found)
 {
 	expect_refusal(in_dir("absent.gguf"), INF_E_NOT_FOUND, "model_missing", ENOENT,
-		       "the model is not there: No such file or directory");
+		       "the file is not there: No such file or directory");
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(read_below_a_file_is_not_found)
 {
 	write_file(in_dir("file"), "x", 1);
 	expect_refusal(in_dir("file/m.gguf"), INF_E_NOT_FOUND, "model_missing", ENOTDIR,
-		       "the model is not there: Not a directory");
+		       "the file is not there: Not a directory");
 }
 END_TEST
 
@@ -259,7 +259,7 @@ START_TEST(read_long_path_shows_its_end)
 		strcat(path, &"/123456m.gguf"[shift]);
 		ck_assert_int_eq(gr_modelfile_read(path, &g, &err), INF_E_NOT_FOUND);
 		ck_assert(gr_utf8_valid(err.message, strlen(err.message)));
-		ck_assert_ptr_nonnull(strstr(err.message, "m.gguf: the model is not there: No such file or directory"));
+		ck_assert_ptr_nonnull(strstr(err.message, "m.gguf: the file is not there: No such file or directory"));
 		ck_assert_ptr_nonnull(strstr(err.message, cases[_i].shown));
 		ck_assert(!strncmp(err.message, "...", 3));
 		ck_assert_uint_le(strlen(err.message), 290);

@@ -120,7 +120,7 @@ START_TEST(read_parts_with_some_missing_names_them)
 	expect_failure(first, INF_E_NOT_FOUND, "split_missing",
 		       "999 of the model's 1000 parts are not there: 00002, 00003, 00004, 00005, 00006, 00007, 00008, 00009, ...;");
 	expect_failure(scratch_at(&scratch, "c-00001-of-00002.gguf"), INF_E_NOT_FOUND, "model_missing",
-		       "c-00001-of-00002.gguf: the model is not there");
+		       "c-00001-of-00002.gguf: the file is not there");
 }
 END_TEST
 

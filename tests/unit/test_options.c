@@ -86,6 +86,19 @@ START_TEST(table_defaults_are_what_parsing_nothing_gives)
 }
 END_TEST
 
+START_TEST(parse_load_takes_adapters_and_a_state_dir_for_every_backend)
+{
+	const inf_kv given[] = { { "adapters", "/a:0.5,/b" }, { "state-dir", "/states" } };
+	struct gr_load_options options;
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), NULL, 0, NULL), INF_OK);
+	ck_assert_ptr_null(options.adapters);
+	ck_assert_ptr_null(options.state_dir);
+	ck_assert_int_eq(gr_options_parse_load(&options, gr_options_table(backends[_i]), given, 2, NULL), INF_OK);
+	ck_assert_ptr_eq(options.adapters, given[0].value);
+	ck_assert_ptr_eq(options.state_dir, given[1].value);
+}
+END_TEST
+
 START_TEST(parse_load_takes_a_projector_for_every_backend)
 {
 	const inf_kv given = { "mmproj", "/models/mmproj.gguf" }, empty = { "mmproj", "" };
@@ -430,6 +443,8 @@ START_TEST(parse_of_no_request_options_gives_nothing)
 	ck_assert_ptr_null(options.samplers);
 	ck_assert_ptr_null(options.logit_bias);
 	ck_assert_ptr_null(options.dry_sequence_breakers);
+	ck_assert(!gr_options_bend(&options));
+	ck_assert(!gr_options_bend(NULL));
 }
 END_TEST
 
@@ -508,6 +523,7 @@ START_TEST(parse_request_refuses_by_name_what_is_out_of_range)
 	ck_assert_mem_eq(&options, &before, sizeof options);
 	st = parse_request(&options, key, request_cases[_i].good, &err);
 	ck_assert_msg(st == INF_OK, "%s=%s: %s", key, request_cases[_i].good, err.message);
+	ck_assert_int_eq(gr_options_bend(&options), strcmp(key, "slot") != 0);
 }
 END_TEST
 
@@ -531,6 +547,7 @@ int main(void)
 	tcase_add_test(tc, table_holds_no_option_of_another_backend);
 	tcase_add_loop_test(tc, table_entries_are_complete_and_unique, 0, ROWS(backends));
 	tcase_add_loop_test(tc, table_defaults_are_what_parsing_nothing_gives, 0, ROWS(backends));
+	tcase_add_loop_test(tc, parse_load_takes_adapters_and_a_state_dir_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_projector_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_workers_for_every_backend, 0, ROWS(backends));
 	tcase_add_loop_test(tc, parse_load_takes_a_log_file_for_every_backend, 0, ROWS(backends));

@@ -29,7 +29,9 @@ static struct {
 	atomic_int told;		/* the answer to them */
 	atomic_bool over;
 	sigset_t mask;
-	char name[16];
+	char name[16], id[16];
+	inf_status begin;		/* what the beginning says */
+	const void *stream;		/* what it was told */
 } script;
 
 static struct process_census before;
@@ -91,6 +93,14 @@ static inf_status run(void *user, const inf_input *in, const inf_gen_params *p, 
 	return st;
 }
 
+static inf_status take_off(void *user, const void *self, const char *request_id, inf_error *error)
+{
+	(void)user;
+	script.stream = self;
+	snprintf(script.id, sizeof script.id, "%s", request_id ? request_id : "");
+	return script.begin == INF_OK ? INF_OK : inf_fail(error, script.begin, "script", "as it was told");
+}
+
 static inf_status stopped(void *user, const void *self)
 {
 	(void)user;
@@ -99,7 +109,7 @@ static inf_status stopped(void *user, const void *self)
 	return script.told;
 }
 
-static const struct ic_pull_job job = { .run = run, .stopped = stopped };
+static const struct ic_pull_job job = { .begin = take_off, .run = run, .stopped = stopped };
 
 static void setup(void)
 {
@@ -412,6 +422,7 @@ START_TEST(owner_ends_a_generation_that_stands_still)
 	while (next(SOON_MS) == INF_OK && event == INF_STREAM_TOKEN)
 		;
 	expect_end(_i ? INF_E_CANCELLED : INF_E_CLOSED, _i ? INF_FINISH_CANCELLED : INF_FINISH_ERROR);
+	ck_assert_str_eq(err.reason, _i ? "cancelled" : "closed");
 }
 END_TEST
 
@@ -492,6 +503,20 @@ START_TEST(input_that_cannot_be_copied_is_refused)
 }
 END_TEST
 
+START_TEST(generation_is_in_flight_from_the_open_on)
+{
+	params.request_id = "id";
+	script.begin = INF_E_INVALID;
+	ck_assert_int_eq(ic_pull_open(&stream, &input, &params, &job, &err), INF_E_INVALID);
+	ck_assert_str_eq(err.reason, "script");
+	ck_assert_ptr_null(stream);
+	ck_assert_str_eq(script.id, "id");
+	script.begin = INF_OK;
+	begin();
+	ck_assert_ptr_eq(script.stream, stream);
+}
+END_TEST
+
 /* ---- out of memory -------------------------------------------------------------------------------------------------- */
 START_TEST(stream_survives_oom)
 {
@@ -526,7 +551,8 @@ int main(void)
 		descriptor_is_readable_exactly_while_next_would_not_wait, reader_that_is_slow_makes_the_generation_stand_still,
 		token_larger_than_the_bound_waits_alone, tokens_without_text_are_bounded_too, cancel_ends_a_generation_that_polls,
 		cancel_ends_a_generation_that_stands_still, cancel_after_the_end_changes_nothing, stream_is_dead_in_a_forked_child,
-		arguments_are_checked, input_that_cannot_be_copied_is_refused, stream_survives_oom, NULL,
+		arguments_are_checked, input_that_cannot_be_copied_is_refused, generation_is_in_flight_from_the_open_on,
+		stream_survives_oom, NULL,
 	};
 	Suite *suite = suite_create("pull");
 	TCase *tcase = tcase_create("pull");

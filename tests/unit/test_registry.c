@@ -47,6 +47,7 @@ static void setup(void)
 	unsetenv("INF_BACKEND");
 	unsetenv("INF_BACKEND_DISABLE");
 	setenv("XDG_DATA_HOME", dir.path, 1);
+	setenv("XDG_CACHE_HOME", dir.path, 1);
 	heard = (struct heard){ .lowest = INF_LOG_ERROR };
 	dirs[0] = dir.path;
 	params = (inf_registry_params){
@@ -117,7 +118,8 @@ static const struct {
 	{ sizeof(inf_registry_params) - 1, 1, 0, false, false, INF_E_INVALID },
 	{ INF_STRUCT_MAX + 1, 1, 0, false, false, INF_E_INVALID },
 	{ UINT32_MAX, 1, 0, false, false, INF_E_INVALID },
-	{ sizeof(inf_registry_params), 3, 0, false, false, INF_E_UNSUPPORTED },
+	{ sizeof(inf_registry_params), 7, 0, false, false, INF_OK },
+	{ sizeof(inf_registry_params), 9, 0, false, false, INF_E_UNSUPPORTED },
 	{ sizeof(inf_registry_params), 1, 1, false, false, INF_E_INVALID },
 	{ sizeof(inf_registry_params), 1, 0, true, false, INF_E_INVALID },
 	{ sizeof(inf_registry_params), 1, 0, false, true, INF_E_INVALID },
@@ -620,6 +622,7 @@ START_TEST(names_are_those_of_the_header)
 	};
 	static const char *const finishes[] = {
 		"unknown", "eos", "length", "caller", "cancelled", "error", "stop_token", "stop_string", "context",
+		"tool_calls",
 	};
 	for (int32_t i = 0; i < (int32_t)(sizeof states / sizeof *states); i++)
 		ck_assert_str_eq(inf_state_name(i), states[i]);
@@ -632,7 +635,7 @@ END_TEST
 
 START_TEST(names_of_unknown_values_are_safe)
 {
-	static const int32_t unknown[] = { INT32_MIN, -1000, -19, 9, 1000, INT32_MAX };
+	static const int32_t unknown[] = { INT32_MIN, -1000, -19, 10, 1000, INT32_MAX };
 	for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
 		ck_assert_str_eq(inf_state_name(unknown[i]), "unknown");
 		ck_assert_str_eq(inf_status_name(unknown[i]), "internal");

@@ -297,7 +297,8 @@ static const struct {
 	inf_status status;
 	int32_t translated;
 } min_cases[] = {
-	{ 1, 0, NULL, NULL, 0, INF_OK, 1 }, { INT32_MAX, 0, NULL, NULL, 0, INF_OK, INT32_MAX }, { 8, 8, NULL, NULL, 0, INF_OK, 8 },
+	{ 1, 0, NULL, NULL, 0, INF_OK, 1 }, { INT32_MAX, 0, NULL, NULL, 0, INF_OK, INT32_MAX },
+	{ 8, 8, NULL, NULL, 0, INF_OK, 8 },
 	{ 8, 7, NULL, NULL, 0, INF_E_INVALID, 0 }, { -1, 0, NULL, NULL, 0, INF_E_INVALID, 0 },
 	{ 1, 0, "{}", NULL, 0, INF_E_UNSUPPORTED, 0 }, { 1, 0, NULL, "root ::= \"a\"", 0, INF_E_UNSUPPORTED, 0 },
 	{ 0, 0, "{}", NULL, 0, INF_OK, 0 },
@@ -316,7 +317,8 @@ START_TEST(check_min_tokens_goes_with_the_rest_or_is_refused_by_name)
 	params.max_tokens = min_cases[_i].most;
 	params.json_schema = min_cases[_i].schema;
 	params.grammar = min_cases[_i].grammar;
-	ck_assert_int_eq(gr_sampling_check(&out, &params, ALL_FIELDS, INF_GEN_FLAG_KNOWN, VOCABULARY, &err), min_cases[_i].status);
+	inf_status st = gr_sampling_check(&out, &params, ALL_FIELDS, INF_GEN_FLAG_KNOWN, VOCABULARY, &err);
+	ck_assert_int_eq(st, min_cases[_i].status);
 	if (min_cases[_i].status != INF_OK) {
 		ck_assert_ptr_eq(strstr(err.message, "min_tokens"), err.message);
 		return;

@@ -130,12 +130,13 @@ START_TEST(find_follows_a_link)
 END_TEST
 
 /* ---- what is refused ------------------------------------------------------------------------------------------- */
-enum bad { BAD_MISSING, BAD_RELATIVE, BAD_EMPTY, BAD_MODE, BAD_DIRECTORY, BAD_WRITABLE, BAD_LONG, BAD_FIFO, BAD_COUNT };
+enum bad { BAD_MISSING, BAD_RELATIVE, BAD_EMPTY, BAD_MODE, BAD_DIRECTORY, BAD_WRITABLE, BAD_LONG, BAD_FIFO, BAD_GROUP, BAD_ABOVE, BAD_COUNT };
 
 static const char *const bad_reasons[BAD_COUNT] = {
 	[BAD_MISSING] = "llama_server_missing", [BAD_RELATIVE] = "llama_server_missing", [BAD_EMPTY] = "llama_server_missing",
 	[BAD_MODE] = "server_not_executable", [BAD_DIRECTORY] = "server_not_executable",
 	[BAD_WRITABLE] = "server_untrusted", [BAD_LONG] = "llama_server_missing", [BAD_FIFO] = "server_not_executable",
+	[BAD_GROUP] = "server_untrusted", [BAD_ABOVE] = "server_untrusted",
 };
 
 static const char *make_bad(enum bad kind)
@@ -156,6 +157,12 @@ static const char *make_bad(enum bad kind)
 		return scratch_dir(&scratch, "llama-server", 0755);
 	case BAD_WRITABLE:
 		return program("writable", 0777);
+	case BAD_GROUP:
+		return program("of-a-group", 0775);
+	case BAD_ABOVE:
+		scratch_dir(&scratch, "above", 0777);
+		scratch_dir(&scratch, "above/below", 0755);
+		return program("above/below/llama-server", 0755);
 	case BAD_LONG:
 		memset(long_path, '/', sizeof long_path - 1);
 		return long_path;

@@ -85,6 +85,46 @@ START_TEST(call_goes_through_the_table)
 }
 END_TEST
 
+static int32_t say_stop(void *user)
+{
+	(void)user;
+	return 0;
+}
+
+static int32_t note_scale(void *user, const inf_adapter *adapter)
+{
+	*(float *)user = adapter->scale;
+	return INF_CONTINUE;
+}
+
+START_TEST(call_for_adapters_and_states_goes_through_the_table)
+{
+	inf_state_info info = { .struct_size = sizeof info };
+	float scale = 0;
+	ck_assert_int_eq(inf_session_list_adapters(session, &scale, note_scale, &err), INF_OK);
+	ck_assert_float_eq(scale, 0.5f);
+	ck_assert_int_eq(inf_session_save_state(session, 3, "four", NULL, &info, &err), INF_OK);
+	ck_assert(info.tokens == 3 && info.bytes == 4);
+	ck_assert_int_eq(inf_session_fork_state(session, 5, 6, NULL, &info, &err), INF_OK);
+	ck_assert(info.tokens == 5 && info.bytes == 6);
+	expect(inf_session_set_adapter_scale(session, 0, 1, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_restore_state(session, 0, "a", NULL, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	reload("echo");
+	expect(inf_session_list_adapters(session, &scale, note_scale, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_set_adapter_scale(session, 0, 1, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_save_state(session, 0, "a", NULL, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_restore_state(session, 0, "a", NULL, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+	expect(inf_session_fork_state(session, 0, 1, NULL, NULL, &err), INF_E_UNSUPPORTED, "no_extension");
+}
+END_TEST
+
+START_TEST(save_that_is_told_to_stop_is_cancelled)
+{
+	const inf_call_params stop = { .struct_size = sizeof stop, .on_poll = say_stop };
+	expect(inf_session_save_state(session, 0, "wait", &stop, NULL, &err), INF_E_CANCELLED, "cancelled");
+}
+END_TEST
+
 START_TEST(call_without_a_table_is_unsupported)
 {
 	const inf_text text = { "x", 1 };
@@ -236,6 +276,8 @@ int main(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, call_goes_through_the_table);
+	tcase_add_test(tcase, call_for_adapters_and_states_goes_through_the_table);
+	tcase_add_test(tcase, save_that_is_told_to_stop_is_cancelled);
 	tcase_add_test(tcase, call_without_a_table_is_unsupported);
 	tcase_add_test(tcase, call_that_the_table_lacks_is_unsupported);
 	tcase_add_test(tcase, params_of_another_age_reach_the_backend);

@@ -15,7 +15,7 @@
 #include "scratch.h"
 #include "session.h"
 
-enum { SOON_MS = 5000, STREAMS = 8, LONG_WORD = 100000 };
+enum { SOON_MS = 5000, STREAMS = 8, EARLY = 50, LONG_WORD = 100000 };
 
 static const inf_kv repeat = { "echo.repeat", "true" };
 
@@ -229,6 +229,22 @@ START_TEST(stream_that_stands_still_is_cancelled_by_everybody)
 }
 END_TEST
 
+/* Mostly before its thread has begun to generate. */
+START_TEST(stream_is_cancelled_by_everybody_as_soon_as_it_is_open)
+{
+	params.request_id = "it";
+	params.options = &repeat;
+	params.option_count = 1;
+	for (int i = 0; i < EARLY; i++) {
+		inf_session_stream *stream = open_stream("again ");
+		cancels[_i](stream);
+		expect_end(stream, INF_E_CANCELLED);
+		ck_assert_int_eq(inf_session_cancel_request(session, "it", &err), INF_E_NOT_FOUND);
+		inf_session_stream_close(stream);
+	}
+}
+END_TEST
+
 START_TEST(close_ends_a_stream_that_stands_still)
 {
 	inf_session_stream_close(open_stalled());
@@ -345,6 +361,7 @@ int main(void)
 	tcase_add_test(tcase, many_streams_are_served_by_one_poll);
 	tcase_add_test(tcase, open_checks_its_arguments);
 	tcase_add_loop_test(tcase, stream_that_stands_still_is_cancelled_by_everybody, 0, sizeof cancels / sizeof *cancels);
+	tcase_add_loop_test(tcase, stream_is_cancelled_by_everybody_as_soon_as_it_is_open, 0, sizeof cancels / sizeof *cancels);
 	tcase_add_test(tcase, close_ends_a_stream_that_stands_still);
 	tcase_add_test(tcase, cancel_request_ends_the_calls_of_that_id_and_no_other);
 	tcase_add_test(tcase, cancel_request_ends_a_batch);

@@ -22,6 +22,7 @@ struct caller {
 	inf_error err;
 	atomic_int polls;
 	atomic_bool cancel, returned;
+	bool all;			/* it wants every slot */
 	int place;			/* order in which it got its slot */
 	int64_t first_poll_ms, last_poll_ms;
 };
@@ -66,6 +67,23 @@ static void give(struct gr_slots *self)
 	gr_slots_leave(self);
 }
 
+static inf_status take_all(struct gr_slots *self, bool no_wait, int (*on_poll)(void *user), void *user, inf_error *err)
+{
+	inf_status st = gr_slots_enter(self, err);
+	if (st != INF_OK)
+		return st;
+	st = gr_slots_acquire_all(self, no_wait, on_poll, user, err);
+	if (st != INF_OK)
+		gr_slots_leave(self);
+	return st;
+}
+
+static void give_all(struct gr_slots *self)
+{
+	gr_slots_release_all(self);
+	gr_slots_leave(self);
+}
+
 static inf_status try_take(void)
 {
 	return take(slots, true, NULL, NULL, NULL);
@@ -90,11 +108,16 @@ static int count_poll(void *user)
 static void *call(void *arg)
 {
 	struct caller *self = arg;
+	int (*on_poll)(void *user) = self->on_poll ? self->on_poll : count_poll;
 	self->err = (inf_error){ .struct_size = sizeof self->err };
-	self->status = take(self->slots, false, self->on_poll ? self->on_poll : count_poll, self, &self->err);
+	self->status = self->all ? take_all(self->slots, false, on_poll, self, &self->err) :
+				   take(self->slots, false, on_poll, self, &self->err);
 	if (self->status == INF_OK) {
 		self->place = places++;
-		give(self->slots);
+		if (self->all)
+			give_all(self->slots);
+		else
+			give(self->slots);
 	}
 	self->returned = true;
 	return NULL;
@@ -219,14 +242,101 @@ START_TEST(acquire_serves_callers_in_their_order)
 }
 END_TEST
 
+/* ---- taking all ------------------------------------------------------------------------------------------------ */
+START_TEST(acquire_all_is_busy_while_one_is_taken)
+{
+	inf_error err = { .struct_size = sizeof err };
+	make(3);
+	hold();
+	ck_assert_int_eq(take_all(slots, true, NULL, NULL, &err), INF_E_BUSY);
+	ck_assert_str_eq(err.reason, "no_free_slot");
+	ck_assert_uint_eq(err.flags, INF_ERR_FLAG_RETRYABLE);
+	give(slots);
+	ck_assert_int_eq(take_all(slots, true, NULL, NULL, &err), INF_OK);
+	ck_assert_int_eq(try_take(), INF_E_BUSY);
+	ck_assert_int_eq(take_all(slots, true, NULL, NULL, &err), INF_E_BUSY);
+	give_all(slots);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(try_take(), INF_OK);
+	ck_assert_int_eq(try_take(), INF_E_BUSY);
+	for (int i = 0; i < 3; i++)
+		give(slots);
+}
+END_TEST
+
+/* A stream of callers for one slot each must not keep it out. */
+START_TEST(acquire_all_waits_its_turn_and_holds_up_those_behind)
+{
+	struct caller all = { .all = true }, behind = { 0 }, last = { .all = true };
+	make(2);
+	hold();
+	hold();
+	start_waiting(&all);
+	start_waiting(&behind);
+	start_waiting(&last);
+	give(slots);
+	ck_assert_int_eq(try_take(), INF_E_BUSY);	/* one is free, and it is not for us */
+	ck_assert(!all.returned && !behind.returned);
+	give(slots);
+	join(&all);
+	join(&behind);
+	join(&last);
+	ck_assert_int_eq(all.place, 0);
+	ck_assert_int_eq(behind.place, 1);
+	ck_assert_int_eq(last.place, 2);
+}
+END_TEST
+
+START_TEST(acquire_all_that_gives_up_passes_the_free_ones_on)
+{
+	struct caller all = { .all = true }, behind = { 0 };
+	make(2);
+	hold();
+	start_waiting(&all);
+	start_waiting(&behind);
+	all.cancel = true;
+	join(&all);
+	join(&behind);
+	ck_assert_int_eq(all.status, INF_E_CANCELLED);
+	ck_assert_int_eq(behind.status, INF_OK);
+	give(slots);
+}
+END_TEST
+
+static void *close_all(void *arg)
+{
+	gr_slots_close(arg);
+	return NULL;
+}
+
+START_TEST(acquire_all_is_turned_away_by_close)
+{
+	struct caller all = { .all = true };
+	pthread_t closer;
+	make(2);
+	hold();
+	start_waiting(&all);
+	start_thread(&closer, close_all, slots);
+	join(&all);
+	ck_assert_int_eq(all.status, INF_E_CLOSED);
+	give(slots);
+	ck_assert_int_eq(pthread_join(closer, NULL), 0);
+}
+END_TEST
+
 enum { CROWD = 24, ROUNDS = 100, CROWD_SLOTS = 3 };
 
 static atomic_int inside, most_inside, served;
+static atomic_bool alone;
 
 static void *take_turns(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < ROUNDS; i++) {
+		if (i % 10 == 9 && take_all(slots, false, NULL, NULL, NULL) == INF_OK) {
+			alone &= inside == 0;
+			give_all(slots);
+		}
 		if (take(slots, false, NULL, NULL, NULL) != INF_OK)
 			break;
 		int now = ++inside, most = most_inside;
@@ -243,6 +353,7 @@ START_TEST(acquire_by_a_crowd_lets_no_more_in_than_slots)
 {
 	pthread_t threads[CROWD];
 	inside = most_inside = served = 0;
+	alone = true;
 	make(CROWD_SLOTS);
 	for (int i = 0; i < CROWD; i++)
 		start_thread(&threads[i], take_turns, NULL);
@@ -250,6 +361,7 @@ START_TEST(acquire_by_a_crowd_lets_no_more_in_than_slots)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	ck_assert_int_eq(served, CROWD * ROUNDS);
 	ck_assert_int_le(most_inside, CROWD_SLOTS);
+	ck_assert(alone);
 	for (int i = 0; i < CROWD_SLOTS; i++)
 		ck_assert_int_eq(try_take(), INF_OK);
 	ck_assert_int_eq(try_take(), INF_E_BUSY);
@@ -595,6 +707,10 @@ int main(void)
 	tcase_add_test(tc, acquire_waits_until_a_slot_is_released);
 	tcase_add_test(tc, acquire_without_a_poll_callback_waits_too);
 	tcase_add_test(tc, acquire_serves_callers_in_their_order);
+	tcase_add_test(tc, acquire_all_is_busy_while_one_is_taken);
+	tcase_add_test(tc, acquire_all_waits_its_turn_and_holds_up_those_behind);
+	tcase_add_test(tc, acquire_all_that_gives_up_passes_the_free_ones_on);
+	tcase_add_test(tc, acquire_all_is_turned_away_by_close);
 	tcase_add_test(tc, acquire_by_a_crowd_lets_no_more_in_than_slots);
 	tcase_add_test(tc, acquire_with_the_queue_at_its_cap_is_busy);
 	tcase_add_test(tc, acquire_with_a_queue_of_none_is_busy_at_once);

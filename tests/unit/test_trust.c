@@ -9,17 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image.h"
 #include "scratch.h"
 
 static struct scratch dir;
-static struct ih_owners us;
+static struct ic_owners us;
 static struct ih_file_id id;
+static struct ih_note note;
 static inf_error why;
 
 static void setup(void)
 {
 	scratch_init(&dir);
-	us = ih_owners_of(geteuid(), NULL);
+	us = ic_owners_of(geteuid(), NULL);
 	why = (inf_error){ .struct_size = sizeof why };
 }
 
@@ -35,10 +37,10 @@ static const char *good(const char *name)
 
 static void expect_refused(const char *path, int32_t state, const char *reason)
 {
-	ck_assert_int_eq(ih_trust_check(path, &us, &id, &why), state);
+	ck_assert_int_eq(ih_trust_check(path, &us, &id, &note, &why), state);
 	ck_assert_str_eq(why.reason, reason);
 	ck_assert_str_ne(why.message, "");
-	ck_assert_int_eq(ih_trust_check(path, &us, &id, NULL), state);
+	ck_assert_int_eq(ih_trust_check(path, &us, &id, &note, NULL), state);
 }
 
 START_TEST(good_file_is_trusted)
@@ -46,7 +48,7 @@ START_TEST(good_file_is_trusted)
 	const char *path = good("x.so");
 	struct stat st;
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(ih_trust_check(path, &us, &id, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(ih_trust_check(path, &us, &id, &note, &why), INF_STATE_AVAILABLE);
 	ck_assert(id.dev == st.st_dev && id.ino == st.st_ino);
 	ck_assert_str_eq(why.message, "");
 }
@@ -56,8 +58,8 @@ START_TEST(symlink_has_the_identity_of_its_target)
 {
 	struct ih_file_id target;
 	const char *path = good("x.so");
-	ck_assert_int_eq(ih_trust_check(path, &us, &target, &why), INF_STATE_AVAILABLE);
-	ck_assert_int_eq(ih_trust_check(scratch_link(&dir, "y.so", "x.so"), &us, &id, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(ih_trust_check(path, &us, &target, &note, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(ih_trust_check(scratch_link(&dir, "y.so", "x.so"), &us, &id, &note, &why), INF_STATE_AVAILABLE);
 	ck_assert(id.dev == target.dev && id.ino == target.ino);
 }
 END_TEST
@@ -114,10 +116,10 @@ END_TEST
 START_TEST(owner_somebody_else_is_untrusted)
 {
 	const char *path = good("x.so");
-	us = (struct ih_owners){ { geteuid() + 1, geteuid() + 2 }, 2 };
+	us = (struct ic_owners){ { geteuid() + 1, geteuid() + 2 }, 2 };
 	expect_refused(path, INF_STATE_UNTRUSTED, "owner");
 	us.uid[us.count++] = geteuid();
-	ck_assert_int_eq(ih_trust_check(path, &us, &id, &why), INF_STATE_AVAILABLE);
+	ck_assert_int_eq(ih_trust_check(path, &us, &id, &note, &why), INF_STATE_AVAILABLE);
 }
 END_TEST
 
@@ -134,7 +136,7 @@ static const struct {
 
 START_TEST(owners_are_root_the_user_and_who_called_sudo)
 {
-	struct ih_owners owners = ih_owners_of(owner_cases[_i].euid, owner_cases[_i].sudo_uid);
+	struct ic_owners owners = ic_owners_of(owner_cases[_i].euid, owner_cases[_i].sudo_uid);
 	ck_assert_uint_eq(owners.count, owner_cases[_i].count);
 	ck_assert_uint_eq(owners.uid[0], 0);
 	ck_assert_uint_eq(owners.uid[1], owner_cases[_i].euid);
@@ -163,7 +165,7 @@ static const struct {
 	{ EI_MAG0, 1, 0, "not_elf" }, { EI_CLASS, 1, ELFCLASS32, "machine" }, { EI_DATA, 1, 9, "machine" },
 	{ AT(e_machine), EM_68K, "machine" }, { AT(e_type), ET_EXEC, "not_shared" }, { AT(e_type), ET_REL, "not_shared" },
 	{ AT(e_type), ET_CORE, "not_shared" }, { AT(e_phentsize), 32, "bad_elf" }, { AT(e_phnum), 0, "bad_elf" },
-	{ AT(e_phnum), IH_TRUST_SEGMENTS_MAX + 1, "bad_elf" }, { AT(e_phnum), PN_XNUM, "bad_elf" },
+	{ AT(e_phnum), IH_IMAGE_SEGMENTS_MAX + 1, "bad_elf" }, { AT(e_phnum), PN_XNUM, "bad_elf" },
 	{ AT(e_phoff), 1ull << 40, "truncated" }, { AT(e_phoff), ~0ull, "truncated" },
 	{ AT(e_phoff), ~0ull - sizeof(Elf64_Phdr), "truncated" },
 };
@@ -226,7 +228,7 @@ START_TEST(truncated_file_is_no_plugin_at_any_length)
 		if (cut > 1024 && cut % 97 && (cut + 1 < end || cut > end + 1))
 			continue;
 		ck_assert_int_eq(truncate(path, (off_t)cut), 0);
-		int32_t state = ih_trust_check(path, &us, &id, &why);
+		int32_t state = ih_trust_check(path, &us, &id, &note, &why);
 		ck_assert_int_eq(state, cut >= end ? INF_STATE_AVAILABLE : INF_STATE_NOT_A_PLUGIN);
 	}
 }
@@ -237,9 +239,9 @@ START_TEST(check_leaves_no_descriptor_open)
 	const char *path = good("x.so"), *text = scratch_write(&dir, "y.so", "", 0);
 	int before = dup(STDERR_FILENO), after;
 	close(before);
-	ih_trust_check(path, &us, &id, NULL);
-	ih_trust_check(text, &us, &id, NULL);
-	ih_trust_check(dir.path, &us, &id, NULL);
+	ih_trust_check(path, &us, &id, &note, NULL);
+	ih_trust_check(text, &us, &id, &note, NULL);
+	ih_trust_check(dir.path, &us, &id, &note, NULL);
 	after = dup(STDERR_FILENO);
 	close(after);
 	ck_assert_int_eq(before, after);

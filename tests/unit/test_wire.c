@@ -7,7 +7,7 @@
 
 #include "failmalloc.h"
 #include "utf8.h"
-#include "wire.h"
+#include "wire_chat.h"
 
 enum { BODY_MAX = 64 << 20 };
 
@@ -153,7 +153,7 @@ START_TEST(encode_template_keeps_every_message)
 	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
 	const size_t count = sizeof texts / sizeof texts[0];
 	for (size_t i = 0; i < count; i++)
-		messages[i] = (struct gr_wire_message){ i % 2 ? "assistant" : "us\"er", texts[i].text, texts[i].len, 0 };
+		messages[i] = (struct gr_wire_message){ .role = i % 2 ? "assistant" : "us\"er", .content = texts[i].text, .content_len = texts[i].len };
 	ck_assert_int_eq(gr_wire_encode_template(&buf, messages, count), INF_OK);
 	struct json_object *root = parse_buf(&buf), *list = get(root, "messages");
 	ck_assert_uint_eq(json_object_array_length(list), count);
@@ -517,9 +517,36 @@ START_TEST(encode_past_the_cap_of_the_buffer_fails)
 }
 END_TEST
 
+static const float scales[] = { 0, -0.5f, 1.25f };
+
+START_TEST(encode_adapters_lists_every_scale)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_adapters(&buf, scales, 3), INF_OK);
+	ck_assert_str_eq(buf.data, "[{\"id\":0,\"scale\":0.0},{\"id\":1,\"scale\":-0.5},{\"id\":2,\"scale\":1.25}]");
+	gr_buf_release(&buf);
+}
+END_TEST
+
+START_TEST(encode_slot_file_names_the_file)
+{
+	struct gr_buf buf = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_slot_file(&buf, "a.state"), INF_OK);
+	ck_assert_str_eq(buf.data, "{\"filename\":\"a.state\"}");
+	gr_buf_release(&buf);
+}
+END_TEST
+
 static inf_status encode_everything(struct gr_buf *out)
 {
-	static const struct gr_wire_message messages[] = { { "user", "hello", 5, 0 }, { "assistant", "a\0b", 3, 0 } };
+	static char calls[] = "[{\"id\":\"x\"}]";
+	static const struct gr_wire_message messages[] = {
+		{ .role = "user", .content = "hello", .content_len = 5 },
+		{ .role = "assistant", .content = "a\0b", .content_len = 3, .tool_calls = calls, .tool_call_id = "x" },
+	};
+	static const struct gr_wire_chat chat = {
+		.tools = "[]", .tool_choice = "auto", .thinking = GR_WIRE_THINKING_ON, .thinking_budget = 1,
+	};
 	struct gr_wire_completion request = full_completion(), least = { .min_tokens = 1 };
 	request.options = full_options();
 	inf_status st = gr_wire_encode_tokenize(out, "text", 4, true, false);
@@ -529,12 +556,20 @@ static inf_status encode_everything(struct gr_buf *out)
 		st = gr_wire_encode_template(out, messages, 2);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat_template(out, messages, 2, &chat);
+	if (st == INF_OK)
+		st = gr_wire_encode_chat(out, &request, messages, 2, &chat, NULL);
 	add_media(&request);
 	request.probe = &(struct gr_wire_probe){ .wanted = 3, .favoured = suppressed, .favoured_count = 2, .among_favoured = true };
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &request, NULL);
 	if (st == INF_OK)
 		st = gr_wire_encode_completion(out, &least, NULL);
+	if (st == INF_OK)
+		st = gr_wire_encode_adapters(out, scales, 3);
+	if (st == INF_OK)
+		st = gr_wire_encode_slot_file(out, "a.state");
 	return st;
 }
 
@@ -774,6 +809,38 @@ START_TEST(decode_text_past_the_cap_is_an_error_with_a_text)
 	ck_assert_str_ne(err.message, "");
 	gr_buf_release(&fits);
 	gr_buf_release(&small);
+}
+END_TEST
+
+static const struct {
+	const char *body;
+	int64_t tokens, bytes;		/* -1 = refused */
+} slot_cases[] = {
+	{ "{\"id_slot\":0,\"filename\":\"a\",\"n_saved\":205,\"n_written\":108344}", 205, 108344 },
+	{ "{\"n_restored\":205,\"n_read\":5000000000}", 205, 5000000000 },
+	{ "{\"n_saved\":0,\"n_written\":36}", 0, 36 },
+	{ "{\"n_saved\":205,\"n_read\":7}", -1, -1 },
+	{ "{\"n_saved\":\"205\",\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":-1,\"n_written\":7}", -1, -1 },
+	{ "{\"n_saved\":5,\"n_written\":-7}", -1, -1 },
+	{ "{\"n_saved\":99999999999,\"n_written\":7}", -1, -1 },
+	{ "{}", -1, -1 },
+};
+
+START_TEST(decode_slot_wants_both_numbers)
+{
+	struct gr_wire_slot slot = { -7, -7 };
+	inf_error err = { .struct_size = sizeof err };
+	const char *body = slot_cases[_i].body;
+	inf_status st = gr_wire_decode_slot(body, strlen(body), &slot, &err);
+	if (slot_cases[_i].tokens < 0) {
+		check_refused(st, &err);
+		ck_assert_int_eq(slot.tokens, -7);
+		return;
+	}
+	ck_assert_int_eq(st, INF_OK);
+	ck_assert_int_eq(slot.tokens, slot_cases[_i].tokens);
+	ck_assert_int_eq(slot.bytes, slot_cases[_i].bytes);
 }
 END_TEST
 
@@ -1174,6 +1241,21 @@ START_TEST(event_with_changed_bytes_is_survived)
 }
 END_TEST
 
+static inf_status decode_chat(void)
+{
+	static const char event[] = "{\"choices\":[{\"finish_reason\":\"tool_calls\",\"delta\":{\"content\":\"a\",\"tool_calls\":"
+		"[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}";
+	struct gr_wire_event said;
+	struct gr_wire_stream *self = gr_wire_stream_new_chat();
+	inf_status st = self ? gr_wire_stream_decode(self, event, sizeof event - 1, &said, NULL) : INF_E_NO_MEMORY;
+	while (st == INF_OK && said.kind == GR_WIRE_TOKEN)
+		st = gr_wire_stream_next(self, &said, NULL);
+	if (st == INF_OK && said.kind != GR_WIRE_FINAL)
+		st = INF_E_INTERNAL;
+	gr_wire_stream_free(self);
+	return st;
+}
+
 static inf_status decode_everything(void)
 {
 	static const char tokens_body[] = "{\"tokens\":[1,2]}", text_body[] = "{\"content\":\"text\"}";
@@ -1194,6 +1276,8 @@ static inf_status decode_everything(void)
 		st = gr_wire_decode_props("{}", 2, &props, NULL);
 	if (st == INF_OK)
 		st = gr_wire_stream_decode(self, TOKEN_EVENT, sizeof TOKEN_EVENT - 1, &event, NULL);
+	if (st == INF_OK)
+		st = decode_chat();
 	if (st == INF_OK)
 		st = gr_wire_decode_choice(choice_body, sizeof choice_body - 1, 2, &choice, NULL);
 	gr_wire_choice_release(&choice);
@@ -1264,6 +1348,8 @@ static TCase *encoder_case(void)
 	tcase_add_test(tc, long_media_are_base64);
 	tcase_add_test(tc, encoders_survive_oom);
 	tcase_add_test(tc, encoders_survive_json_c_oom);
+	tcase_add_test(tc, encode_adapters_lists_every_scale);
+	tcase_add_test(tc, encode_slot_file_names_the_file);
 	return tc;
 }
 
@@ -1277,6 +1363,7 @@ static TCase *decoder_case(void)
 	tcase_add_test(tc, decode_tokens_of_a_long_list_keeps_all);
 	tcase_add_loop_test(tc, decode_text_appends_the_string, 0, ROWS(text_cases));
 	tcase_add_test(tc, decode_text_past_the_cap_is_an_error_with_a_text);
+	tcase_add_loop_test(tc, decode_slot_wants_both_numbers, 0, ROWS(slot_cases));
 	tcase_add_loop_test(tc, decode_props_takes_what_has_the_right_type, 0, ROWS(props_cases));
 	tcase_add_test(tc, decode_props_cuts_a_long_build_at_a_code_point);
 	tcase_add_loop_test(tc, decode_error_takes_what_has_the_right_type, 0, ROWS(error_cases));

@@ -198,8 +198,9 @@ typedef struct inf_models {           /* table, static                          
                                  inf_error *err);
   /* The path to load for what a user wrote: an absolute path of a file or of a directory with one text model in it, or a
    * name, "qwen2.5-0.5b" or "qwen2.5-0.5b:q4_k_m", which has to fit one text model in dirs (as in list()). Where no text
-   * model fits as well, one that embeds or ranks (KIND_EMBEDDING) counts. path gets it, with its NUL. Returns NOT_FOUND, INVALID (more than one, the message lists them; or path_size is too small), or what
-   * is wrong with the only file that fits. */
+   * model fits as well, one that embeds or ranks (KIND_EMBEDDING) counts. path gets it, with its NUL. Returns
+   * NOT_FOUND, INVALID (more than one, the message lists them; or path_size is too small), or what is wrong with the only
+   * file that fits. */
   inf_status (INF_CALL *resolve)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs,
                                  size_t dir_count, char *path, size_t path_size, inf_error *err);
   /* What a load of this file would put on one device, and what it has to leave out. Computed, not tried. Returns
@@ -440,14 +441,16 @@ typedef struct inf_lora {             /* table, static                          
   inf_status (INF_CALL *list)(inf_model *, void *user,
                               int32_t (INF_CALL *on_adapter)(void *user, const inf_adapter *adapter), inf_error *err);
   /* For every request that begins afterwards, also after the server was started again. Waits until no request is in
-   * flight. The prompt cache of other scales is not used. scale: finite. */
+   * flight. What was evaluated with other scales is not used. scale: finite. INVALID: index or scale. After a failure or
+   * CANCELLED the scale is the old one. */
   inf_status (INF_CALL *set_scale)(inf_model *, int32_t index, float scale, const inf_call_params *, inf_error *err);
 } inf_lora;
 
 /* ---- inf.state/1: what a slot has evaluated, on disk ----------------------------------------------------------------
  * Only with a model that was loaded with the option state-dir, an absolute path of a directory of the user's own. Names are
- * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, cache_mode
- * and context only, and holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
+ * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, adapters and
+ * their scales, cache_mode, context and version of the program behind the model only: it saves the time to evaluate a text
+ * again, so keep the text. It holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
  * a generation used, and the request option slot=N which one it shall use. */
 #define INF_EXT_STATE "inf.state/1"
 
@@ -461,12 +464,13 @@ typedef struct inf_state_info {       /* report                                 
 typedef struct inf_state {            /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* slot: 0 to parallel_slots - 1; waits until it is idle. out may be NULL. save() replaces a file of that name, whole or
-   * not at all. INVALID: the slot has evaluated nothing. */
+  /* slot: 0 to parallel_slots - 1; waits until it is idle, or until no request is in flight. out may be NULL. save() replaces
+   * a file of that name, whole or not at all (but after a loss of power, when restore() will tell). INVALID ("slot_empty"):
+   * the slot has evaluated nothing. IO: the disk is full. */
   inf_status (INF_CALL *save)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out,
                               inf_error *err);
   /* The next request on that slot that begins with the same tokens does not evaluate them again. NOT_FOUND; BAD_MODEL:
-   * damaged, or saved from another model or with other parameters. */
+   * damaged, not a regular file, or saved from another model or with other parameters; what the slot held stays then. */
   inf_status (INF_CALL *restore)(inf_model *, int32_t slot, const char *name, const inf_call_params *,
                                  inf_state_info *out, inf_error *err);
   /* What slot `from` has evaluated, also in slot `to`. Through a file in the directory, which is removed. */
@@ -552,44 +556,121 @@ typedef struct inf_metrics {          /* table, static                          
   inf_status (INF_CALL *read)(inf_model *, inf_metrics_report *out, inf_error *err);
 } inf_metrics;
 
-/* As in plugin.h: what is laid out here stays so. */
-INF_SA(offsetof(inf_device, name) == 40 && offsetof(inf_device, message) == 304 && sizeof(inf_device) == 520,
-       "inf_device moved");
-INF_SA(sizeof(inf_devices) == 24, "inf_devices moved");
-INF_SA(offsetof(inf_model_file, path) == 16 && offsetof(inf_model_file, context_len) == 104 &&
-       offsetof(inf_model_file, quantisation) == 168 && offsetof(inf_model_file, message) == 1048 &&
-       sizeof(inf_model_file) == 1512, "inf_model_file moved");
-INF_SA(offsetof(inf_finding, section) == 8 && offsetof(inf_finding, remedy) == 40 && sizeof(inf_finding) == 48,
-       "inf_finding moved");
-INF_SA(offsetof(inf_diagnose, run) == 8 && sizeof(inf_diagnose) == 16, "inf_diagnose moved");
-INF_SA(offsetof(inf_fit_request, memory_free) == 16 && offsetof(inf_fit_request, device_kind) == 32 &&
-       sizeof(inf_fit_request) == 48, "inf_fit_request moved");
-INF_SA(offsetof(inf_fit_report, context_len) == 8 && offsetof(inf_fit_report, weights) == 24 &&
-       sizeof(inf_fit_report) == 72, "inf_fit_report moved");
-INF_SA(offsetof(inf_models, resolve) == 24 && sizeof(inf_models) == 40, "inf_models moved");
-INF_SA(offsetof(inf_call_params, on_poll) == 32 && sizeof(inf_call_params) == 40, "inf_call_params moved");
-INF_SA(sizeof(inf_text) == 16, "inf_text is frozen");
-INF_SA(offsetof(inf_input, msgs) == 24 && sizeof(inf_input) == 48, "inf_input moved");
-INF_SA(offsetof(inf_tokenize, count) == 24 && sizeof(inf_tokenize) == 32, "inf_tokenize moved");
-INF_SA(sizeof(inf_token_score) == 8, "inf_token_score is frozen");
-INF_SA(offsetof(inf_classify_params, candidates) == 32 && offsetof(inf_classify_params, on_class) == 64 &&
-       sizeof(inf_classify_params) == 80, "inf_classify_params moved");
-INF_SA(offsetof(inf_class, text) == 32 && offsetof(inf_class, result) == 80 && sizeof(inf_class) == 88,
-       "inf_class moved");
-INF_SA(sizeof(inf_classify) == 16, "inf_classify moved");
-INF_SA(offsetof(inf_batch_params, user) == 40 && sizeof(inf_batch_params) == 72, "inf_batch_params moved");
-INF_SA(sizeof(inf_batch) == 16, "inf_batch moved");
-INF_SA(offsetof(inf_embed, run) == 16 && sizeof(inf_embed) == 24, "inf_embed moved");
-INF_SA(sizeof(inf_rerank) == 16, "inf_rerank moved");
-INF_SA(offsetof(inf_adapter, index) == 16 && sizeof(inf_adapter) == 24, "inf_adapter moved");
-INF_SA(offsetof(inf_lora, set_scale) == 16 && sizeof(inf_lora) == 24, "inf_lora moved");
-INF_SA(offsetof(inf_state_info, bytes) == 16 && sizeof(inf_state_info) == 24, "inf_state_info moved");
-INF_SA(offsetof(inf_state, fork) == 24 && sizeof(inf_state) == 32, "inf_state moved");
-INF_SA(sizeof(inf_cancel) == 16, "inf_cancel moved");
-INF_SA(offsetof(inf_streams, descriptor) == 24 && sizeof(inf_streams) == 56, "inf_streams moved");
-INF_SA(offsetof(inf_metrics_report, uptime_ns) == 80 && offsetof(inf_metrics_report, slots) == 104 &&
-       sizeof(inf_metrics_report) == 128, "inf_metrics_report moved");
-INF_SA(sizeof(inf_metrics) == 16, "inf_metrics moved");
+/* ---- layout lock, as in plugin.h ----------------------------------------------------------------------------- */
+INF_V1_0(inf_option, 48);           INF_END(inf_option, reserved0);
+INF_AT(inf_option, where, 4); INF_AT(inf_option, key, 8); INF_AT(inf_option, values, 16);
+INF_AT(inf_option, default_value, 24); INF_AT(inf_option, help, 32); INF_AT(inf_option, type, 40);
+INF_AT(inf_option, reserved0, 44);
+INF_V1_0(inf_options, 16);          INF_END(inf_options, options);
+INF_AT(inf_options, count, 4); INF_AT(inf_options, options, 8);
+INF_V1_0(inf_device, 520);          INF_END(inf_device, memory_used_before);
+INF_AT(inf_device, flags, 4); INF_AT(inf_device, index, 8); INF_AT(inf_device, kind, 12);
+INF_AT(inf_device, memory_total, 16); INF_AT(inf_device, memory_used, 24); INF_AT(inf_device, memory_free, 32);
+INF_AT(inf_device, name, 40); INF_AT(inf_device, product, 72); INF_AT(inf_device, gfx, 168);
+INF_AT(inf_device, uuid, 184); INF_AT(inf_device, pci, 224); INF_AT(inf_device, memory_source, 240);
+INF_AT(inf_device, reason, 272); INF_AT(inf_device, message, 304); INF_AT(inf_device, memory_used_before, 512);
+INF_V1_0(inf_devices, 24);          INF_END(inf_devices, of_model);
+INF_AT(inf_devices, flags, 4); INF_AT(inf_devices, list, 8); INF_AT(inf_devices, of_model, 16);
+INF_V1_0(inf_model_file, 1512);     INF_END(inf_model_file, message);
+INF_AT(inf_model_file, flags, 4); INF_AT(inf_model_file, kind, 8); INF_AT(inf_model_file, code, 12);
+INF_AT(inf_model_file, path, 16); INF_AT(inf_model_file, modified, 24); INF_AT(inf_model_file, file_bytes, 32);
+INF_AT(inf_model_file, parameter_count, 40); INF_AT(inf_model_file, tensor_bytes, 48);
+INF_AT(inf_model_file, embedding_bytes, 56); INF_AT(inf_model_file, output_bytes, 64);
+INF_AT(inf_model_file, layer_bytes, 72); INF_AT(inf_model_file, expert_bytes, 80);
+INF_AT(inf_model_file, device_bytes, 88); INF_AT(inf_model_file, host_bytes, 96);
+INF_AT(inf_model_file, context_len, 104); INF_AT(inf_model_file, context_train, 108);
+INF_AT(inf_model_file, num_layers, 112); INF_AT(inf_model_file, hidden_size, 116);
+INF_AT(inf_model_file, feed_forward_size, 120); INF_AT(inf_model_file, vocab_size, 124);
+INF_AT(inf_model_file, head_count, 128); INF_AT(inf_model_file, head_count_kv, 132);
+INF_AT(inf_model_file, key_length, 136); INF_AT(inf_model_file, value_length, 140);
+INF_AT(inf_model_file, sliding_window, 144); INF_AT(inf_model_file, expert_count, 148);
+INF_AT(inf_model_file, expert_used_count, 152); INF_AT(inf_model_file, part_count, 156);
+INF_AT(inf_model_file, file_type, 160); INF_AT(inf_model_file, version, 164);
+INF_AT(inf_model_file, quantisation, 168); INF_AT(inf_model_file, size_label, 184);
+INF_AT(inf_model_file, tokenizer, 216); INF_AT(inf_model_file, architecture, 248);
+INF_AT(inf_model_file, license, 312); INF_AT(inf_model_file, title, 376); INF_AT(inf_model_file, name, 504);
+INF_AT(inf_model_file, repository, 760); INF_AT(inf_model_file, reason, 1016); INF_AT(inf_model_file, message, 1048);
+INF_V1_0(inf_fit_request, 48);      INF_END(inf_fit_request, parallel_slots);
+INF_AT(inf_fit_request, flags, 4); INF_AT(inf_fit_request, set, 8); INF_AT(inf_fit_request, memory_free, 16);
+INF_AT(inf_fit_request, cache_mode, 24); INF_AT(inf_fit_request, device_kind, 32);
+INF_AT(inf_fit_request, context_len, 36); INF_AT(inf_fit_request, gpu_layers, 40);
+INF_AT(inf_fit_request, parallel_slots, 44);
+INF_V1_0(inf_fit_report, 72);       INF_END(inf_fit_report, host_bytes);
+INF_AT(inf_fit_report, flags, 4); INF_AT(inf_fit_report, context_len, 8); INF_AT(inf_fit_report, gpu_layers, 12);
+INF_AT(inf_fit_report, layer_count, 16); INF_AT(inf_fit_report, limit, 20); INF_AT(inf_fit_report, weights, 24);
+INF_AT(inf_fit_report, kv_cache, 32); INF_AT(inf_fit_report, compute, 40); INF_AT(inf_fit_report, reserve, 48);
+INF_AT(inf_fit_report, total, 56); INF_AT(inf_fit_report, host_bytes, 64);
+INF_V1_0(inf_models, 40);           INF_END(inf_models, fit);
+INF_AT(inf_models, flags, 4); INF_AT(inf_models, list, 8); INF_AT(inf_models, inspect, 16);
+INF_AT(inf_models, resolve, 24); INF_AT(inf_models, fit, 32);
+INF_V1_0(inf_finding, 48);          INF_END(inf_finding, remedy);
+INF_AT(inf_finding, severity, 4); INF_AT(inf_finding, section, 8); INF_AT(inf_finding, key, 16);
+INF_AT(inf_finding, value, 24); INF_AT(inf_finding, reason, 32); INF_AT(inf_finding, remedy, 40);
+INF_V1_0(inf_diagnose, 16);         INF_END(inf_diagnose, run);
+INF_AT(inf_diagnose, flags, 4); INF_AT(inf_diagnose, run, 8);
+INF_V1_0(inf_call_params, 40);      INF_END(inf_call_params, on_poll);
+INF_AT(inf_call_params, flags, 4); INF_AT(inf_call_params, set, 8); INF_AT(inf_call_params, request_id, 16);
+INF_AT(inf_call_params, user, 24); INF_AT(inf_call_params, on_poll, 32);
+INF_SA(sizeof(inf_text) == 16, "inf_text is frozen");            INF_AT(inf_text, len, 8);
+INF_V1_0(inf_input, 48);            INF_END(inf_input, params);
+INF_AT(inf_input, flags, 4); INF_AT(inf_input, prompt, 8); INF_AT(inf_input, prompt_len, 16);
+INF_AT(inf_input, msgs, 24); INF_AT(inf_input, msg_count, 32); INF_AT(inf_input, params, 40);
+INF_V1_0(inf_tokenize, 32);         INF_END(inf_tokenize, count);
+INF_AT(inf_tokenize, flags, 4); INF_AT(inf_tokenize, tokenize, 8); INF_AT(inf_tokenize, detokenize, 16);
+INF_AT(inf_tokenize, count, 24);
+INF_SA(sizeof(inf_token_score) == 8, "inf_token_score is frozen"); INF_AT(inf_token_score, logprob, 4);
+INF_V1_0(inf_classify_params, 80);  INF_END(inf_classify_params, on_poll);
+INF_AT(inf_classify_params, flags, 4); INF_AT(inf_classify_params, set, 8); INF_AT(inf_classify_params, gen, 16);
+INF_AT(inf_classify_params, request_id, 24); INF_AT(inf_classify_params, candidates, 32);
+INF_AT(inf_classify_params, candidate_count, 40); INF_AT(inf_classify_params, top, 48);
+INF_AT(inf_classify_params, reserved0, 52); INF_AT(inf_classify_params, user, 56);
+INF_AT(inf_classify_params, on_class, 64); INF_AT(inf_classify_params, on_poll, 72);
+INF_V1_0(inf_class, 88);            INF_END(inf_class, result);
+INF_AT(inf_class, flags, 4); INF_AT(inf_class, index, 8); INF_AT(inf_class, error, 16); INF_AT(inf_class, id, 24);
+INF_AT(inf_class, logprob, 28); INF_AT(inf_class, text, 32); INF_AT(inf_class, text_len, 40);
+INF_AT(inf_class, top, 48); INF_AT(inf_class, top_count, 56); INF_AT(inf_class, logprobs, 64);
+INF_AT(inf_class, logprob_count, 72); INF_AT(inf_class, result, 80);
+INF_V1_0(inf_classify, 16);         INF_END(inf_classify, run);
+INF_AT(inf_classify, flags, 4); INF_AT(inf_classify, run, 8);
+INF_V1_0(inf_batch_params, 72);     INF_END(inf_batch_params, on_poll);
+INF_AT(inf_batch_params, flags, 4); INF_AT(inf_batch_params, set, 8); INF_AT(inf_batch_params, gen, 16);
+INF_AT(inf_batch_params, request_id, 24); INF_AT(inf_batch_params, parallel, 32);
+INF_AT(inf_batch_params, reserved0, 36); INF_AT(inf_batch_params, user, 40); INF_AT(inf_batch_params, on_token, 48);
+INF_AT(inf_batch_params, on_result, 56); INF_AT(inf_batch_params, on_poll, 64);
+INF_V1_0(inf_batch, 16);            INF_END(inf_batch, run);
+INF_AT(inf_batch, flags, 4); INF_AT(inf_batch, run, 8);
+INF_V1_0(inf_embed, 24);            INF_END(inf_embed, run);
+INF_AT(inf_embed, flags, 4); INF_AT(inf_embed, dimension, 8); INF_AT(inf_embed, run, 16);
+INF_V1_0(inf_rerank, 16);           INF_END(inf_rerank, run);
+INF_AT(inf_rerank, flags, 4); INF_AT(inf_rerank, run, 8);
+INF_V1_0(inf_adapter, 24);          INF_END(inf_adapter, scale);
+INF_AT(inf_adapter, flags, 4); INF_AT(inf_adapter, path, 8); INF_AT(inf_adapter, index, 16);
+INF_AT(inf_adapter, scale, 20);
+INF_V1_0(inf_lora, 24);             INF_END(inf_lora, set_scale);
+INF_AT(inf_lora, flags, 4); INF_AT(inf_lora, list, 8); INF_AT(inf_lora, set_scale, 16);
+INF_V1_0(inf_state_info, 24);       INF_END(inf_state_info, bytes);
+INF_AT(inf_state_info, flags, 4); INF_AT(inf_state_info, tokens, 8); INF_AT(inf_state_info, bytes, 16);
+INF_V1_0(inf_state, 32);            INF_END(inf_state, fork);
+INF_AT(inf_state, flags, 4); INF_AT(inf_state, save, 8); INF_AT(inf_state, restore, 16); INF_AT(inf_state, fork, 24);
+INF_V1_0(inf_cancel, 16);           INF_END(inf_cancel, cancel);
+INF_AT(inf_cancel, flags, 4); INF_AT(inf_cancel, cancel, 8);
+INF_V1_0(inf_streams, 56);          INF_END(inf_streams, close);
+INF_AT(inf_streams, flags, 4); INF_AT(inf_streams, open, 8); INF_AT(inf_streams, next, 16);
+INF_AT(inf_streams, descriptor, 24); INF_AT(inf_streams, result, 32); INF_AT(inf_streams, cancel, 40);
+INF_AT(inf_streams, close, 48);
+INF_V1_0(inf_metrics_report, 128);  INF_END(inf_metrics_report, reserved0);
+INF_AT(inf_metrics_report, flags, 4); INF_AT(inf_metrics_report, requests, 8);
+INF_AT(inf_metrics_report, requests_failed, 16); INF_AT(inf_metrics_report, requests_cancelled, 24);
+INF_AT(inf_metrics_report, requests_refused, 32); INF_AT(inf_metrics_report, prompt_tokens, 40);
+INF_AT(inf_metrics_report, cached_tokens, 48); INF_AT(inf_metrics_report, generated_tokens, 56);
+INF_AT(inf_metrics_report, prefill_ns, 64); INF_AT(inf_metrics_report, decode_ns, 72);
+INF_AT(inf_metrics_report, uptime_ns, 80); INF_AT(inf_metrics_report, host_memory_bytes, 88);
+INF_AT(inf_metrics_report, device_memory_bytes, 96); INF_AT(inf_metrics_report, slots, 104);
+INF_AT(inf_metrics_report, slots_busy, 108); INF_AT(inf_metrics_report, queue_depth, 112);
+INF_AT(inf_metrics_report, restarts, 116); INF_AT(inf_metrics_report, running, 120);
+INF_AT(inf_metrics_report, reserved0, 124);
+INF_V1_0(inf_metrics, 16);          INF_END(inf_metrics, read);
+INF_AT(inf_metrics, flags, 4); INF_AT(inf_metrics, read, 8);
 
 #ifdef __cplusplus
 }

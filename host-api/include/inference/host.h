@@ -18,9 +18,35 @@
  *            $INF_PLUGIN_PATH that is empty or relative, and a directory that was asked for and cannot be read, is logged
  *            and skipped. The first file that offers a backend name wins, later ones are shadowed. $INF_BACKEND_DISABLE
  *            (a ':' list of globs of backend names) disables backends. A process that runs with elevated rights
- *            (set-user-ID) ignores the variables.
+ *            (set-user-ID) ignores the variables, also those named below.
  * STATES     Every candidate ends in exactly one INF_STATE_* with a reason (a short machine code, stable) and a
- *            sentence for people. One bad plugin never disturbs the others.
+ *            sentence for people. One bad plugin never disturbs the others, nor the host. Nothing of a file runs before it
+ *            is a regular file that is trusted (below), a whole shared object of this machine, and not by its own note
+ *            (INF_PLUGIN_NOTE) one for another ABI. Then another process loads it (PROBE), and only what passed there is
+ *            loaded into this one.
+ * TRUST      The file, every directory of its path, every link on the way and the directories those lead through belong
+ *            to root or to the effective user (to the user who called sudo, too, where that is root), and nobody else may
+ *            write to them. A sticky directory of root's, as /tmp, is accepted above, never as the one that holds the file
+ *            or a link to it.
+ * PROBE      The program inf-probe loads each file in a child of its own, calls its entry and checks its tables: 5 s for a
+ *            file, several side by side. What crashes, exits, does not come back, writes to standard output or leaves a
+ *            process behind is refused. It is the first of: $INF_PROBE; libexec/inference/inf-probe of the prefix that
+ *            this library lies in; that of the prefix it was configured for. $INF_PROBE is taken or refused, never
+ *            passed over; inf-probe itself has to be trusted as above. Without one, plugins are loaded without that look,
+ *            and the log says so once (INF_LOG_INFO; INF_LOG_WARN where $INF_PROBE cannot be used). It gets the
+ *            environment of this process as it is, LD_PRELOAD and LD_LIBRARY_PATH included, because a plugin will find
+ *            the same here; a process with elevated rights hands on no more than the loader left it, and inf-probe runs
+ *            with the same ids. Hosts in other languages may run it themselves: `inf-probe FILE...` prints a line of JSON
+ *            for each absolute FILE, {"file":0,"state":"available","reason":"","message":"","abi":"1.0","id":"org.example.x",
+ *            "version":"1.0","backends":"x,y"}, in the order in which they become known: "file" counts from 0, "state" is
+ *            as of inf_state_name(), what is refused has a reason and a message and not the last four. Exit status 0: a
+ *            line for each; 1: this system has no means for it; 2: usage.
+ * CACHE      What inf-probe found is kept in $XDG_CACHE_HOME/inference/probe (~/.cache/inference/probe), a small file for
+ *            each plugin, and holds until the plugin's device, inode, size or time of change, or the version of this
+ *            library is another; a library that was missing and a look that took too long for an hour at most. So what
+ *            crashed is not run again: INF_REGISTRY_FLAG_RESCAN looks at all of them afresh. Only a directory that belongs
+ *            to the effective user, and that nobody else can write to, is used; without one nothing is kept, nor in a
+ *            process with elevated rights, nor with INF_REGISTRY_FLAG_NO_CACHE.
  * SELECTION  An explicit name is taken exactly and without fallback. Otherwise metal, then rocm, then every other backend
  *            with a GPU's score (100 and more) by descending score, then llama_cpp, then the rest by descending score;
  *            equal scores by search order. A plugin's own score is cut to 0..799. A load that fails does not fall through
@@ -29,9 +55,11 @@
  *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
  * OWNERSHIP  inf_registry and inf_session are the only things to close. Strings and structs that are returned belong to
  *            the object they came from and live as long as it does.
- * PROCESS    libinference starts no process, and no threads but for streams and for batches that the backend leaves to it; they
- *            block all signals. It changes no process-wide state, and prints nothing. Plugins are never unloaded from the
- *            process (dlclose is never called).
+ * PROCESS    inf_registry_open() starts inf-probe, once for up to 64 files whose verdict is not kept, in a process group of
+ *            its own, waits for that pid and no other, and has killed it if it is late; so a SIGCHLD may come. Neither it
+ *            nor what a plugin started in it is left when open returns. The library starts no other process, and no threads
+ *            but for streams and for batches that the backend leaves to it; they block all signals. It changes no
+ *            process-wide state, and prints nothing. Plugins are never unloaded from the process (dlclose is never called).
  */
 #ifndef INF_HOST_H
 #define INF_HOST_H
@@ -50,6 +78,8 @@ typedef struct inf_session  inf_session;    /* one loaded model                 
 
 /* ---- registry ----------------------------------------------------------------------------------------------- */
 #define INF_REGISTRY_FLAG_ONLY_GIVEN_DIRS 1u  /* search plugin_dirs and nothing else                                  */
+#define INF_REGISTRY_FLAG_NO_CACHE        2u  /* neither read nor write what earlier looks at the plugins found       */
+#define INF_REGISTRY_FLAG_RESCAN          4u  /* look at every plugin again, also at those that crashed               */
 
 typedef struct inf_registry_params {  /* all-zero but struct_size = defaults                                        */
   uint32_t           struct_size;
@@ -72,9 +102,9 @@ typedef struct inf_registry_params {  /* all-zero but struct_size = defaults    
 #define INF_STATE_UNAVAILABLE   1     /* works, but not here: no device, no driver, no server binary               */
 #define INF_STATE_SHADOWED      2     /* an earlier candidate has the same backend name, or is the same file       */
 #define INF_STATE_DISABLED      3     /* by $INF_BACKEND_DISABLE                                                    */
-#define INF_STATE_UNTRUSTED     4     /* owner or mode of the file                                                  */
-#define INF_STATE_INCOMPATIBLE  5     /* another ABI                                                                */
-#define INF_STATE_CRASHED       6     /* died while it was looked at                                                */
+#define INF_STATE_UNTRUSTED     4     /* owner or mode of the file, or of what leads to it                          */
+#define INF_STATE_INCOMPATIBLE  5     /* another ABI, or against its rules: both sides are named                    */
+#define INF_STATE_CRASHED       6     /* crashed or ended the process while it was looked at                        */
 #define INF_STATE_TIMED_OUT     7     /* did not answer while it was looked at                                      */
 #define INF_STATE_NOT_A_PLUGIN  8     /* not a loadable ELF file, or without the entry symbol                       */
 
@@ -237,6 +267,19 @@ INF_API void inf_session_cancel(inf_session *self);
 /* [ts] The result of the generate or chat that finished last (all zero if none), for hosts that show metrics after the
  * fact. Under concurrency that is anybody's: prefer what the call returned. */
 INF_API void inf_session_last_result(inf_session *self, inf_gen_result *out);
+
+/* ---- layout lock, as in plugin.h ----------------------------------------------------------------------------- */
+INF_V1_0(inf_registry_params, 80);  INF_END(inf_registry_params, reserved0);
+INF_AT(inf_registry_params, flags, 4); INF_AT(inf_registry_params, plugin_dirs, 8);
+INF_AT(inf_registry_params, plugin_dir_count, 16); INF_AT(inf_registry_params, options, 24);
+INF_AT(inf_registry_params, option_count, 32); INF_AT(inf_registry_params, host_name, 40);
+INF_AT(inf_registry_params, host_version, 48); INF_AT(inf_registry_params, log_ctx, 56);
+INF_AT(inf_registry_params, log, 64); INF_AT(inf_registry_params, log_level, 72);
+INF_AT(inf_registry_params, reserved0, 76);
+INF_V1_0(inf_candidate, 64);        INF_END(inf_candidate, reserved0);
+INF_AT(inf_candidate, state, 4); INF_AT(inf_candidate, path, 8); INF_AT(inf_candidate, backend, 16);
+INF_AT(inf_candidate, description, 24); INF_AT(inf_candidate, version, 32); INF_AT(inf_candidate, reason, 40);
+INF_AT(inf_candidate, message, 48); INF_AT(inf_candidate, score, 56); INF_AT(inf_candidate, reserved0, 60);
 
 #ifdef __cplusplus
 }

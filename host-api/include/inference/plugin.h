@@ -220,7 +220,7 @@ typedef struct inf_load_params {      /* request                                
 
 /* ---- info --------------------------------------------------------------------------------------------------- */
 #define INF_INFO_FLAG_CHAT     0x01u  /* has a chat template; without it chat() is UNSUPPORTED                      */
-#define INF_INFO_FLAG_THINKING 0x02u
+#define INF_INFO_FLAG_THINKING 0x02u  /* its template makes another prompt with thinking than without               */
 #define INF_INFO_FLAG_IMAGES   0x04u  /* this checkpoint, as loaded, accepts the media                              */
 #define INF_INFO_FLAG_AUDIO    0x08u
 #define INF_INFO_FLAG_VIDEO    0x10u
@@ -370,7 +370,7 @@ typedef struct inf_gen_params {       /* request                                
 #define INF_FINISH_STOP_STRING 7      /* stop_index in stop_strings                                                 */
 #define INF_FINISH_CONTEXT     8      /* the context is full; still INF_OK                                          */
 #define INF_FINISH_TOOL_CALLS  9      /* the model called tools and waits for what they say                         */
-#define INF_RESULT_FLAG_THINKING_FORCED 0x1u
+#define INF_RESULT_FLAG_THINKING_FORCED 0x1u    /* the budget ended the thought; 0 = no, or not known               */
 #define INF_RESULT_FLAG_SEED            0x2u    /* seed is valid                                                     */
 #define INF_RESULT_FLAG_SLOT            0x4u    /* slot is valid                                                     */
 typedef struct inf_gen_result {       /* report: metrics of THIS call; on error too, as far as it came              */
@@ -382,7 +382,7 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   int64_t  prompt_tokens;             /* all, cached ones included                                                  */
   int64_t  cached_tokens;             /* of these, taken from a cache instead of evaluated                          */
   int64_t  generated_tokens;          /* sampled: reasoning and EOS included                                        */
-  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart                                     */
+  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart. Marks around it may count          */
   int64_t  queue_ns;                  /* entry -> slot                                                              */
   int64_t  prefill_ns;                /* slot -> first token                                                        */
   int64_t  decode_ns;                 /* first -> last token                                                        */
@@ -420,10 +420,15 @@ struct inf_backend {                  /* table, static and constant             
   inf_status (INF_CALL *generate)(inf_model *, const char *prompt, size_t prompt_len, const inf_gen_params *,
                                   inf_gen_result *, inf_error *err);
   /* [ts][cb] the same with the model's template; msg_count >= 1. An assistant message in last place is continued. Where
-   * tools, thinking or a thinking budget are given, thoughts and calls are told from the text by the template's own
-   * markers. A backend may then give chunks of several tokens with id -1, answer what needs single tokens (min_tokens,
-   * stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and refuse messages that hold the text of special tokens;
-   * output that the markers do not fit is BAD_OUTPUT. */
+   * tools, thinking (0 too) or a thinking budget are given, or messages with tool calls or results, thoughts and calls are
+   * told from the text by the template's own markers. Then
+   * - a chunk may be several tokens with id -1, and so a backend may answer what needs single tokens (min_tokens,
+   *   stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and json_schema and grammar beside tools, grammar beside
+   *   thinking; json_schema is for the answer behind the thought;
+   * - it may refuse text of special tokens in messages, calls and tools, UNSUPPORTED ("chat_special_text");
+   * - stop strings are looked for in the answer, not in thoughts and calls;
+   * - a call that max_tokens or the context cuts is not delivered; with tool_choice "none" no call is looked for;
+   * - output that the markers do not fit is BAD_OUTPUT. */
   inf_status (INF_CALL *chat)(inf_model *, const inf_message *const *msgs, size_t msg_count, const inf_gen_params *,
                               inf_gen_result *, inf_error *err);
   /* [ts][cb] Go Err(): status of the generate/chat on this model that finished last, INF_OK if none; *out (may be
@@ -592,14 +597,14 @@ static inline inf_status inf_fail(inf_error *err, inf_status code, const char *r
 /* ---- layout lock -------------------------------------------------------------------------------------------
  * Offsets of every field (also for authors of FFI mirrors), end of v1.0, no tail padding. T##_V1_0 is frozen; a minor
  * adds INF_AT lines and moves INF_END's last field. A change of type or signature at equal size is not seen here:
- * tests/abi compares those. */
+ * tests/abi compares those. The macros serve the other headers too. */
 #define INF_AT(T, f, off) INF_SA(offsetof(T, f) == (off), #T "." #f " moved")
 #define INF_V1_0(T, size) enum { T##_V1_0 = (size) }; INF_SA(sizeof(T) >= (size), #T " shrank")
 #define INF_END(T, last)  INF_SA(sizeof(T) == offsetof(T, last) + sizeof(((T *)0)->last), #T " has tail padding")
 INF_V1_0(inf_error, 512);           INF_END(inf_error, message);
 INF_AT(inf_error, code, 4);         INF_AT(inf_error, os_errno, 8);       INF_AT(inf_error, flags, 12);
 INF_AT(inf_error, reason, 16);      INF_AT(inf_error, message, 48);
-INF_SA(sizeof(inf_kv) == 16, "inf_kv is frozen");
+INF_SA(sizeof(inf_kv) == 16, "inf_kv is frozen"); INF_AT(inf_kv, value, 8);
 INF_V1_0(inf_host, 72);             INF_END(inf_host, get_extension);
 INF_AT(inf_host, flags, 4);         INF_AT(inf_host, abi_minor, 8);       INF_AT(inf_host, log_level, 12);
 INF_AT(inf_host, ctx, 16);          INF_AT(inf_host, name, 24);           INF_AT(inf_host, version, 32);
@@ -678,9 +683,6 @@ INF_AT(inf_plugin, id, 16);         INF_AT(inf_plugin, version, 24);      INF_AT
 INF_AT(inf_plugin, license, 40);    INF_AT(inf_plugin, backends, 48);     INF_AT(inf_plugin, backend_count, 56);
 INF_AT(inf_plugin, create, 64);     INF_AT(inf_plugin, destroy, 72);
 #undef INF_NONZERO
-#undef INF_AT
-#undef INF_END
-#undef INF_V1_0
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,3 @@
+module example.org/inference
+
+go 1.19

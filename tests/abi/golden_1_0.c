@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: MIT */
+/* Made by tests/abi/golden.py of the headers in host-api/abi/1.0; host-api/abi/README.md says how. Holds for every minor. */
+#include <stdarg.h>
+
+#include "inference/extensions.h"
+
+#define TYPE_OF(what, ...) _Static_assert(__builtin_types_compatible_p(__typeof__(what), __VA_ARGS__), #what ": another type")
+#define NUMBER(name, type, value) \
+	_Static_assert(__builtin_types_compatible_p(__typeof__(name), type), #name " has another type"); \
+	_Static_assert((name) == (value), #name " is another number")
+#define MASK(name, bits) _Static_assert(((name) & (bits)) == (bits), #name " lost a bit")
+#define TEXT(name, text) _Static_assert(__builtin_strcmp(name, text) == 0, #name " is another text")
+#define STRUCT(T, size) _Static_assert(sizeof(T) >= (size), #T " shrank")
+#define V1_0(T, size) STRUCT(T, size); _Static_assert(T##_V1_0 == (size), #T "_V1_0 is frozen")
+#define FROZEN(T, size) _Static_assert(sizeof(T) == (size), #T " is frozen")
+#define FIELD(T, f, at, ...) \
+	_Static_assert(offsetof(T, f) == (at), #T "." #f " moved"); \
+	TYPE_OF(((T *)0)->f, __VA_ARGS__)
+
+NUMBER(INF_ABI_MAJOR, unsigned, 1u);
+TYPE_OF(INF_ABI_MINOR, unsigned);
+TEXT(INF_ENTRY_SYMBOL, "inf_plugin_entry_v1");
+NUMBER(INF_STRUCT_MAX, unsigned, 4096u);
+NUMBER(INF_OK, int, 0);
+NUMBER(INF_E_INTERNAL, int, (-1));
+NUMBER(INF_E_INVALID, int, (-2));
+NUMBER(INF_E_UNSUPPORTED, int, (-3));
+NUMBER(INF_E_UNAVAILABLE, int, (-4));
+NUMBER(INF_E_NOT_FOUND, int, (-5));
+NUMBER(INF_E_BAD_MODEL, int, (-6));
+NUMBER(INF_E_NO_MEMORY, int, (-7));
+NUMBER(INF_E_NO_VRAM, int, (-8));
+NUMBER(INF_E_CANCELLED, int, (-9));
+NUMBER(INF_E_TIMEOUT, int, (-10));
+NUMBER(INF_E_BUSY, int, (-11));
+NUMBER(INF_E_CLOSED, int, (-12));
+NUMBER(INF_E_CONTEXT_FULL, int, (-13));
+NUMBER(INF_E_BACKEND_DIED, int, (-14));
+NUMBER(INF_E_ABI, int, (-15));
+NUMBER(INF_E_PERMISSION, int, (-16));
+NUMBER(INF_E_IO, int, (-17));
+NUMBER(INF_E_BAD_OUTPUT, int, (-18));
+NUMBER(INF_ERR_FLAG_RETRYABLE, unsigned, 1u);
+NUMBER(INF_ERR_FLAG_MODEL_DEAD, unsigned, 2u);
+NUMBER(INF_LOG_DEBUG, int, 0);
+NUMBER(INF_LOG_INFO, int, 1);
+NUMBER(INF_LOG_WARN, int, 2);
+NUMBER(INF_LOG_ERROR, int, 3);
+NUMBER(INF_CONTINUE, int, 1);
+NUMBER(INF_STAGE_START, int, 0);
+NUMBER(INF_STAGE_READ, int, 1);
+NUMBER(INF_STAGE_UPLOAD, int, 2);
+NUMBER(INF_STAGE_WARMUP, int, 3);
+NUMBER(INF_STAGE_READY, int, 4);
+NUMBER(INF_LOAD_FLAG_ALLOW_CPU, unsigned, 0x1u);
+NUMBER(INF_LOAD_SET_GPU_LAYERS, unsigned long long, 0x1ull);
+NUMBER(INF_INFO_FLAG_CHAT, unsigned, 0x01u);
+NUMBER(INF_INFO_FLAG_THINKING, unsigned, 0x02u);
+NUMBER(INF_INFO_FLAG_IMAGES, unsigned, 0x04u);
+NUMBER(INF_INFO_FLAG_AUDIO, unsigned, 0x08u);
+NUMBER(INF_INFO_FLAG_VIDEO, unsigned, 0x10u);
+NUMBER(INF_INFO_FLAG_SERIAL, unsigned, 0x20u);
+NUMBER(INF_INFO_FLAG_TOOLS, unsigned, 0x40u);
+NUMBER(INF_TOKEN_FLAG_REASONING, unsigned, 0x1u);
+NUMBER(INF_TOKEN_FLAG_LOGPROB, unsigned, 0x2u);
+NUMBER(INF_TOKEN_FLAG_TOOL_CALL, unsigned, 0x4u);
+NUMBER(INF_MEDIA_IMAGE, int, 1);
+NUMBER(INF_MEDIA_AUDIO, int, 2);
+NUMBER(INF_MEDIA_VIDEO_FRAME, int, 3);
+NUMBER(INF_GEN_FLAG_NO_WAIT, unsigned, 0x01u);
+NUMBER(INF_GEN_FLAG_NO_PROMPT_CACHE, unsigned, 0x02u);
+NUMBER(INF_GEN_FLAG_IGNORE_EOS, unsigned, 0x04u);
+NUMBER(INF_GEN_FLAG_LOGPROBS, unsigned, 0x08u);
+NUMBER(INF_GEN_FLAG_PARSE_SPECIAL, unsigned, 0x10u);
+NUMBER(INF_GEN_FLAG_NO_BOS, unsigned, 0x20u);
+MASK(INF_GEN_FLAG_KNOWN, 0x3fu);
+NUMBER(INF_GEN_SET_TEMPERATURE, unsigned long long, 0x0001ull);
+NUMBER(INF_GEN_SET_TOP_K, unsigned long long, 0x0002ull);
+NUMBER(INF_GEN_SET_TOP_P, unsigned long long, 0x0004ull);
+NUMBER(INF_GEN_SET_MIN_P, unsigned long long, 0x0008ull);
+NUMBER(INF_GEN_SET_SEED, unsigned long long, 0x0010ull);
+NUMBER(INF_GEN_SET_REPEAT_PENALTY, unsigned long long, 0x0020ull);
+NUMBER(INF_GEN_SET_FREQUENCY_PENALTY, unsigned long long, 0x0040ull);
+NUMBER(INF_GEN_SET_PRESENCE_PENALTY, unsigned long long, 0x0080ull);
+NUMBER(INF_GEN_SET_THINKING, unsigned long long, 0x0100ull);
+NUMBER(INF_GEN_SET_MAX_TOKENS, unsigned long long, 0x00010000ull);
+NUMBER(INF_GEN_SET_MIN_TOKENS, unsigned long long, 0x00020000ull);
+NUMBER(INF_GEN_SET_THINKING_BUDGET, unsigned long long, 0x00040000ull);
+NUMBER(INF_GEN_SET_STOP_TOKENS, unsigned long long, 0x00080000ull);
+NUMBER(INF_GEN_SET_SUPPRESS_TOKENS, unsigned long long, 0x00100000ull);
+NUMBER(INF_GEN_SET_STOP_STRINGS, unsigned long long, 0x00200000ull);
+NUMBER(INF_GEN_SET_JSON_SCHEMA, unsigned long long, 0x00400000ull);
+NUMBER(INF_GEN_SET_GRAMMAR, unsigned long long, 0x00800000ull);
+NUMBER(INF_GEN_SET_TOOLS, unsigned long long, 0x01000000ull);
+MASK(INF_GEN_SET_KNOWN, 0x01ff01ffull);
+NUMBER(INF_FINISH_UNKNOWN, int, 0);
+NUMBER(INF_FINISH_EOS, int, 1);
+NUMBER(INF_FINISH_LENGTH, int, 2);
+NUMBER(INF_FINISH_CALLER, int, 3);
+NUMBER(INF_FINISH_CANCELLED, int, 4);
+NUMBER(INF_FINISH_ERROR, int, 5);
+NUMBER(INF_FINISH_STOP_TOKEN, int, 6);
+NUMBER(INF_FINISH_STOP_STRING, int, 7);
+NUMBER(INF_FINISH_CONTEXT, int, 8);
+NUMBER(INF_FINISH_TOOL_CALLS, int, 9);
+NUMBER(INF_RESULT_FLAG_THINKING_FORCED, unsigned, 0x1u);
+NUMBER(INF_RESULT_FLAG_SEED, unsigned, 0x2u);
+NUMBER(INF_RESULT_FLAG_SLOT, unsigned, 0x4u);
+TEXT(INF_EXT_OPTIONS, "inf.options/1");
+NUMBER(INF_OPTION_AT_INSTANCE, unsigned, 1u);
+NUMBER(INF_OPTION_AT_LOAD, unsigned, 2u);
+NUMBER(INF_OPTION_AT_REQUEST, unsigned, 4u);
+NUMBER(INF_OPTION_TEXT, int, 0);
+NUMBER(INF_OPTION_BOOL, int, 1);
+NUMBER(INF_OPTION_INT, int, 2);
+NUMBER(INF_OPTION_REAL, int, 3);
+NUMBER(INF_OPTION_ENUM, int, 4);
+TEXT(INF_EXT_DEVICES, "inf.devices/1");
+NUMBER(INF_DEVICE_DISCRETE, int, 1);
+NUMBER(INF_DEVICE_INTEGRATED, int, 2);
+NUMBER(INF_DEVICE_PARTITION, int, 3);
+NUMBER(INF_DEVICE_CPU, int, 4);
+NUMBER(INF_DEVICE_FLAG_SELECTED, unsigned, 1u);
+NUMBER(INF_DEVICE_FLAG_TOTAL, unsigned, 2u);
+NUMBER(INF_DEVICE_FLAG_USED, unsigned, 4u);
+NUMBER(INF_DEVICE_FLAG_BEFORE, unsigned, 8u);
+TEXT(INF_EXT_MODELS, "inf.models/1");
+NUMBER(INF_MODEL_KIND_OTHER, int, 0);
+NUMBER(INF_MODEL_KIND_MODEL, int, 1);
+NUMBER(INF_MODEL_KIND_EMBEDDING, int, 2);
+NUMBER(INF_MODEL_KIND_PROJECTOR, int, 3);
+NUMBER(INF_MODEL_KIND_ADAPTER, int, 4);
+NUMBER(INF_MODEL_KIND_VOCABULARY, int, 5);
+NUMBER(INF_MODEL_KIND_DIRECTORY, int, 6);
+NUMBER(INF_MODEL_FLAG_CHAT, unsigned, 1u);
+NUMBER(INF_MODEL_FLAG_RECURRENT, unsigned, 2u);
+NUMBER(INF_MODELS_FLAG_BROKEN, unsigned, 1u);
+NUMBER(INF_MODELS_FLAG_DIRECTORIES, unsigned, 2u);
+NUMBER(INF_FIT_FLAG_HEADLESS, unsigned, 1u);
+NUMBER(INF_FIT_FLAG_SHORTER, unsigned, 2u);
+NUMBER(INF_FIT_LIMIT_NONE, int, 0);
+NUMBER(INF_FIT_LIMIT_CONTEXT, int, 1);
+NUMBER(INF_FIT_LIMIT_LAYERS, int, 2);
+TEXT(INF_EXT_DIAGNOSE, "inf.diagnose/1");
+NUMBER(INF_FINDING_FACT, int, 0);
+NUMBER(INF_FINDING_NOTE, int, 1);
+NUMBER(INF_FINDING_PROBLEM, int, 2);
+TEXT(INF_EXT_TOKENIZE, "inf.tokenize/1");
+NUMBER(INF_TOKENIZE_FLAG_BOS, unsigned, 1u);
+NUMBER(INF_TOKENIZE_FLAG_SPECIAL, unsigned, 2u);
+TEXT(INF_EXT_CLASSIFY, "inf.classify/1");
+NUMBER(INF_CLASSIFY_FLAG_VOCABULARY, unsigned, 1u);
+TEXT(INF_EXT_BATCH, "inf.batch/1");
+TEXT(INF_EXT_EMBED, "inf.embed/1");
+NUMBER(INF_EMBED_FLAG_RAW, unsigned, 1u);
+NUMBER(INF_EMBED_FLAG_TRUNCATE, unsigned, 2u);
+TEXT(INF_EXT_RERANK, "inf.rerank/1");
+TEXT(INF_EXT_LORA, "inf.lora/1");
+TEXT(INF_EXT_STATE, "inf.state/1");
+TEXT(INF_EXT_CANCEL, "inf.cancel/1");
+TEXT(INF_EXT_STREAM, "inf.stream/1");
+NUMBER(INF_STREAM_TOKEN, int, 0);
+NUMBER(INF_STREAM_WAITING, int, 1);
+NUMBER(INF_STREAM_END, int, 2);
+TEXT(INF_EXT_METRICS, "inf.metrics/1");
+
+V1_0(inf_error, 512);
+FIELD(inf_error, struct_size, 0, uint32_t);
+FIELD(inf_error, code, 4, int32_t);
+FIELD(inf_error, os_errno, 8, int32_t);
+FIELD(inf_error, flags, 12, uint32_t);
+FIELD(inf_error, reason, 16, char [32]);
+FIELD(inf_error, message, 48, char [464]);
+
+FROZEN(inf_kv, 16);
+FIELD(inf_kv, key, 0, const char *);
+FIELD(inf_kv, value, 8, const char *);
+
+V1_0(inf_host, 72);
+FIELD(inf_host, struct_size, 0, uint32_t);
+FIELD(inf_host, flags, 4, uint32_t);
+FIELD(inf_host, abi_minor, 8, uint32_t);
+FIELD(inf_host, log_level, 12, int32_t);
+FIELD(inf_host, ctx, 16, void *);
+FIELD(inf_host, name, 24, const char *);
+FIELD(inf_host, version, 32, const char *);
+FIELD(inf_host, options, 40, const inf_kv *);
+FIELD(inf_host, option_count, 48, size_t);
+FIELD(inf_host, log, 56, void (*)(void *ctx, int32_t level, const char *msg, size_t len));
+FIELD(inf_host, get_extension, 64, const void * (*)(void *ctx, const char *id));
+
+V1_0(inf_availability, 248);
+FIELD(inf_availability, struct_size, 0, uint32_t);
+FIELD(inf_availability, score, 4, int32_t);
+FIELD(inf_availability, reason, 8, char [32]);
+FIELD(inf_availability, message, 40, char [208]);
+
+V1_0(inf_progress, 24);
+FIELD(inf_progress, struct_size, 0, uint32_t);
+FIELD(inf_progress, flags, 4, uint32_t);
+FIELD(inf_progress, stage, 8, int32_t);
+FIELD(inf_progress, fraction, 12, float);
+FIELD(inf_progress, note, 16, const char *);
+
+V1_0(inf_load_params, 96);
+FIELD(inf_load_params, struct_size, 0, uint32_t);
+FIELD(inf_load_params, flags, 4, uint32_t);
+FIELD(inf_load_params, set, 8, uint64_t);
+FIELD(inf_load_params, path, 16, const char *);
+FIELD(inf_load_params, adapter_path, 24, const char *);
+FIELD(inf_load_params, cache_mode, 32, const char *);
+FIELD(inf_load_params, devices, 40, const char *);
+FIELD(inf_load_params, context_len, 48, int32_t);
+FIELD(inf_load_params, gpu_layers, 52, int32_t);
+FIELD(inf_load_params, parallel_slots, 56, int32_t);
+FIELD(inf_load_params, reserved0, 60, uint32_t);
+FIELD(inf_load_params, options, 64, const inf_kv *);
+FIELD(inf_load_params, option_count, 72, size_t);
+FIELD(inf_load_params, user, 80, void *);
+FIELD(inf_load_params, on_progress, 88, int32_t (*)(void *user, const inf_progress *p));
+
+V1_0(inf_model_info, 384);
+FIELD(inf_model_info, struct_size, 0, uint32_t);
+FIELD(inf_model_info, flags, 4, uint32_t);
+FIELD(inf_model_info, gen_fields, 8, uint64_t);
+FIELD(inf_model_info, gen_flags, 16, uint32_t);
+FIELD(inf_model_info, context_len, 20, int32_t);
+FIELD(inf_model_info, context_train, 24, int32_t);
+FIELD(inf_model_info, parallel_slots, 28, int32_t);
+FIELD(inf_model_info, vocab_size, 32, int32_t);
+FIELD(inf_model_info, num_layers, 36, int32_t);
+FIELD(inf_model_info, hidden_size, 40, int32_t);
+FIELD(inf_model_info, quant_bits, 44, int32_t);
+FIELD(inf_model_info, quant_group, 48, int32_t);
+FIELD(inf_model_info, gpu_layers, 52, int32_t);
+FIELD(inf_model_info, device_memory_bytes, 56, uint64_t);
+FIELD(inf_model_info, model_type, 64, char [64]);
+FIELD(inf_model_info, name, 128, char [128]);
+FIELD(inf_model_info, devices, 256, char [128]);
+
+V1_0(inf_token, 40);
+FIELD(inf_token, struct_size, 0, uint32_t);
+FIELD(inf_token, flags, 4, uint32_t);
+FIELD(inf_token, id, 8, int32_t);
+FIELD(inf_token, count, 12, uint32_t);
+FIELD(inf_token, text, 16, const char *);
+FIELD(inf_token, text_len, 24, size_t);
+FIELD(inf_token, logprob, 32, float);
+FIELD(inf_token, reserved0, 36, uint32_t);
+
+V1_0(inf_media, 32);
+FIELD(inf_media, struct_size, 0, uint32_t);
+FIELD(inf_media, flags, 4, uint32_t);
+FIELD(inf_media, kind, 8, int32_t);
+FIELD(inf_media, reserved0, 12, uint32_t);
+FIELD(inf_media, data, 16, const void *);
+FIELD(inf_media, size, 24, size_t);
+
+V1_0(inf_message, 64);
+FIELD(inf_message, struct_size, 0, uint32_t);
+FIELD(inf_message, flags, 4, uint32_t);
+FIELD(inf_message, role, 8, const char *);
+FIELD(inf_message, content, 16, const char *);
+FIELD(inf_message, content_len, 24, size_t);
+FIELD(inf_message, media, 32, const inf_media *const *);
+FIELD(inf_message, media_count, 40, size_t);
+FIELD(inf_message, tool_calls, 48, const char *);
+FIELD(inf_message, tool_call_id, 56, const char *);
+
+V1_0(inf_gen_params, 200);
+FIELD(inf_gen_params, struct_size, 0, uint32_t);
+FIELD(inf_gen_params, flags, 4, uint32_t);
+FIELD(inf_gen_params, set, 8, uint64_t);
+FIELD(inf_gen_params, seed, 16, uint64_t);
+FIELD(inf_gen_params, max_tokens, 24, int32_t);
+FIELD(inf_gen_params, min_tokens, 28, int32_t);
+FIELD(inf_gen_params, temperature, 32, float);
+FIELD(inf_gen_params, top_k, 36, int32_t);
+FIELD(inf_gen_params, top_p, 40, float);
+FIELD(inf_gen_params, min_p, 44, float);
+FIELD(inf_gen_params, repeat_penalty, 48, float);
+FIELD(inf_gen_params, frequency_penalty, 52, float);
+FIELD(inf_gen_params, presence_penalty, 56, float);
+FIELD(inf_gen_params, thinking, 60, int32_t);
+FIELD(inf_gen_params, thinking_budget, 64, int32_t);
+FIELD(inf_gen_params, reserved0, 68, uint32_t);
+FIELD(inf_gen_params, stop_tokens, 72, const int32_t *);
+FIELD(inf_gen_params, stop_token_count, 80, size_t);
+FIELD(inf_gen_params, suppress_tokens, 88, const int32_t *);
+FIELD(inf_gen_params, suppress_token_count, 96, size_t);
+FIELD(inf_gen_params, stop_strings, 104, const char *const *);
+FIELD(inf_gen_params, stop_string_count, 112, size_t);
+FIELD(inf_gen_params, json_schema, 120, const char *);
+FIELD(inf_gen_params, grammar, 128, const char *);
+FIELD(inf_gen_params, request_id, 136, const char *);
+FIELD(inf_gen_params, options, 144, const inf_kv *);
+FIELD(inf_gen_params, option_count, 152, size_t);
+FIELD(inf_gen_params, user, 160, void *);
+FIELD(inf_gen_params, on_token, 168, int32_t (*)(void *user, const inf_token *t));
+FIELD(inf_gen_params, on_poll, 176, int32_t (*)(void *user));
+FIELD(inf_gen_params, tools, 184, const char *);
+FIELD(inf_gen_params, tool_choice, 192, const char *);
+
+V1_0(inf_gen_result, 128);
+FIELD(inf_gen_result, struct_size, 0, uint32_t);
+FIELD(inf_gen_result, flags, 4, uint32_t);
+FIELD(inf_gen_result, finish, 8, int32_t);
+FIELD(inf_gen_result, stop_index, 12, int32_t);
+FIELD(inf_gen_result, seed, 16, uint64_t);
+FIELD(inf_gen_result, prompt_tokens, 24, int64_t);
+FIELD(inf_gen_result, cached_tokens, 32, int64_t);
+FIELD(inf_gen_result, generated_tokens, 40, int64_t);
+FIELD(inf_gen_result, reasoning_tokens, 48, int64_t);
+FIELD(inf_gen_result, queue_ns, 56, int64_t);
+FIELD(inf_gen_result, prefill_ns, 64, int64_t);
+FIELD(inf_gen_result, decode_ns, 72, int64_t);
+FIELD(inf_gen_result, total_ns, 80, int64_t);
+FIELD(inf_gen_result, peak_memory_bytes, 88, uint64_t);
+FIELD(inf_gen_result, active_memory_bytes, 96, uint64_t);
+FIELD(inf_gen_result, tool_call_count, 104, int32_t);
+FIELD(inf_gen_result, slot, 108, int32_t);
+FIELD(inf_gen_result, drafted_tokens, 112, int64_t);
+FIELD(inf_gen_result, accepted_tokens, 120, int64_t);
+
+V1_0(inf_backend, 88);
+FIELD(inf_backend, struct_size, 0, uint32_t);
+FIELD(inf_backend, flags, 4, uint32_t);
+FIELD(inf_backend, name, 8, const char *);
+FIELD(inf_backend, description, 16, const char *);
+FIELD(inf_backend, available, 24, inf_status (*)(inf_instance *, const inf_backend *self, inf_availability *out, inf_error *err));
+FIELD(inf_backend, load, 32, inf_status (*)(inf_instance *, const inf_backend *self, const inf_load_params *, inf_model **out, inf_error *err));
+FIELD(inf_backend, info, 40, inf_status (*)(inf_model *, inf_model_info *out, inf_error *err));
+FIELD(inf_backend, generate, 48, inf_status (*)(inf_model *, const char *prompt, size_t prompt_len, const inf_gen_params *, inf_gen_result *, inf_error *err));
+FIELD(inf_backend, chat, 56, inf_status (*)(inf_model *, const inf_message *const *msgs, size_t msg_count, const inf_gen_params *, inf_gen_result *, inf_error *err));
+FIELD(inf_backend, err, 64, inf_status (*)(inf_model *, inf_error *out));
+FIELD(inf_backend, close, 72, inf_status (*)(inf_model *, inf_error *err));
+FIELD(inf_backend, get_extension, 80, const void * (*)(inf_instance *, const inf_backend *self, inf_model *model, const char *id));
+
+V1_0(inf_plugin, 80);
+FIELD(inf_plugin, struct_size, 0, uint32_t);
+FIELD(inf_plugin, flags, 4, uint32_t);
+FIELD(inf_plugin, abi_minor, 8, uint32_t);
+FIELD(inf_plugin, min_host_minor, 12, uint32_t);
+FIELD(inf_plugin, id, 16, const char *);
+FIELD(inf_plugin, version, 24, const char *);
+FIELD(inf_plugin, vendor, 32, const char *);
+FIELD(inf_plugin, license, 40, const char *);
+FIELD(inf_plugin, backends, 48, const inf_backend *const *);
+FIELD(inf_plugin, backend_count, 56, size_t);
+FIELD(inf_plugin, create, 64, inf_status (*)(const inf_host *, inf_instance **out, inf_error *err));
+FIELD(inf_plugin, destroy, 72, void (*)(inf_instance *));
+
+V1_0(inf_option, 48);
+FIELD(inf_option, struct_size, 0, uint32_t);
+FIELD(inf_option, where, 4, uint32_t);
+FIELD(inf_option, key, 8, const char *);
+FIELD(inf_option, values, 16, const char *);
+FIELD(inf_option, default_value, 24, const char *);
+FIELD(inf_option, help, 32, const char *);
+FIELD(inf_option, type, 40, int32_t);
+FIELD(inf_option, reserved0, 44, uint32_t);
+
+V1_0(inf_options, 16);
+FIELD(inf_options, struct_size, 0, uint32_t);
+FIELD(inf_options, count, 4, uint32_t);
+FIELD(inf_options, options, 8, const inf_option *const *);
+
+V1_0(inf_device, 520);
+FIELD(inf_device, struct_size, 0, uint32_t);
+FIELD(inf_device, flags, 4, uint32_t);
+FIELD(inf_device, index, 8, int32_t);
+FIELD(inf_device, kind, 12, int32_t);
+FIELD(inf_device, memory_total, 16, uint64_t);
+FIELD(inf_device, memory_used, 24, uint64_t);
+FIELD(inf_device, memory_free, 32, uint64_t);
+FIELD(inf_device, name, 40, char [32]);
+FIELD(inf_device, product, 72, char [96]);
+FIELD(inf_device, gfx, 168, char [16]);
+FIELD(inf_device, uuid, 184, char [40]);
+FIELD(inf_device, pci, 224, char [16]);
+FIELD(inf_device, memory_source, 240, char [32]);
+FIELD(inf_device, reason, 272, char [32]);
+FIELD(inf_device, message, 304, char [208]);
+FIELD(inf_device, memory_used_before, 512, uint64_t);
+
+V1_0(inf_devices, 24);
+FIELD(inf_devices, struct_size, 0, uint32_t);
+FIELD(inf_devices, flags, 4, uint32_t);
+FIELD(inf_devices, list, 8, inf_status (*)(inf_instance *, const inf_backend *self, void *user, int32_t (*on_device)(void *user, const inf_device *device), inf_error *err));
+FIELD(inf_devices, of_model, 16, inf_status (*)(inf_model *, void *user, int32_t (*on_device)(void *user, const inf_device *device), inf_error *err));
+
+V1_0(inf_model_file, 1512);
+FIELD(inf_model_file, struct_size, 0, uint32_t);
+FIELD(inf_model_file, flags, 4, uint32_t);
+FIELD(inf_model_file, kind, 8, int32_t);
+FIELD(inf_model_file, code, 12, int32_t);
+FIELD(inf_model_file, path, 16, const char *);
+FIELD(inf_model_file, modified, 24, int64_t);
+FIELD(inf_model_file, file_bytes, 32, uint64_t);
+FIELD(inf_model_file, parameter_count, 40, uint64_t);
+FIELD(inf_model_file, tensor_bytes, 48, uint64_t);
+FIELD(inf_model_file, embedding_bytes, 56, uint64_t);
+FIELD(inf_model_file, output_bytes, 64, uint64_t);
+FIELD(inf_model_file, layer_bytes, 72, uint64_t);
+FIELD(inf_model_file, expert_bytes, 80, uint64_t);
+FIELD(inf_model_file, device_bytes, 88, uint64_t);
+FIELD(inf_model_file, host_bytes, 96, uint64_t);
+FIELD(inf_model_file, context_len, 104, int32_t);
+FIELD(inf_model_file, context_train, 108, int32_t);
+FIELD(inf_model_file, num_layers, 112, int32_t);
+FIELD(inf_model_file, hidden_size, 116, int32_t);
+FIELD(inf_model_file, feed_forward_size, 120, int32_t);
+FIELD(inf_model_file, vocab_size, 124, int32_t);
+FIELD(inf_model_file, head_count, 128, int32_t);
+FIELD(inf_model_file, head_count_kv, 132, int32_t);
+FIELD(inf_model_file, key_length, 136, int32_t);
+FIELD(inf_model_file, value_length, 140, int32_t);
+FIELD(inf_model_file, sliding_window, 144, int32_t);
+FIELD(inf_model_file, expert_count, 148, int32_t);
+FIELD(inf_model_file, expert_used_count, 152, int32_t);
+FIELD(inf_model_file, part_count, 156, int32_t);
+FIELD(inf_model_file, file_type, 160, int32_t);
+FIELD(inf_model_file, version, 164, int32_t);
+FIELD(inf_model_file, quantisation, 168, char [16]);
+FIELD(inf_model_file, size_label, 184, char [32]);
+FIELD(inf_model_file, tokenizer, 216, char [32]);
+FIELD(inf_model_file, architecture, 248, char [64]);
+FIELD(inf_model_file, license, 312, char [64]);
+FIELD(inf_model_file, title, 376, char [128]);
+FIELD(inf_model_file, name, 504, char [256]);
+FIELD(inf_model_file, repository, 760, char [256]);
+FIELD(inf_model_file, reason, 1016, char [32]);
+FIELD(inf_model_file, message, 1048, char [464]);
+
+V1_0(inf_fit_request, 48);
+FIELD(inf_fit_request, struct_size, 0, uint32_t);
+FIELD(inf_fit_request, flags, 4, uint32_t);
+FIELD(inf_fit_request, set, 8, uint64_t);
+FIELD(inf_fit_request, memory_free, 16, uint64_t);
+FIELD(inf_fit_request, cache_mode, 24, const char *);
+FIELD(inf_fit_request, device_kind, 32, int32_t);
+FIELD(inf_fit_request, context_len, 36, int32_t);
+FIELD(inf_fit_request, gpu_layers, 40, int32_t);
+FIELD(inf_fit_request, parallel_slots, 44, int32_t);
+
+V1_0(inf_fit_report, 72);
+FIELD(inf_fit_report, struct_size, 0, uint32_t);
+FIELD(inf_fit_report, flags, 4, uint32_t);
+FIELD(inf_fit_report, context_len, 8, int32_t);
+FIELD(inf_fit_report, gpu_layers, 12, int32_t);
+FIELD(inf_fit_report, layer_count, 16, int32_t);
+FIELD(inf_fit_report, limit, 20, int32_t);
+FIELD(inf_fit_report, weights, 24, uint64_t);
+FIELD(inf_fit_report, kv_cache, 32, uint64_t);
+FIELD(inf_fit_report, compute, 40, uint64_t);
+FIELD(inf_fit_report, reserve, 48, uint64_t);
+FIELD(inf_fit_report, total, 56, uint64_t);
+FIELD(inf_fit_report, host_bytes, 64, uint64_t);
+
+V1_0(inf_models, 40);
+FIELD(inf_models, struct_size, 0, uint32_t);
+FIELD(inf_models, flags, 4, uint32_t);
+FIELD(inf_models, list, 8, inf_status (*)(inf_instance *, const inf_backend *self, const char *const *dirs, size_t dir_count, uint32_t flags, void *user, int32_t (*on_file)(void *user, const inf_model_file *file), inf_error *err));
+FIELD(inf_models, inspect, 16, inf_status (*)(inf_instance *, const inf_backend *self, const char *path, inf_model_file *out, inf_error *err));
+FIELD(inf_models, resolve, 24, inf_status (*)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs, size_t dir_count, char *path, size_t path_size, inf_error *err));
+FIELD(inf_models, fit, 32, inf_status (*)(inf_instance *, const inf_backend *self, const char *path, const inf_fit_request *request, inf_fit_report *out, inf_error *err));
+
+V1_0(inf_finding, 48);
+FIELD(inf_finding, struct_size, 0, uint32_t);
+FIELD(inf_finding, severity, 4, int32_t);
+FIELD(inf_finding, section, 8, const char *);
+FIELD(inf_finding, key, 16, const char *);
+FIELD(inf_finding, value, 24, const char *);
+FIELD(inf_finding, reason, 32, const char *);
+FIELD(inf_finding, remedy, 40, const char *);
+
+V1_0(inf_diagnose, 16);
+FIELD(inf_diagnose, struct_size, 0, uint32_t);
+FIELD(inf_diagnose, flags, 4, uint32_t);
+FIELD(inf_diagnose, run, 8, inf_status (*)(inf_instance *, const inf_backend *self, void *user, int32_t (*on_finding)(void *user, const inf_finding *finding), inf_error *err));
+
+V1_0(inf_call_params, 40);
+FIELD(inf_call_params, struct_size, 0, uint32_t);
+FIELD(inf_call_params, flags, 4, uint32_t);
+FIELD(inf_call_params, set, 8, uint64_t);
+FIELD(inf_call_params, request_id, 16, const char *);
+FIELD(inf_call_params, user, 24, void *);
+FIELD(inf_call_params, on_poll, 32, int32_t (*)(void *user));
+
+FROZEN(inf_text, 16);
+FIELD(inf_text, data, 0, const char *);
+FIELD(inf_text, len, 8, size_t);
+
+V1_0(inf_input, 48);
+FIELD(inf_input, struct_size, 0, uint32_t);
+FIELD(inf_input, flags, 4, uint32_t);
+FIELD(inf_input, prompt, 8, const char *);
+FIELD(inf_input, prompt_len, 16, size_t);
+FIELD(inf_input, msgs, 24, const inf_message *const *);
+FIELD(inf_input, msg_count, 32, size_t);
+FIELD(inf_input, params, 40, const inf_gen_params *);
+
+V1_0(inf_tokenize, 32);
+FIELD(inf_tokenize, struct_size, 0, uint32_t);
+FIELD(inf_tokenize, flags, 4, uint32_t);
+FIELD(inf_tokenize, tokenize, 8, inf_status (*)(inf_model *, const char *text, size_t text_len, uint32_t flags, const inf_call_params *, int32_t *ids, size_t cap, size_t *count, inf_error *err));
+FIELD(inf_tokenize, detokenize, 16, inf_status (*)(inf_model *, const int32_t *ids, size_t id_count, uint32_t flags, const inf_call_params *, char *text, size_t cap, size_t *len, inf_error *err));
+FIELD(inf_tokenize, count, 24, inf_status (*)(inf_model *, const inf_input *input, const inf_call_params *, size_t *count, inf_error *err));
+
+FROZEN(inf_token_score, 8);
+FIELD(inf_token_score, id, 0, int32_t);
+FIELD(inf_token_score, logprob, 4, float);
+
+V1_0(inf_classify_params, 80);
+FIELD(inf_classify_params, struct_size, 0, uint32_t);
+FIELD(inf_classify_params, flags, 4, uint32_t);
+FIELD(inf_classify_params, set, 8, uint64_t);
+FIELD(inf_classify_params, gen, 16, const inf_gen_params *);
+FIELD(inf_classify_params, request_id, 24, const char *);
+FIELD(inf_classify_params, candidates, 32, const int32_t *);
+FIELD(inf_classify_params, candidate_count, 40, size_t);
+FIELD(inf_classify_params, top, 48, int32_t);
+FIELD(inf_classify_params, reserved0, 52, uint32_t);
+FIELD(inf_classify_params, user, 56, void *);
+FIELD(inf_classify_params, on_class, 64, int32_t (*)(void *user, const inf_class *result));
+FIELD(inf_classify_params, on_poll, 72, int32_t (*)(void *user));
+
+V1_0(inf_class, 88);
+FIELD(inf_class, struct_size, 0, uint32_t);
+FIELD(inf_class, flags, 4, uint32_t);
+FIELD(inf_class, index, 8, size_t);
+FIELD(inf_class, error, 16, const inf_error *);
+FIELD(inf_class, id, 24, int32_t);
+FIELD(inf_class, logprob, 28, float);
+FIELD(inf_class, text, 32, const char *);
+FIELD(inf_class, text_len, 40, size_t);
+FIELD(inf_class, top, 48, const inf_token_score *);
+FIELD(inf_class, top_count, 56, size_t);
+FIELD(inf_class, logprobs, 64, const float *);
+FIELD(inf_class, logprob_count, 72, size_t);
+FIELD(inf_class, result, 80, const inf_gen_result *);
+
+V1_0(inf_classify, 16);
+FIELD(inf_classify, struct_size, 0, uint32_t);
+FIELD(inf_classify, flags, 4, uint32_t);
+FIELD(inf_classify, run, 8, inf_status (*)(inf_model *, const inf_input *const *inputs, size_t count, const inf_classify_params *, inf_error *err));
+
+V1_0(inf_batch_params, 72);
+FIELD(inf_batch_params, struct_size, 0, uint32_t);
+FIELD(inf_batch_params, flags, 4, uint32_t);
+FIELD(inf_batch_params, set, 8, uint64_t);
+FIELD(inf_batch_params, gen, 16, const inf_gen_params *);
+FIELD(inf_batch_params, request_id, 24, const char *);
+FIELD(inf_batch_params, parallel, 32, int32_t);
+FIELD(inf_batch_params, reserved0, 36, uint32_t);
+FIELD(inf_batch_params, user, 40, void *);
+FIELD(inf_batch_params, on_token, 48, int32_t (*)(void *user, size_t index, const inf_token *token));
+FIELD(inf_batch_params, on_result, 56, int32_t (*)(void *user, size_t index, const inf_gen_result *result, const inf_error *error));
+FIELD(inf_batch_params, on_poll, 64, int32_t (*)(void *user));
+
+V1_0(inf_batch, 16);
+FIELD(inf_batch, struct_size, 0, uint32_t);
+FIELD(inf_batch, flags, 4, uint32_t);
+FIELD(inf_batch, run, 8, inf_status (*)(inf_model *, const inf_input *const *inputs, size_t count, const inf_batch_params *, inf_error *err));
+
+V1_0(inf_embed, 24);
+FIELD(inf_embed, struct_size, 0, uint32_t);
+FIELD(inf_embed, flags, 4, uint32_t);
+FIELD(inf_embed, dimension, 8, inf_status (*)(inf_model *, int32_t *out, inf_error *err));
+FIELD(inf_embed, run, 16, inf_status (*)(inf_model *, const inf_text *texts, size_t count, uint32_t flags, const inf_call_params *, float *vectors, int64_t *token_counts, inf_error *err));
+
+V1_0(inf_rerank, 16);
+FIELD(inf_rerank, struct_size, 0, uint32_t);
+FIELD(inf_rerank, flags, 4, uint32_t);
+FIELD(inf_rerank, run, 8, inf_status (*)(inf_model *, const inf_text *query, const inf_text *documents, size_t count, const inf_call_params *, float *scores, int64_t *token_counts, inf_error *err));
+
+V1_0(inf_adapter, 24);
+FIELD(inf_adapter, struct_size, 0, uint32_t);
+FIELD(inf_adapter, flags, 4, uint32_t);
+FIELD(inf_adapter, path, 8, const char *);
+FIELD(inf_adapter, index, 16, int32_t);
+FIELD(inf_adapter, scale, 20, float);
+
+V1_0(inf_lora, 24);
+FIELD(inf_lora, struct_size, 0, uint32_t);
+FIELD(inf_lora, flags, 4, uint32_t);
+FIELD(inf_lora, list, 8, inf_status (*)(inf_model *, void *user, int32_t (*on_adapter)(void *user, const inf_adapter *adapter), inf_error *err));
+FIELD(inf_lora, set_scale, 16, inf_status (*)(inf_model *, int32_t index, float scale, const inf_call_params *, inf_error *err));
+
+V1_0(inf_state_info, 24);
+FIELD(inf_state_info, struct_size, 0, uint32_t);
+FIELD(inf_state_info, flags, 4, uint32_t);
+FIELD(inf_state_info, tokens, 8, int64_t);
+FIELD(inf_state_info, bytes, 16, uint64_t);
+
+V1_0(inf_state, 32);
+FIELD(inf_state, struct_size, 0, uint32_t);
+FIELD(inf_state, flags, 4, uint32_t);
+FIELD(inf_state, save, 8, inf_status (*)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out, inf_error *err));
+FIELD(inf_state, restore, 16, inf_status (*)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out, inf_error *err));
+FIELD(inf_state, fork, 24, inf_status (*)(inf_model *, int32_t from, int32_t to, const inf_call_params *, inf_state_info *out, inf_error *err));
+
+V1_0(inf_cancel, 16);
+FIELD(inf_cancel, struct_size, 0, uint32_t);
+FIELD(inf_cancel, flags, 4, uint32_t);
+FIELD(inf_cancel, cancel, 8, inf_status (*)(inf_model *, const char *request_id, inf_error *err));
+
+V1_0(inf_streams, 56);
+FIELD(inf_streams, struct_size, 0, uint32_t);
+FIELD(inf_streams, flags, 4, uint32_t);
+FIELD(inf_streams, open, 8, inf_status (*)(inf_model *, const inf_input *input, const inf_gen_params *params, inf_stream **out, inf_error *err));
+FIELD(inf_streams, next, 16, inf_status (*)(inf_stream *, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err));
+FIELD(inf_streams, descriptor, 24, int32_t (*)(inf_stream *));
+FIELD(inf_streams, result, 32, inf_status (*)(inf_stream *, inf_gen_result *out, inf_error *err));
+FIELD(inf_streams, cancel, 40, void (*)(inf_stream *));
+FIELD(inf_streams, close, 48, void (*)(inf_stream *));
+
+V1_0(inf_metrics_report, 128);
+FIELD(inf_metrics_report, struct_size, 0, uint32_t);
+FIELD(inf_metrics_report, flags, 4, uint32_t);
+FIELD(inf_metrics_report, requests, 8, uint64_t);
+FIELD(inf_metrics_report, requests_failed, 16, uint64_t);
+FIELD(inf_metrics_report, requests_cancelled, 24, uint64_t);
+FIELD(inf_metrics_report, requests_refused, 32, uint64_t);
+FIELD(inf_metrics_report, prompt_tokens, 40, uint64_t);
+FIELD(inf_metrics_report, cached_tokens, 48, uint64_t);
+FIELD(inf_metrics_report, generated_tokens, 56, uint64_t);
+FIELD(inf_metrics_report, prefill_ns, 64, uint64_t);
+FIELD(inf_metrics_report, decode_ns, 72, uint64_t);
+FIELD(inf_metrics_report, uptime_ns, 80, int64_t);
+FIELD(inf_metrics_report, host_memory_bytes, 88, uint64_t);
+FIELD(inf_metrics_report, device_memory_bytes, 96, uint64_t);
+FIELD(inf_metrics_report, slots, 104, int32_t);
+FIELD(inf_metrics_report, slots_busy, 108, int32_t);
+FIELD(inf_metrics_report, queue_depth, 112, int32_t);
+FIELD(inf_metrics_report, restarts, 116, int32_t);
+FIELD(inf_metrics_report, running, 120, int32_t);
+FIELD(inf_metrics_report, reserved0, 124, uint32_t);
+
+V1_0(inf_metrics, 16);
+FIELD(inf_metrics, struct_size, 0, uint32_t);
+FIELD(inf_metrics, flags, 4, uint32_t);
+FIELD(inf_metrics, read, 8, inf_status (*)(inf_model *, inf_metrics_report *out, inf_error *err));
+
+TYPE_OF(inf_read_request, inf_status (void *dst, size_t known, const void *src, size_t min, uint32_t known_flags, uint64_t known_set));
+TYPE_OF(inf_gen_check, inf_status (const inf_gen_params *p, uint64_t implemented, uint64_t *bad));
+TYPE_OF(inf_write_struct, void (void *dst, const void *src, size_t known));
+TYPE_OF(inf_utf8_fix, void (char *text));
+TYPE_OF(inf_vfail, inf_status (inf_error *err, inf_status code, const char *reason, const char *fmt, va_list ap));
+TYPE_OF(inf_fail, inf_status (inf_error *err, inf_status code, const char *reason, const char *fmt, ...));
+TYPE_OF(inf_plugin_entry_v1, const inf_plugin * (void));
+TYPE_OF((inf_status)0, int32_t);
+TYPE_OF((inf_plugin_entry_fn)0, const inf_plugin *(*)(void));
