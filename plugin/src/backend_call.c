@@ -68,12 +68,19 @@ inf_status gr_call_check_texts(const inf_text *texts, size_t count, const char *
 }
 
 /* ---- the host's say, and the watchdog's ---------------------------------------------------------------------------- */
+bool gr_call_ended_by_others(struct gr_call *self)
+{
+	if (gr_slots_closed(self->model->slots))
+		self->stopped = INF_E_CLOSED;
+	else if (atomic_load(&self->cancelled))
+		self->stopped = INF_E_CANCELLED;
+	return self->stopped != INF_OK;
+}
+
 int gr_call_poll(void *call)
 {
 	struct gr_call *self = call;
-	if (gr_slots_closed(self->model->slots))
-		self->stopped = INF_E_CLOSED;
-	else if (atomic_load(&self->cancelled) || (self->on_poll && self->on_poll(self->user) != INF_CONTINUE))
+	if (!gr_call_ended_by_others(self) && self->on_poll && self->on_poll(self->user) != INF_CONTINUE)
 		self->stopped = INF_E_CANCELLED;
 	return self->stopped != INF_OK;
 }

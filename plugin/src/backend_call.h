@@ -79,6 +79,8 @@ struct gr_call_work {
 /* Wait for slot and server, and do the work. */
 inf_status gr_call_run(struct gr_call *self, const struct gr_call_work *work);
 
+/* close() or a cancel by id came meanwhile; the host is not asked. */
+bool gr_call_ended_by_others(struct gr_call *self);
 /* The host's say; for on_poll of http.h, user is the call. */
 int gr_call_poll(void *call);
 /* The same, and the watchdog's: while the server computes for this call. */

@@ -28,10 +28,12 @@ static int hand_over(struct gr_delivery *self, const inf_token *token)
 	self->begun = true;
 	int32_t answer = self->params->on_token(self->params->user, token);
 	gr_call_excuse(self->call, begun);
-	if (answer == INF_CONTINUE)
-		return 0;
-	self->end = GR_DELIVERY_CALLER;
-	return -1;
+	if (answer != INF_CONTINUE) {
+		self->end = GR_DELIVERY_CALLER;
+		return -1;
+	}
+	/* Many tokens may have come at once, and the callback may have taken its time. */
+	return gr_call_ended_by_others(self->call) ? gr_delivery_fail(self, gr_call_stopped(self->call)) : 0;
 }
 
 /* Text passes the stop strings on its way out; what may become one stays behind. */

@@ -3,10 +3,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -123,6 +125,43 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* Not close-on-exec either is the pair of sockets that libcurl before 8.11 has in each multi handle, to be woken up by. It shows
+ * them to nobody, so they are known by what a wake-up does: one byte waits in one, and is not yet taken from the other. Where
+ * that is not plain, because the host has such sockets too, nothing is touched. */
+enum { DESCRIPTORS_MAX = 1024 };
+
+static bool may_be_of_pair(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address;
+	int flags = fcntl(fd, F_GETFD), in = 1, out = 1;
+	return flags >= 0 && !(flags & FD_CLOEXEC) && !getsockname(fd, (struct sockaddr *)&address, &len) &&
+	       address.ss_family == AF_UNIX && len == sizeof address.ss_family &&	/* no name */
+	       !ioctl(fd, FIONREAD, &in) && !ioctl(fd, TIOCOUTQ, &out) && !in && !out;
+}
+
+static void keep_wakeup_pair(CURLM *multi)
+{
+	bool candidate[DESCRIPTORS_MAX];
+	int readers = 0, writers = 0, reader = -1, writer = -1;
+	for (int fd = 3; fd < DESCRIPTORS_MAX; fd++)
+		candidate[fd] = may_be_of_pair(fd);
+	curl_multi_wakeup(multi);
+	for (int fd = 3; fd < DESCRIPTORS_MAX; fd++) {
+		int in = 0, out = 0;
+		if (!candidate[fd] || ioctl(fd, FIONREAD, &in) || ioctl(fd, TIOCOUTQ, &out))
+			continue;
+		readers += in > 0;
+		writers += out > 0;
+		reader = in == 1 ? fd : reader;
+		writer = out > 0 ? fd : writer;
+	}
+	if (readers != 1 || writers != 1 || reader < 0)
+		return;
+	fcntl(reader, F_SETFD, FD_CLOEXEC);
+	fcntl(writer, F_SETFD, FD_CLOEXEC);
+}
+
 /* ---- handles ------------------------------------------------------------------------------------------------- */
 static struct handle *new_handle(const struct gr_http *self)
 {
@@ -135,6 +174,7 @@ static struct handle *new_handle(const struct gr_http *self)
 		free_handle(handle);
 		return NULL;
 	}
+	keep_wakeup_pair(handle->multi);
 	curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, self->socket_path);
 	curl_easy_setopt(handle->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, self->headers);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -187,17 +188,21 @@ static bool unreaped(int pidfd)
 	return pidfd >= 0 && waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Signals stay blocked while the child shares our memory: a handler of the host must not run in it. */
+/* Signals stay blocked while the child shares our memory: a handler of the host must not run in it. The child's stack is not
+ * a part of ours, which may be one of 64 KiB. */
 static pid_t clone_child(struct birth *birth, int *out_pidfd)
 {
-	char stack[GR_SPAWN_STACK] __attribute__((aligned(16)));
 	sigset_t all, old;
+	char *stack = mmap(NULL, GR_SPAWN_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED)
+		return -1;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pid_t pid = clone(child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, birth,
+	pid_t pid = clone(child_main, stack + GR_SPAWN_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, birth,
 			  out_pidfd);
 	int saved = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	munmap(stack, GR_SPAWN_STACK);
 	errno = saved;
 	return pid;
 }

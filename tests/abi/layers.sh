@@ -19,7 +19,7 @@ only() {
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
 only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(json\.c|batchjson\.h)' plugin host-api sample-host
 only '#include "batchjson\.h"' 'sample-host/src/batch(json|line|record)\.c' plugin host-api sample-host
-only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c' plugin host-api sample-host
+only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c|host-api/conform/.*\.c' plugin host-api sample-host
 only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c|host-api/src/probe\.c' plugin/src host-api/common host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \
 	'plugin/src/(models|rundir|statefile|sysroot)\.c|host-api/src/discover\.c' plugin/src host-api/common host-api/src
@@ -30,6 +30,16 @@ only '\b(printf|puts|putchar|perror)\(|\b(stdout|stderr)\b' 'plugin/src/.*\.h' p
 only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-z_]+\.[ch]' plugin host-api sample-host
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
 only '#include "(cache|devices|discover|image|loader|note|probe|probe_report|registry|routing|screen|select|session|trust)\.h"' 'host-api/(src|probe)/.*' plugin host-api sample-host
+
+# The conformance kit is a host of its own: it knows a plugin by the public headers, and nothing of libinference.
+only '#include "(conform|elf_file|failures|spy|world)\.h"' 'host-api/conform/.*' plugin host-api sample-host
+for source in host-api/conform/*.[ch]; do
+	while IFS= read -r header; do
+		[[ $header == inference/plugin.h || $header == inference/extensions.h || -f host-api/conform/$header ]] && continue
+		printf '%s includes %s\n' "$source" "$header" >&2
+		failures=$((failures + 1))
+	done < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$source")
+done
 
 # What libinference and the engine of the plugins share knows neither: the public headers, threads, and itself.
 while IFS=: read -r source _ header; do

@@ -70,6 +70,10 @@ if (($# == 0)); then
 	[[ ${#text} -ge 20 ]] || { echo "the example in Python said: $text" && exit 1; }
 fi
 
+# The conformance kit stands alone.
+"$prefix/bin/inf-conform" "$libdir/inference/backends/llama-cpp.so" --set "llama-server.path=$server" -m "$model" --only 101,105,143 |
+	grep -q '^3 passed, 0 failed' || { echo "inf-conform does not like what is installed" && exit 1; }
+
 # infer finds its backends without being told where they are.
 "$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
 
