@@ -20,6 +20,7 @@ code_of "$source/README.md" >"$work/host.c"
 PKG_CONFIG_PATH=$(dirname -- "$(find "$prefix" -name inference.pc)")
 export PKG_CONFIG_PATH LLAMA_SERVER_PATH=$server
 libdir=$(pkg-config --variable=libdir inference)
+[[ $("$(pkg-config --variable=probe inference)" "$libdir"/inference/backends/llama-cpp.so) == *'"backends":"llama_cpp"'* ]]
 
 # shellcheck disable=SC2046 # flags are words
 cc -Wall -Wextra -Werror "$@" "$work/host.c" -o "$work/host" $(pkg-config --cflags --libs inference) \
