@@ -213,6 +213,7 @@ bool ih_report_read(struct ih_report *out, const char *line, size_t len)
 	    (found.state == INF_STATE_AVAILABLE) != !found.why.message[0])
 		return false;
 	found.why.code = found.state == INF_STATE_AVAILABLE ? INF_OK : INF_E_UNAVAILABLE;
+	inf_utf8_fix(found.why.reason);
 	inf_utf8_fix(found.why.message);
 	*out = found;
 	return true;

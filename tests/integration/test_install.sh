@@ -31,6 +31,8 @@ libdir=$(pkg-config --variable=libdir inference)
 libdir=${libdir//\\/}
 backends=$(pkg-config --variable=backendsdir inference)
 [[ -f ${backends//\\/}/llama-cpp.so ]] || fail "backendsdir is $backends"
+probe=$(pkg-config --variable=probe inference)
+[[ $("${probe//\\/}" "$libdir"/inference/backends/llama-cpp.so) == *'"backends":"llama_cpp"'* ]] || fail "probe is $probe"
 
 # compile OUT SOURCE SHELL-WORDS...: pkg-config quotes for a shell.
 compile() {

@@ -72,6 +72,9 @@ START_TEST(message_that_is_not_utf8_is_made_so)
 	refuse_with("a\xff" "b");
 	ck_assert(read_copy(line, ih_report_write(line, sizeof line, &report, NULL)));
 	ck_assert_str_eq(found.why.message, "a?b");
+	static const char other[] = "{\"file\":0,\"state\":\"crashed\",\"reason\":\"a\xff\",\"message\":\"\xff\"}";
+	ck_assert(read_copy(other, sizeof other - 1));
+	ck_assert_str_eq(found.why.reason, "a?");
 }
 END_TEST
 
