@@ -9,12 +9,14 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 export CCACHE_DISABLE=1
 
+tar -C "$source" --exclude=./build --exclude=./.git --exclude=./tests -cf "$work/source.tar" .
+
 # build FOLDER VARIABLE...: into FOLDER/root
 build() {
 	local folder=$work/$1
 	shift
 	mkdir -p -- "$folder/source"
-	tar -C "$source" --exclude=./build --exclude=./.git --exclude=./tests -cf - . | tar -C "$folder/source" -xmf -
+	tar -C "$folder/source" -xmf "$work/source.tar"
 	env "$@" cmake -S "$folder/source" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr >/dev/null
 	env "$@" cmake --build "$folder/build" --parallel "$(nproc)" >/dev/null
 	env "$@" DESTDIR="$folder/root" cmake --install "$folder/build" >/dev/null
