@@ -107,6 +107,26 @@ directory_that_all_can_write_to_is_untrusted() {
 	exits 3 && is library_missing.so untrusted && says out 'chmod go-w'
 }
 
+# Needs root to make a set-user-ID program, and a file system that allows one.
+elevated_process_reads_no_environment() {
+	local -a as_user=(setpriv --reuid 12321 --regid 12321 --clear-groups)
+	chmod 755 "$tmp"
+	if ! cp -- "$(command -v id)" "$tmp/id" || ! chmod 4755 "$tmp/id" || [[ $("${as_user[@]}" "$tmp/id" -u 2>&1) != 0 ]]; then
+		return 0
+	fi
+	cp -- "$infer" "$tmp/infer" && chmod 4755 "$tmp/infer"
+	mkdir -m 777 -- "$tmp/theirs" && mkdir -- "$tmp/env" && cp -- "$fixtures/echo.so" "$tmp/env/"
+	printf '#!/bin/sh\ntouch -- %s\nexec %s "$@"\n' "$tmp/theirs/was_run" "$INF_PROBE" >"$tmp/marker" && chmod 755 "$tmp/marker"
+	local -a found=(env INF_PROBE="$tmp/marker" XDG_CACHE_HOME="$tmp/theirs/cache" INF_PLUGIN_PATH="$tmp/env" "${as_user[@]}")
+	"${found[@]}" "$infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
+	says out '^. echo' && [[ -e $tmp/theirs/was_run && -e $tmp/theirs/cache/inference ]] || return 1
+	rm -r -- "$tmp/theirs/was_run" "$tmp/theirs/cache"
+	"${found[@]}" "$tmp/infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
+	says_not out '^. echo' || return 1
+	"${found[@]}" "$tmp/infer" backends --plugin-dir "$tmp/env" >"$tmp/out" 2>"$tmp/err" </dev/null
+	says out '^. echo' && [[ ! -e $tmp/theirs/was_run && ! -e $tmp/theirs/cache ]]
+}
+
 # ---- inf-probe ----
 
 probe_alone_says_the_same_as_json() {
