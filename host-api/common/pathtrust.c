@@ -62,6 +62,13 @@ static inf_status fail_lookup(const struct walk *self, int error)
 	return st;
 }
 
+/* A user's private group, which has the user's number and nobody else in it: distributions that make one also let files be
+ * made group-writable. */
+static bool is_own_group(const struct walk *self, const struct stat *st)
+{
+	return st->st_uid && st->st_uid == self->owners->uid[1] && st->st_gid == st->st_uid;
+}
+
 static inf_status judge(const struct walk *self, const struct stat *st, enum role role)
 {
 	if (!is_owner(self->owners, st->st_uid))
@@ -69,7 +76,8 @@ static inf_status judge(const struct walk *self, const struct stat *st, enum rol
 				"user who runs this (uid %u): install it as one of them, or chown it", roles[role],
 				name_of(self), (unsigned)st->st_uid, (unsigned)self->owners->uid[1]);
 	bool sticky = role == ABOVE && (st->st_mode & S_ISVTX) && st->st_uid == 0;
-	if (role == LINK || sticky || !(st->st_mode & (S_IWGRP | S_IWOTH)))
+	mode_t others = is_own_group(self, st) ? S_IWOTH : S_IWGRP | S_IWOTH;
+	if (role == LINK || sticky || !(st->st_mode & others))
 		return INF_OK;
 	return inf_fail(self->why, INF_E_UNAVAILABLE, "mode", "%s %s has mode %04o, so that others can change it: chmod "
 			"go-w %s", roles[role], name_of(self), (unsigned)(st->st_mode & 07777), name_of(self));

@@ -14,7 +14,8 @@
  * as the user of the host. So the file, every directory of its path, every link on the way and every directory that those
  * lead through have to belong to root or to that user, and nobody else may write to them. A directory of root's that is
  * sticky, as /tmp, is accepted above: what we own in it others cannot move. It is refused as the directory that holds
- * the file, or a link to it, itself: there everybody can put one.
+ * the file, or a link to it, itself: there everybody can put one. The group of the same number as the user, which
+ * distributions make for each user, counts as that user: with their umask of 002 all that a user makes is group-writable.
  *
  * Looks with lstat() and readlink() only: nothing is opened.
  */

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,10 +71,33 @@ END_TEST
 
 START_TEST(part_writable_by_others_is_refused_and_named)
 {
+	bool own_group = geteuid() && getegid() == geteuid();
 	set_mode(parts[_i % PARTS], writable[_i / PARTS]);
+	if (own_group && writable[_i / PARTS] == 0775)
+		return;
 	expect("a/b/file", "mode");
 	ck_assert_ptr_eq(strstr(why.message, part_names[_i % PARTS]), why.message);
 	ck_assert_ptr_nonnull(strstr(why.message, ": chmod go-w /"));
+}
+END_TEST
+
+/* For the user whose number the group has, and for nobody else. */
+START_TEST(group_of_the_users_own_number_may_write)
+{
+	const char *part = parts[_i];
+	if (!give_away(part))
+		return;
+	us = ic_owners_of(STRANGER, NULL);
+	set_mode(part, 0775);
+	expect("a/b/file", "");
+	set_mode(part, 0777);
+	expect("a/b/file", "mode");
+	ck_assert_int_eq(lchown(scratch_at(&dir, part), STRANGER, STRANGER + 1), 0);
+	set_mode(part, 0775);
+	expect("a/b/file", "mode");
+	us = ic_owners_of(0, "12345");
+	ck_assert_int_eq(lchown(scratch_at(&dir, part), STRANGER, STRANGER), 0);
+	expect("a/b/file", "mode");
 }
 END_TEST
 
@@ -243,6 +267,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, path_nobody_else_can_change_is_trusted);
 	tcase_add_loop_test(tcase, part_writable_by_others_is_refused_and_named, 0, PARTS * MODES);
+	tcase_add_loop_test(tcase, group_of_the_users_own_number_may_write, 0, PARTS);
 	tcase_add_loop_test(tcase, part_of_a_stranger_is_refused_and_named, 0, PARTS);
 	tcase_add_test(tcase, sticky_directory_is_accepted_above_if_it_is_roots);
 	tcase_add_test(tcase, sticky_directory_of_another_one_we_trust_is_refused);
