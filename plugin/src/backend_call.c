@@ -176,10 +176,11 @@ static inf_status tell_failure(const struct gr_call *self, inf_status st)
 static inf_status run(struct gr_call *self, const struct gr_call_work *work)
 {
 	inf_model *model = self->model;
-	inf_status st = INF_OK;
-	if (work->alone)
+	/* A host that has given up before it called finds out at once. */
+	inf_status st = gr_call_poll(self) ? INF_E_CANCELLED : INF_OK;
+	if (st == INF_OK && work->alone)
 		st = gr_slots_acquire_all(model->slots, self->no_wait, gr_call_poll, self, self->err);
-	else if (work->computes)
+	else if (st == INF_OK && work->computes)
 		st = gr_slots_acquire(model->slots, self->no_wait, gr_call_poll, self, self->err);
 	bool begun = st == INF_OK;
 	if (work->computes)

@@ -72,6 +72,27 @@ START_TEST(cancel_in_decode_frees_the_slot)
 }
 END_TEST
 
+static int32_t count_and_stop(void *user)
+{
+	++*(int *)user;
+	return 0;
+}
+
+/* One that would be over before anybody asked again. */
+START_TEST(call_of_a_host_that_gave_up_before_it_is_cancelled_at_once)
+{
+	struct world w;
+	int asked = 0;
+	open_world(&w, 1);
+	const inf_gen_params params = { .struct_size = sizeof params, .max_tokens = 1, .user = &asked, .on_poll = count_and_stop };
+	ck_assert_int_eq(harness_generate(w.session, "Once", &params, &w.result, &w.err), INF_E_CANCELLED);
+	ck_assert_int_eq(asked, 1);
+	ck_assert_int_eq(w.result.generated_tokens, 0);
+	expect_usable(&w);
+	close_world(&w);
+}
+END_TEST
+
 /* Cancels as soon as the server evaluates the prompt. */
 struct prefill {
 	struct world *world;
@@ -239,7 +260,7 @@ START_TEST(close_ends_a_call_in_flight)
 }
 END_TEST
 
-RUN_SUITE("cancel", 60, cancel_in_decode_frees_the_slot, cancel_in_prefill_frees_the_slot,
+RUN_SUITE("cancel", 60, call_of_a_host_that_gave_up_before_it_is_cancelled_at_once, cancel_in_decode_frees_the_slot, cancel_in_prefill_frees_the_slot,
 	  stop_from_on_token_is_no_error, cancel_of_the_session_from_another_thread_ends_all_calls,
 	  generate_without_a_free_slot_is_busy_when_it_may_not_wait, generate_from_a_callback_without_waiting_is_busy,
 	  close_ends_a_call_in_flight)

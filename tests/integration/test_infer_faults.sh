@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_infer_faults.sh INFER FIXTURE-DIR PROBE: a folder full of what must not disturb a host, as infer shows it, and the
+# test_infer_faults.sh INFER STATIC-INFER FIXTURE-DIR PROBE: a folder full of what must not disturb a host, as infer shows it, and the
 # same from inf-probe alone. Prints "ok NAME" or "not ok NAME" for each test; fails if one did. Needs python3 for JSON.
 set -u -o pipefail
 
-(($# == 3)) || { echo "usage: test_infer_faults.sh INFER FIXTURE-DIR PROBE" >&2 && exit 2; }
-infer=$(realpath -- "$1") fixtures=$(realpath -- "$2") INF_PROBE=$(realpath -- "$3") || exit 2
+(($# == 4)) || { echo "usage: test_infer_faults.sh INFER STATIC-INFER FIXTURE-DIR PROBE" >&2 && exit 2; }
+infer=$(realpath -- "$1") static=$(realpath -- "$2") fixtures=$(realpath -- "$3") INF_PROBE=$(realpath -- "$4") || exit 2
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
@@ -114,7 +114,7 @@ elevated_process_reads_no_environment() {
 	if ! cp -- "$(command -v id)" "$tmp/id" || ! chmod 4755 "$tmp/id" || [[ $("${as_user[@]}" "$tmp/id" -u 2>&1) != 0 ]]; then
 		return 0
 	fi
-	cp -- "$infer" "$tmp/infer" && chmod 4755 "$tmp/infer"
+	cp -- "$static" "$tmp/infer" && chmod 4755 "$tmp/infer"
 	mkdir -m 777 -- "$tmp/theirs" && mkdir -- "$tmp/env" && cp -- "$fixtures/echo.so" "$tmp/env/"
 	printf '#!/bin/sh\ntouch -- %s\nexec %s "$@"\n' "$tmp/theirs/was_run" "$INF_PROBE" >"$tmp/marker" && chmod 755 "$tmp/marker"
 	local -a found=(env INF_PROBE="$tmp/marker" XDG_CACHE_HOME="$tmp/theirs/cache" INF_PLUGIN_PATH="$tmp/env" "${as_user[@]}")
