@@ -458,8 +458,8 @@ START_TEST(minimum_of_a_server_whose_grammars_know_no_tokens_is_unsupported)
 	struct fake_world w;
 	fake_open_loaded(&w, "on /completion has t ::= !<[2147483647]>\n answer 400 {\"error\":{\"code\":400,\"message\":\"Failed to "
 			 "initialize samplers: failed to parse grammar\",\"type\":\"invalid_request_error\"}}\n");
-	inf_gen_params params = sink_params(&sink, 8);
 	memset(&sink, 0, sizeof sink);
+	inf_gen_params params = sink_params(&sink, 8);
 	params.min_tokens = 2;
 	ck_assert_int_eq(inf_session_generate(w.session, "x", 1, &params, NULL, &w.err), INF_E_UNSUPPORTED);
 	ck_assert_str_eq(w.err.reason, "min_tokens");
