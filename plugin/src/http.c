@@ -125,7 +125,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* Not close-on-exec either is the pair of sockets that libcurl before 8.11 has in each multi handle, to be woken up by. It shows
+/* Not close-on-exec either is the pair of sockets that libcurl (7.88, seen) has in each multi handle, to be woken up by. It shows
  * them to nobody, so they are known by what a wake-up does: one byte waits in one, and is not yet taken from the other. Where
  * that is not plain, because the host has such sockets too, nothing is touched. */
 enum { DESCRIPTORS_MAX = 1024 };

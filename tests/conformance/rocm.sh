@@ -8,7 +8,7 @@ kit=$1 plugin=$2 model=$3 server=$4 expand=$5
 here=$(dirname -- "$(readlink -f -- "$0")")
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-"$expand" "$here/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree" "$work"
+env -u LOCPATH "$expand" "$here/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree" "$work"
 printf '%s' "$server" >"$work/real"
 cat >"$work/says" <<'SAYS'
 0.00.010.000 I ggml_cuda_init: found 1 ROCm devices (Total VRAM: 16368 MiB):
