@@ -441,14 +441,16 @@ typedef struct inf_lora {             /* table, static                          
   inf_status (INF_CALL *list)(inf_model *, void *user,
                               int32_t (INF_CALL *on_adapter)(void *user, const inf_adapter *adapter), inf_error *err);
   /* For every request that begins afterwards, also after the server was started again. Waits until no request is in
-   * flight. The prompt cache of other scales is not used. scale: finite. */
+   * flight. What was evaluated with other scales is not used. scale: finite. INVALID: index or scale. After a failure or
+   * CANCELLED the scale is the old one. */
   inf_status (INF_CALL *set_scale)(inf_model *, int32_t index, float scale, const inf_call_params *, inf_error *err);
 } inf_lora;
 
 /* ---- inf.state/1: what a slot has evaluated, on disk ----------------------------------------------------------------
  * Only with a model that was loaded with the option state-dir, an absolute path of a directory of the user's own. Names are
- * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, cache_mode
- * and context only, and holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
+ * of files in it: 1 to 200 bytes out of [A-Za-z0-9._-], not beginning with '.'. A file is for the same model, adapters and
+ * their scales, cache_mode, context and version of the program behind the model only: it saves the time to evaluate a text
+ * again, so keep the text. It holds the tokens of the conversation: keep it as private as that. result.slot tells which slot
  * a generation used, and the request option slot=N which one it shall use. */
 #define INF_EXT_STATE "inf.state/1"
 
@@ -462,12 +464,13 @@ typedef struct inf_state_info {       /* report                                 
 typedef struct inf_state {            /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* slot: 0 to parallel_slots - 1; waits until it is idle. out may be NULL. save() replaces a file of that name, whole or
-   * not at all. INVALID: the slot has evaluated nothing. */
+  /* slot: 0 to parallel_slots - 1; waits until it is idle, or until no request is in flight. out may be NULL. save() replaces
+   * a file of that name, whole or not at all (but after a loss of power, when restore() will tell). INVALID ("slot_empty"):
+   * the slot has evaluated nothing. IO: the disk is full. */
   inf_status (INF_CALL *save)(inf_model *, int32_t slot, const char *name, const inf_call_params *, inf_state_info *out,
                               inf_error *err);
   /* The next request on that slot that begins with the same tokens does not evaluate them again. NOT_FOUND; BAD_MODEL:
-   * damaged, or saved from another model or with other parameters. */
+   * damaged, not a regular file, or saved from another model or with other parameters; what the slot held stays then. */
   inf_status (INF_CALL *restore)(inf_model *, int32_t slot, const char *name, const inf_call_params *,
                                  inf_state_info *out, inf_error *err);
   /* What slot `from` has evaluated, also in slot `to`. Through a file in the directory, which is removed. */

@@ -220,7 +220,7 @@ typedef struct inf_load_params {      /* request                                
 
 /* ---- info --------------------------------------------------------------------------------------------------- */
 #define INF_INFO_FLAG_CHAT     0x01u  /* has a chat template; without it chat() is UNSUPPORTED                      */
-#define INF_INFO_FLAG_THINKING 0x02u
+#define INF_INFO_FLAG_THINKING 0x02u  /* its template makes another prompt with thinking than without               */
 #define INF_INFO_FLAG_IMAGES   0x04u  /* this checkpoint, as loaded, accepts the media                              */
 #define INF_INFO_FLAG_AUDIO    0x08u
 #define INF_INFO_FLAG_VIDEO    0x10u
@@ -370,7 +370,7 @@ typedef struct inf_gen_params {       /* request                                
 #define INF_FINISH_STOP_STRING 7      /* stop_index in stop_strings                                                 */
 #define INF_FINISH_CONTEXT     8      /* the context is full; still INF_OK                                          */
 #define INF_FINISH_TOOL_CALLS  9      /* the model called tools and waits for what they say                         */
-#define INF_RESULT_FLAG_THINKING_FORCED 0x1u
+#define INF_RESULT_FLAG_THINKING_FORCED 0x1u    /* the budget ended the thought; 0 = no, or not known               */
 #define INF_RESULT_FLAG_SEED            0x2u    /* seed is valid                                                     */
 #define INF_RESULT_FLAG_SLOT            0x4u    /* slot is valid                                                     */
 typedef struct inf_gen_result {       /* report: metrics of THIS call; on error too, as far as it came              */
@@ -382,7 +382,7 @@ typedef struct inf_gen_result {       /* report: metrics of THIS call; on error 
   int64_t  prompt_tokens;             /* all, cached ones included                                                  */
   int64_t  cached_tokens;             /* of these, taken from a cache instead of evaluated                          */
   int64_t  generated_tokens;          /* sampled: reasoning and EOS included                                        */
-  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart                                     */
+  int64_t  reasoning_tokens;          /* of these, thought; 0 if not told apart. Marks around it may count          */
   int64_t  queue_ns;                  /* entry -> slot                                                              */
   int64_t  prefill_ns;                /* slot -> first token                                                        */
   int64_t  decode_ns;                 /* first -> last token                                                        */
@@ -420,10 +420,15 @@ struct inf_backend {                  /* table, static and constant             
   inf_status (INF_CALL *generate)(inf_model *, const char *prompt, size_t prompt_len, const inf_gen_params *,
                                   inf_gen_result *, inf_error *err);
   /* [ts][cb] the same with the model's template; msg_count >= 1. An assistant message in last place is continued. Where
-   * tools, thinking or a thinking budget are given, thoughts and calls are told from the text by the template's own
-   * markers. A backend may then give chunks of several tokens with id -1, answer what needs single tokens (min_tokens,
-   * stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and refuse messages that hold the text of special tokens;
-   * output that the markers do not fit is BAD_OUTPUT. */
+   * tools, thinking (0 too) or a thinking budget are given, or messages with tool calls or results, thoughts and calls are
+   * told from the text by the template's own markers. Then
+   * - a chunk may be several tokens with id -1, and so a backend may answer what needs single tokens (min_tokens,
+   *   stop_tokens, suppress_tokens, LOGPROBS) with UNSUPPORTED, and json_schema and grammar beside tools, grammar beside
+   *   thinking; json_schema is for the answer behind the thought;
+   * - it may refuse text of special tokens in messages, calls and tools, UNSUPPORTED ("chat_special_text");
+   * - stop strings are looked for in the answer, not in thoughts and calls;
+   * - a call that max_tokens or the context cuts is not delivered; with tool_choice "none" no call is looked for;
+   * - output that the markers do not fit is BAD_OUTPUT. */
   inf_status (INF_CALL *chat)(inf_model *, const inf_message *const *msgs, size_t msg_count, const inf_gen_params *,
                               inf_gen_result *, inf_error *err);
   /* [ts][cb] Go Err(): status of the generate/chat on this model that finished last, INF_OK if none; *out (may be
