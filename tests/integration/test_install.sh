@@ -90,6 +90,9 @@ project() {
 }
 project template "$prefix/share/inference/template"
 project third-party "$source/tests/third-party"
+if ! "$prefix/bin/inf-conform" "$work/template/echo.so" --strict -m "$model" >"$work/conform"; then
+	fail "the template does not keep the contract:" "$(grep -i fail "$work/conform")"
+fi
 for file in "$work/template/echo.so" "$work/third-party/reverse.so"; do
 	symbols=$(nm -D --defined-only "$file" | awk '{ print $NF }')
 	same "nm $file" "$symbols" inf_plugin_entry_v1
