@@ -9,7 +9,8 @@
 #include "utf8.h"
 
 /* Of a plot, in its own units. */
-enum { WIDTH = 720, HEIGHT = 320, LEFT = 70, RIGHT = 20, TOP = 16, BOTTOM = 46, BAR = 16, BAR_GAP = 6, COLORS = 6, TICKS = 4 };
+enum { WIDTH = 720, HEIGHT = 320, LEFT = 70, RIGHT = 20, TOP = 16, BOTTOM = 46, BAR = 16, BAR_GAP = 6, COLORS = 6, TICKS = 4,
+       LABELS = 12 };
 
 static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -84,11 +85,11 @@ static void add_label(struct text *out, double x, double y, const char *anchor, 
 	text_puts(out, "</text>\n");
 }
 
-/* Up to where an axis goes that shows `most`: 1, 2 or 5 with zeros, times the ticks. */
+/* Up to where an axis goes that shows `most`: a round number, times the ticks. */
 static double axis_end(double most)
 {
 	double step = most / TICKS, decade = pow(10, floor(log10(step > 0 ? step : 1)));
-	static const double nice[] = { 1, 2, 5, 10 };
+	static const double nice[] = { 1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10 };
 	for (size_t i = 0; i < sizeof nice / sizeof nice[0]; i++)
 		if (nice[i] * decade * TICKS >= most)
 			return nice[i] * decade * TICKS;
@@ -219,6 +220,19 @@ static double bucket_x(const struct range *range, size_t bucket)
 	return x_of((double)(bucket - range->first) / (double)(range->last + 1 - range->first));
 }
 
+/* Decades, and between them what there is room for. */
+static void add_bucket_axis(struct text *out, const struct range *range)
+{
+	static const size_t steps[] = { 1, 3, 6, BENCH_BUCKETS_DECADE };
+	size_t step = 0;
+	while (step + 1 < sizeof steps / sizeof steps[0] && (range->last + 1 - range->first) / steps[step] > LABELS)
+		step++;
+	for (size_t i = range->first; i <= range->last + 1; i++)
+		if (i % steps[step] == 0)
+			add_number_at(out, bucket_x(range, i), HEIGHT - BOTTOM + 18, "middle", bench_bucket_ms(i));
+	add_label(out, WIDTH - RIGHT, HEIGHT - 8, "end", "ms");
+}
+
 static void add_distribution(struct text *out, const struct bench_point *point, size_t index, const struct range *range,
 			     double end)
 {
@@ -243,10 +257,7 @@ static void add_latency(struct text *out, const struct bench_row *row, const cha
 		add_stream_legend(out, i, row->points[i].streams);
 	begin_plot(out, name, "Distribution of the time from token to token", HEIGHT);
 	add_y_axis(out, end);
-	size_t step = (range.last + 1 - range.first) / 8 + 1;
-	for (size_t i = range.first; i <= range.last + 1; i += step)
-		add_number_at(out, bucket_x(&range, i), HEIGHT - BOTTOM + 18, "middle", bench_bucket_ms(i));
-	add_label(out, WIDTH - RIGHT, HEIGHT - 8, "end", "ms");
+	add_bucket_axis(out, &range);
 	for (size_t i = 0; i < row->point_count; i++)
 		add_distribution(out, &row->points[i], i, &range, end);
 	end_plot(out);
