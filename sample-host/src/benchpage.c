@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "benchview.h"
@@ -10,7 +11,7 @@
 
 /* Of a plot, in its own units. */
 enum { WIDTH = 720, HEIGHT = 320, LEFT = 70, RIGHT = 20, TOP = 16, BOTTOM = 46, BAR = 16, BAR_GAP = 6, COLORS = 6, TICKS = 4,
-       LABELS = 12 };
+       LABELS = 12, LABEL_MAX = 32 };
 
 static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -28,7 +29,7 @@ static const char head[] =
 	"table { border-collapse: collapse; font-variant-numeric: tabular-nums; } .wide { overflow-x: auto; }\n"
 	"th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--faint); text-align: left; }\n"
 	"td.n, th.n { text-align: right; } code { overflow-wrap: anywhere; }\n"
-	"svg { width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }\n"
+	"svg { width: 100%; height: auto; } svg.key { width: 1em; height: .7em; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }\n"
 	".axis { stroke: var(--soft); } .grid { stroke: var(--faint); } .line { fill: none; stroke-width: 2; }\n"
 	".s0 { stroke: var(--c0); fill: var(--c0); } .s1 { stroke: var(--c1); fill: var(--c1); }\n"
 	".s2 { stroke: var(--c2); fill: var(--c2); } .s3 { stroke: var(--c3); fill: var(--c3); }\n"
@@ -54,8 +55,8 @@ static void add_escaped(struct text *out, const char *string)
 
 static void begin_plot(struct text *out, const char *name, const char *title, int height)
 {
-	text_printf(out, "<svg id=\"%s\" class=\"plot\" role=\"img\" viewBox=\"0 0 %d %d\">\n<title>%s</title>\n", name, WIDTH, height,
-		    title);
+	text_printf(out, "<svg id=\"%s\" class=\"plot\" role=\"img\" viewBox=\"0 0 %d %d\">\n<title>%s</title>\n", name, WIDTH,
+		    height, title);
 }
 
 static void end_plot(struct text *out)
@@ -119,16 +120,17 @@ static void add_legend(struct text *out, size_t index, const char *label)
 {
 	if (!label[0])
 		return;
-	text_printf(out, "<span class=\"soft\"><svg style=\"width:1em;height:.7em\" viewBox=\"0 0 10 7\"><rect class=\"s%zu\" width=\"10\" "
-		    "height=\"7\"/></svg> ", index % COLORS);
+	text_printf(out, "<span class=\"soft\"><svg class=\"key\" viewBox=\"0 0 10 7\"><rect class=\"s%zu\" width=\"10\" height=\"7\"/>"
+			 "</svg> ", index % COLORS);
 	add_escaped(out, label);
 	text_puts(out, "</span>\n");
 }
 
 static void add_stream_legend(struct text *out, size_t index, int32_t streams)
 {
-	text_printf(out, "<span class=\"soft\"><svg style=\"width:1em;height:.7em\" viewBox=\"0 0 10 7\"><rect class=\"s%zu\" width=\"10\" "
-		    "height=\"7\"/></svg> %d stream%s</span>\n", index % COLORS, (int)streams, streams == 1 ? "" : "s");
+	char label[LABEL_MAX];
+	snprintf(label, sizeof label, "%d stream%s", (int)streams, streams == 1 ? "" : "s");
+	add_legend(out, index, label);
 }
 
 /* ---- throughput against streams ---- */
@@ -163,6 +165,17 @@ static bool is_first(const struct bench_report *report, size_t row, int32_t stre
 	return true;
 }
 
+static void add_stream_axis(struct text *out, const struct bench_report *report, double most)
+{
+	for (size_t r = 0; r < report->row_count; r++)
+		for (size_t i = 0; i < report->rows[r].point_count; i++) {
+			int32_t streams = report->rows[r].points[i].streams;
+			if (is_first(report, r, streams))
+				add_number_at(out, x_of(streams / most), HEIGHT - BOTTOM + 18, "middle", streams);
+		}
+	add_label(out, WIDTH - RIGHT, HEIGHT - 8, "end", "streams");
+}
+
 static void add_throughput(struct text *out, const struct bench_report *report)
 {
 	double most = 0, streams = 1;
@@ -173,18 +186,13 @@ static void add_throughput(struct text *out, const struct bench_report *report)
 		streams = at.point->streams > streams ? at.point->streams : streams;
 	}
 	double end = axis_end(most > 0 ? most : 1);
-	text_puts(out, "<h2>Throughput against streams</h2>\n<p class=\"soft\">Tokens per second of all streams together; the median, "
-		       "and a line from the least to the most.</p>\n");
+	text_puts(out, "<h2>Throughput against streams</h2>\n<p class=\"soft\">Tokens per second of all streams together; the "
+		       "median, and a line from the least to the most.</p>\n");
 	for (size_t r = 0; r < report->row_count; r++)
 		add_legend(out, r, report->rows[r].setting);
 	begin_plot(out, "throughput", "Throughput against streams", HEIGHT);
 	add_y_axis(out, end);
-	for (size_t r = 0; r < report->row_count; r++)
-		for (size_t i = 0; i < report->rows[r].point_count; i++)
-			if (is_first(report, r, report->rows[r].points[i].streams))
-				add_number_at(out, x_of(report->rows[r].points[i].streams / streams), HEIGHT - BOTTOM + 18, "middle",
-					      report->rows[r].points[i].streams);
-	add_label(out, WIDTH - RIGHT, HEIGHT - 8, "end", "streams");
+	add_stream_axis(out, report, streams);
 	for (size_t r = 0; r < report->row_count; r++)
 		if (report->rows[r].point_count)
 			add_throughput_row(out, &report->rows[r], r, streams, end);
@@ -251,8 +259,8 @@ static void add_latency(struct text *out, const struct bench_row *row, const cha
 	if (range.first > range.last)
 		return;
 	double end = axis_end(range.most * 100);
-	text_puts(out, "<h3>From token to token</h3>\n<p class=\"soft\">How long a stream waited for its next token, in ms; how many "
-		       "of its tokens, in per cent.</p>\n");
+	text_puts(out, "<h3>From token to token</h3>\n<p class=\"soft\">How long a stream waited for its next token, in ms; how "
+		       "many of its tokens, in per cent.</p>\n");
 	for (size_t i = 0; i < row->point_count; i++)
 		add_stream_legend(out, i, row->points[i].streams);
 	begin_plot(out, name, "Distribution of the time from token to token", HEIGHT);
@@ -268,8 +276,9 @@ static void add_latency(struct text *out, const struct bench_row *row, const cha
 static void add_bar(struct text *out, int color, const char *what, double y, double from, double to, double end)
 {
 	double x = x_of(from / end), width = x_of(to / end) - x;
-	text_printf(out, "<rect class=\"s%d\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"><title>%s: %.1f to %.1f ms</title></rect>\n",
-		    color, x, y, width > 0 ? width : 0, BAR, what, from, to);
+	text_printf(out, "<rect class=\"s%d\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\">", color, x, y,
+		    width > 0 ? width : 0, BAR);
+	text_printf(out, "<title>%s: %.1f to %.1f ms</title></rect>\n", what, from, to);
 }
 
 static void add_timeline(struct text *out, const struct bench_point *point, const char *name)
@@ -279,8 +288,8 @@ static void add_timeline(struct text *out, const struct bench_point *point, cons
 	for (size_t i = 0; i < (size_t)point->streams; i++)
 		most = point->spans[i].end > most ? point->spans[i].end : most;
 	double end = axis_end(most > 0 ? most : 1), bottom = height - BOTTOM;
-	text_printf(out, "<h3>Time line</h3>\n<p class=\"soft\">The last repetition with %d stream%s, in ms.</p>\n", (int)point->streams,
-		    point->streams == 1 ? "" : "s");
+	text_printf(out, "<h3>Time line</h3>\n<p class=\"soft\">The last repetition with %d stream%s, in ms.</p>\n",
+		    (int)point->streams, point->streams == 1 ? "" : "s");
 	add_legend(out, 5, "waits for a slot");
 	add_legend(out, 1, "prompt");
 	add_legend(out, 0, "tokens");
@@ -341,15 +350,15 @@ static void add_cell(struct text *out, double value)
 
 static void add_results(struct text *out, const struct bench_report *report)
 {
-	text_puts(out, "<h2>All results</h2>\n<div class=\"wide\"><table id=\"results\">\n<tr><th>setting</th><th class=\"n\">streams</th>"
-		       "<th>what</th><th>unit</th><th class=\"n\">median</th><th class=\"n\">min</th><th class=\"n\">max</th>"
+	text_puts(out, "<h2>All results</h2>\n<div class=\"wide\"><table id=\"results\">\n<tr><th>setting</th>"
+		       "<th class=\"n\">streams</th><th>what</th><th>unit</th><th class=\"n\">median</th><th class=\"n\">min</th><th class=\"n\">max</th>"
 		       "<th class=\"n\">p95</th><th class=\"n\">count</th></tr>\n");
 	for (struct bench_walk at = { 0 }; bench_walk_next(&at, report);) {
 		const struct bench_metric_spec *spec = bench_metric_spec(at.metric);
 		text_puts(out, "<tr><td>");
 		add_escaped(out, at.row->setting);
-		text_printf(out, "</td><td class=\"n\">%d</td><td>%s</td><td>%s</td>", at.point ? (int)at.point->streams : 0, spec->title,
-			    spec->unit);
+		text_printf(out, "</td><td class=\"n\">%d</td><td>%s</td><td>%s</td>", at.point ? (int)at.point->streams : 0,
+			    spec->title, spec->unit);
 		add_cell(out, at.stat->median);
 		add_cell(out, at.stat->min);
 		add_cell(out, at.stat->max);
@@ -361,7 +370,7 @@ static void add_results(struct text *out, const struct bench_report *report)
 
 static void add_row(struct text *out, const struct bench_row *row, size_t index)
 {
-	char name[32];
+	char name[LABEL_MAX];
 	text_puts(out, "<section>\n<h2>");
 	add_escaped(out, row->setting[0] ? row->setting : "Latency");
 	text_puts(out, "</h2>\n");
@@ -386,6 +395,6 @@ void benchpage_add(struct text *out, const struct bench_report *report)
 	for (size_t i = 0; i < report->row_count; i++)
 		add_row(out, &report->rows[i], i);
 	add_results(out, report);
-	text_puts(out, "<p class=\"soft\">Numbers of a machine that does other things too are noise: compare ranges, not medians.</p>\n"
-		       "</body>\n</html>\n");
+	text_puts(out, "<p class=\"soft\">Numbers of a machine that does other things too are noise: compare ranges, not "
+		       "medians.</p>\n</body>\n</html>\n");
 }

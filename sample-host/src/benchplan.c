@@ -31,8 +31,8 @@ static enum exit_code take_streams(struct bench_plan *self, const char *list, st
 		if (!*at)
 			return EXIT_DONE;
 	}
-	return failure_usage(why, "bad_number", "--streams %.100s: must be up to %d integers from 1 to %d, each larger than the one "
-			     "before: 1,2,4", list, BENCH_POINTS_MAX, BENCH_STREAMS_MAX);
+	return failure_usage(why, "bad_number", "--streams %.100s: must be up to %d integers from 1 to %d, each larger than the "
+			     "one before: 1,2,4", list, BENCH_POINTS_MAX, BENCH_STREAMS_MAX);
 }
 
 enum exit_code benchplan_take(struct bench_plan *self, const struct options *options, struct failure *why)
@@ -45,8 +45,8 @@ enum exit_code benchplan_take(struct bench_plan *self, const struct options *opt
 	enum exit_code code = take_streams(self, options->streams ? options->streams : "1", why);
 	int32_t slots = options->load.parallel_slots;
 	if (code == EXIT_DONE && slots && self->streams[self->stream_count - 1] > slots)
-		return failure_usage(why, "slots", "--streams %d with --slots %d: the streams would wait for each other, give as many "
-				     "slots", (int)self->streams[self->stream_count - 1], (int)slots);
+		return failure_usage(why, "slots", "--streams %d with --slots %d: the streams would wait for each other, give as "
+				     "many slots", (int)self->streams[self->stream_count - 1], (int)slots);
 	return code;
 }
 
@@ -95,7 +95,8 @@ static enum exit_code set_number(int32_t *place, const char *setting, const char
 {
 	int64_t number;
 	if (!number_integer(value, min, INT32_MAX, &number))
-		return failure_usage(why, "bad_number", "--sweep %.100s: must be an integer from %d to %d", setting, (int)min, INT32_MAX);
+		return failure_usage(why, "bad_number", "--sweep %.100s: must be an integer from %d to %d", setting, (int)min,
+				     INT32_MAX);
 	*place = (int32_t)number;
 	return EXIT_DONE;
 }

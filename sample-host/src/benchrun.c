@@ -145,8 +145,8 @@ static enum exit_code check_stream(const struct stream *self, int32_t wanted, st
 	if (self->result.generated_tokens == wanted && self->first_ns && self->result.cached_tokens == 0)
 		return EXIT_DONE;
 	return failure_set(why, INF_E_INTERNAL, "bench_short", "a generation ended with %lld of %d tokens (%s), %lld of its "
-			   "prompt cached: nothing can be said of its speed", (long long)self->result.generated_tokens, (int)wanted,
-			   inf_finish_name(self->result.finish), (long long)self->result.cached_tokens);
+			   "prompt cached: nothing can be said of its speed", (long long)self->result.generated_tokens,
+			   (int)wanted, inf_finish_name(self->result.finish), (long long)self->result.cached_tokens);
 }
 
 /* ---- a repetition ---- */
@@ -319,9 +319,9 @@ static enum exit_code prepare(struct measurement *self, struct failure *why)
 	const inf_model_info *model = &self->engine->model;
 	int64_t need = (int64_t)plan->prompt_tokens + plan->gen_tokens;
 	if (model->context_len && need > model->context_len)
-		return failure_set(why, INF_E_CONTEXT_FULL, "bench_context", "%d tokens of prompt and %d generated do not fit into the "
-				   "context of %d tokens: ask for fewer, or for a longer context with -c", (int)plan->prompt_tokens,
-				   (int)plan->gen_tokens, (int)model->context_len);
+		return failure_set(why, INF_E_CONTEXT_FULL, "bench_context", "%d tokens of prompt and %d generated do not fit into "
+				   "the context of %d tokens: ask for fewer, or for a longer context with -c",
+				   (int)plan->prompt_tokens, (int)plan->gen_tokens, (int)model->context_len);
 	for (size_t i = 0; i < plan->stream_count; i++)
 		if (!model->parallel_slots || plan->streams[i] <= model->parallel_slots)
 			self->row->points[self->row->point_count++].streams = plan->streams[i];

@@ -141,8 +141,8 @@ void benchview_add_csv(struct text *out, const struct bench_report *report)
 		const struct bench_stat *stat = at.stat;
 		add_quoted(out, at.row->setting);
 		text_printf(out, ",%" PRId32 ",%s,%zu,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f\n", at.point ? at.point->streams : 0,
-			    bench_metric_spec(at.metric)->key, stat->count, stat->median, stat->p25, stat->p75, stat->p95, stat->min,
-			    stat->max);
+			    bench_metric_spec(at.metric)->key, stat->count, stat->median, stat->p25, stat->p75, stat->p95,
+			    stat->min, stat->max);
 	}
 }
 

@@ -30,7 +30,8 @@ static void add_cpu_name(char *out, size_t size)
 		const char *colon = strchr(line, ':');
 		if (strncmp(line, "model name", strlen("model name")) || !colon)
 			continue;
-		snprintf(out, size, ", %.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+		const char *model = colon + 1 + strspn(colon + 1, " ");
+		snprintf(out, size, ", %.*s", (int)strcspn(model, "\n"), model);
 		break;
 	}
 	if (file)
@@ -46,7 +47,8 @@ static void describe_machine(struct bench_report *report)
 		strftime(report->date, sizeof report->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	int n = 0;
 	if (!uname(&name))
-		n = snprintf(report->system, sizeof report->system, "%.60s %.60s %.30s", name.sysname, name.release, name.machine);
+		n = snprintf(report->system, sizeof report->system, "%.60s %.60s %.30s", name.sysname, name.release,
+			     name.machine);
 	add_cpu_name(report->system + n, sizeof report->system - (size_t)n);
 	report->cpus = (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
 }
@@ -293,8 +295,8 @@ static enum exit_code check_usage(const struct options *options, struct failure 
 	if (options->flags & OPTION_FAIL_SLOWER && !compares)
 		return failure_usage(why, "no_compare", "--fail-slower belongs to --compare BEFORE.json AFTER.json");
 	if (!compares && options->arguments.count)
-		return failure_usage(why, "extra_argument", "bench takes no argument \"%.100s\": leave it out, or name two files to "
-				     "--compare", options->arguments.items[0]);
+		return failure_usage(why, "extra_argument", "bench takes no argument \"%.100s\": leave it out, or name two files "
+				     "to --compare", options->arguments.items[0]);
 	if (compares && options->arguments.count != 2)
 		return failure_usage(why, "no_files", "--compare takes two files, of infer bench --json: BEFORE.json AFTER.json");
 	if (compares && (options->html || options->sweep || options->flags & OPTION_CSV))

@@ -79,8 +79,8 @@ static const struct {
 	enum bench_verdict verdict;
 } cases[] = {
 	{ BENCH_TOTAL_RATE, 2, BENCH_BETTER }, { BENCH_TOTAL_RATE, 0.5, BENCH_WORSE }, { BENCH_DECODE_RATE, 1.05, BENCH_SAME },
-	{ BENCH_DECODE_RATE, 0.8, BENCH_WORSE }, { BENCH_FIRST_TOKEN, 1.2, BENCH_WORSE }, { BENCH_FIRST_TOKEN, 0.8, BENCH_BETTER },
-	{ BENCH_OVERHEAD, 3, BENCH_WORSE }, { BENCH_PREFILL_RATE, 1.2, BENCH_BETTER },
+	{ BENCH_DECODE_RATE, 0.8, BENCH_WORSE }, { BENCH_FIRST_TOKEN, 1.2, BENCH_WORSE },
+	{ BENCH_FIRST_TOKEN, 0.8, BENCH_BETTER }, { BENCH_OVERHEAD, 3, BENCH_WORSE }, { BENCH_PREFILL_RATE, 1.2, BENCH_BETTER },
 };
 
 START_TEST(one_that_changed_is_found)
@@ -178,8 +178,10 @@ END_TEST
 /* What is put in the place of what. */
 static const struct { const char *old, *new; } hostile[] = {
 	{ "infer-bench/1", "infer-bench/2" }, { "\"rows\":[", "\"rows\":{}, \"more\":[" }, { "\"streams\":1", "\"streams\":0" },
-	{ "\"streams\":1", "\"streams\":-1" }, { "\"streams\":1", "\"streams\":99999999999" }, { "\"streams\":1", "\"streams\":\"1\"" },
-	{ "\"repetitions\":5", "\"repetitions\":-5" }, { "\"count\":5", "\"count\":1.5" }, { "\"median\":100.000000", "\"median\":1e999" },
+	{ "\"streams\":1", "\"streams\":-1" }, { "\"streams\":1", "\"streams\":99999999999" },
+	{ "\"streams\":1", "\"streams\":\"1\"" },
+	{ "\"repetitions\":5", "\"repetitions\":-5" }, { "\"count\":5", "\"count\":1.5" },
+	{ "\"median\":100.000000", "\"median\":1e999" },
 	{ "\"median\":100.000000", "\"median\":null" }, { "\"median\":100.000000", "\"median\":1000" },
 	{ "\"median\":100.000000", "\"other\":1000" }, { "\"load_ms\":{", "\"load_ms\":[], \"was\":{" },
 	{ "\"points\":[{", "\"points\":[7,{" }, { "\"setting\":\"threads=1\"", "\"setting\":null" },
@@ -204,8 +206,8 @@ END_TEST
 static void add_rows(size_t count)
 {
 	text_reset(&text);
-	text_puts(&text, "{\"format\":\"infer-bench/1\",\"model\":\"\",\"backend\":\"\",\"devices\":\"\",\"system\":\"\",\"model_bytes\":0,"
-			 "\"cpus\":1,\"prompt_tokens\":8,\"gen_tokens\":4,\"rows\":[");
+	text_puts(&text, "{\"format\":\"infer-bench/1\",\"model\":\"\",\"backend\":\"\",\"devices\":\"\",\"system\":\"\","
+			 "\"model_bytes\":0,\"cpus\":1,\"prompt_tokens\":8,\"gen_tokens\":4,\"rows\":[");
 	for (size_t i = 0; i < count; i++)
 		text_printf(&text, "%s{\"setting\":\"\",\"load_ms\":null,\"points\":[]}", i ? "," : "");
 	text_puts(&text, "]}");
@@ -248,7 +250,8 @@ START_TEST(page_escapes_what_is_not_its_own)
 	ck_assert_ptr_null(strstr(text_string(&text), "<b>"));
 	ck_assert_ptr_null(strstr(text_string(&text), "<i>"));
 	ck_assert_ptr_null(strchr(text_string(&text), 0x1b));
-	ck_assert_ptr_nonnull(strstr(text_string(&text), "&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;&#38;\xef\xbf\xbd\xef\xbf\xbd"));
+	ck_assert_ptr_nonnull(strstr(text_string(&text), "&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;&#38;"
+				     "\xef\xbf\xbd\xef\xbf\xbd"));
 }
 END_TEST
 

@@ -62,13 +62,14 @@ static const struct {
 	{ { 4, 10, 0, 0, 0, 9, 11 }, { 4, 13, 0, 0, 0, 12, 14 }, 4, BENCH_BETTER, BENCH_WORSE },
 	{ { 3, 10, 0, 0, 0, 9, 11 }, { 5, 13, 0, 0, 0, 12, 14 }, 5, BENCH_TOO_FEW, BENCH_TOO_FEW },
 	{ { 5, 10, 0, 0, 0, 9, 11 }, { 3, 13, 0, 0, 0, 12, 14 }, 5, BENCH_TOO_FEW, BENCH_TOO_FEW },
-	{ { 8, 10, 0, 0, 0, 9, 11 }, { 8, 13, 0, 0, 0, 12, 14 }, 3, BENCH_TOO_FEW, BENCH_TOO_FEW },	/* streams of two or three */
+	{ { 8, 10, 0, 0, 0, 9, 11 }, { 8, 13, 0, 0, 0, 12, 14 }, 3, BENCH_TOO_FEW, BENCH_TOO_FEW },	/* of streams */
 };
 
 START_TEST(ranges_that_do_not_overlap_differ)
 {
-	ck_assert_int_eq(bench_compare(&changes[_i].before, &changes[_i].after, changes[_i].repetitions, true), changes[_i].more);
-	ck_assert_int_eq(bench_compare(&changes[_i].before, &changes[_i].after, changes[_i].repetitions, false), changes[_i].less);
+	const struct bench_stat *before = &changes[_i].before, *after = &changes[_i].after;
+	ck_assert_int_eq(bench_compare(before, after, changes[_i].repetitions, true), changes[_i].more);
+	ck_assert_int_eq(bench_compare(before, after, changes[_i].repetitions, false), changes[_i].less);
 }
 END_TEST
 
