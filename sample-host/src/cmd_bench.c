@@ -143,7 +143,8 @@ static enum exit_code run_row(const struct bench_plan *plan, const struct bench_
 	return code;
 }
 
-/* A value that does not work is a result too; what is wrong with all of them ends it. */
+/* A value that does not work is a result too, also one that makes no sense once others were measured; what is wrong with
+ * all of them ends it. */
 static enum exit_code run_rows(const struct bench_plan *plan, const struct bench_sweep *sweep,
 			       const struct options *options, struct console *console, struct bench_report *report,
 			       size_t *failed, struct failure *why)
@@ -152,7 +153,8 @@ static enum exit_code run_rows(const struct bench_plan *plan, const struct bench
 	enum exit_code code = EXIT_DONE;
 	for (size_t i = 0; code == EXIT_DONE && i < count; i++) {
 		code = run_row(plan, sweep, i, options, console, report, why);
-		if (code != EXIT_FAILED || !sweep->count)
+		bool is_result = sweep->count && (code == EXIT_FAILED || (code == EXIT_USAGE && i));
+		if (!is_result)
 			continue;
 		struct bench_row *row = &report->rows[report->row_count - 1];
 		row->error = why->error;

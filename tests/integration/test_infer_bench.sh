@@ -238,9 +238,10 @@ assert max(span["begin_ms"] for span in spans) < min(span["end_ms"] for span in 
 }
 
 prompt_of_any_length_is_exact() {
-	for name in counter counter-bpe emoji; do
-		"$write" made "$name" "$tmp/$name.gguf" || return
-		run bench "${here[@]}" -m "$tmp/$name.gguf" --prompt-tokens 101 --gen-tokens 8 --repetitions 1 --streams 1 --json
+	local made
+	for made in counter counter-bpe emoji; do
+		"$write" made "$made" "$tmp/$made.gguf" || return
+		run bench "${here[@]}" -m "$tmp/$made.gguf" --prompt-tokens 101 --gen-tokens 8 --repetitions 1 --streams 1 --json
 		exits 0 && silent err && json 'point = last["rows"][0]["points"][0]
 assert point["prompt_tokens"] == 101 and point["generated_tokens"] == 8, point' || return
 	done
@@ -275,6 +276,14 @@ value_that_fails_is_told_and_the_others_go_on() {
 	exits 1 && says err '^infer: cache_mode=nonsense: ' && json '
 assert len(lines) == 1 and last["rows"][0]["error"]["message"] and not last["rows"][0]["points"], last
 assert last["rows"][1]["points"] and "error" not in last["rows"][1], last'
+}
+
+value_that_makes_no_sense_costs_no_results() {
+	run bench "${counter[@]}" --repetitions 1 --sweep threads=1,many --json
+	exits 1 && says err '^infer: threads=many: ' && json '
+assert last["rows"][0]["points"] and last["rows"][1]["error"]["message"], last' || return
+	run bench "${counter[@]}" --repetitions 1 --sweep threads=many,1
+	refused 2 '--set threads=many: must be an integer'
 }
 
 home_is_not_in_the_results() {
