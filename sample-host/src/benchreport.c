@@ -46,8 +46,10 @@ static bool step(struct bench_walk *self, const struct bench_report *report)
 
 bool bench_walk_next(struct bench_walk *self, const struct bench_report *report)
 {
-	while (step(self, report))
-		if (self->stat && self->stat->count)
+	while (step(self, report)) {
+		bool is_one = self->metric == BENCH_RATIO && self->point && self->point->streams == 1;
+		if (self->stat && self->stat->count && !is_one)
 			return true;
+	}
 	return false;
 }

@@ -77,7 +77,8 @@ const struct bench_metric_spec *bench_metric_spec(enum bench_metric metric);
 const struct bench_stat *bench_stat_in(const struct bench_row *row, const struct bench_point *point,
 				       enum bench_metric metric);
 
-/* Go through all that was measured: row by row, its load, then the metrics of each point. A walk begins zeroed. */
+/* Go through all that was measured: row by row, its load, then the metrics of each point, but for the ratio of one stream
+ * to itself. A walk begins zeroed. */
 struct bench_walk {
 	const struct bench_row *row;
 	const struct bench_point *point;	/* NULL = the load */

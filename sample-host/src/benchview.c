@@ -111,8 +111,6 @@ void benchview_add_report(struct text *out, const struct bench_report *report, c
 	text_puts(out, "\n");
 	add_heads(out, columns, "     MEDIAN        MIN        MAX        P95", terminal);
 	for (struct bench_walk at = { 0 }; bench_walk_next(&at, report);) {
-		if (at.metric == BENCH_RATIO && at.point->streams == 1)
-			continue;
 		add_setting(out, at.row->setting, columns);
 		add_what(out, at.point ? at.point->streams : 0, at.metric);
 		add_column(out, at.stat->median);
@@ -171,8 +169,6 @@ void benchview_add_comparison(struct text *out, const struct bench_comparison *s
 	add_heads(out, columns, "     BEFORE      AFTER   CHANGE", terminal);
 	for (size_t i = 0; i < self->count; i++) {
 		const struct bench_change *change = &self->changes[i];
-		if (change->metric == BENCH_RATIO && change->streams == 1)
-			continue;
 		add_setting(out, change->setting, columns);
 		add_what(out, change->streams, change->metric);
 		add_column(out, change->before->median);
