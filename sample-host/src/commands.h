@@ -18,5 +18,6 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 enum exit_code cmd_tokenize(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_embed(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_rerank(const struct options *options, struct console *console, struct failure *why);
+enum exit_code cmd_bench(const struct options *options, struct console *console, struct failure *why);
 
 #endif

@@ -153,8 +153,8 @@ static int32_t INF_CALL on_progress(void *user, const inf_progress *news)
 	return interrupt_code() == EXIT_DONE ? INF_CONTINUE : 0;
 }
 
-static enum exit_code load(struct engine *self, const struct options *options, struct console *console,
-			   struct failure *why)
+enum exit_code engine_load_session(struct engine *self, const struct options *options, struct console *console,
+				   struct failure *why)
 {
 	/* With a log the two would write over each other, and the log tells the same. */
 	struct progress progress = {
@@ -195,7 +195,7 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 	enum exit_code code = settings_route(&self->settings, self->registry, self->backend, why);
 	if (code == EXIT_DONE)
 		code = engine_resolve(self, options->model, why);
-	return code == EXIT_DONE ? load(self, options, console, why) : code;
+	return code == EXIT_DONE ? engine_load_session(self, options, console, why) : code;
 }
 
 int32_t INF_CALL engine_on_poll(void *user)

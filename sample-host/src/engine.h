@@ -37,6 +37,11 @@ enum exit_code engine_resolve(struct engine *self, const char *model, struct fai
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 
+/* The last step of it alone, for a host that closed the session to load the same again. EXIT_DONE, EXIT_FAILED, or
+ * interrupted. */
+enum exit_code engine_load_session(struct engine *self, const struct options *options, struct console *console,
+				   struct failure *why);
+
 /* on_poll of a call: stop after a signal, also one that came before the call was in flight. */
 int32_t INF_CALL engine_on_poll(void *user);
 

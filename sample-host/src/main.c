@@ -70,6 +70,7 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_EMBED] = cmd_embed,
 		[COMMAND_RERANK] = cmd_rerank,
 		[COMMAND_CLASSIFY] = cmd_classify,
+		[COMMAND_BENCH] = cmd_bench,
 		[COMMAND_HELP] = show_help,
 	};
 	if (options->flags & OPTION_HELP)

@@ -19,9 +19,11 @@ enum { NEAR_TEXT_MAX = 512 };
 #define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
 #define CLASSIFIES (1u << COMMAND_CLASSIFY)
 #define BATCHES (1u << COMMAND_BATCH)
+#define BENCHES (1u << COMMAND_BENCH)
 #define RUNS (GENERATES | CLASSIFIES | BATCHES)
 #define TEXTS ((1u << COMMAND_TOKENIZE) | (1u << COMMAND_EMBED) | (1u << COMMAND_RERANK))
-#define LOADS (RUNS | TEXTS)
+#define READS (RUNS | TEXTS)
+#define LOADS (READS | BENCHES)
 #define ALL (FINDS | (1u << COMMAND_HELP) | (1u << COMMAND_NONE))
 #define AT(field) .offset = offsetof(struct options, field)
 
@@ -87,6 +89,11 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"input when that is no terminal, is one input. For each: the token that comes\n"
 		"next, its id and probability, and below it those of the candidates, or of the\n"
 		"likeliest. Fails at the end if an input failed.\n" },
+	[COMMAND_BENCH] = { "bench", " [--compare BEFORE.json AFTER.json]", "measure how fast a model loads and runs",
+		"Loads, prompt and decode, the first token, several streams at once, and what is\n"
+		"lost on the way, each with median and range. With --compare: what changed from\n"
+		"one output of --json to another; \"better\" and \"worse\" where their ranges do not\n"
+		"overlap. --sweep takes what --set takes, slots, context, gpu-layers, cache_mode.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
@@ -98,7 +105,7 @@ static const struct option_spec specs[] = {
 	{ "rescan", 0, NULL, "look at every plugin again, also at those that failed", OPTION_SETS, 1u << COMMAND_BACKENDS,
 	  AT(flags), OPTION_RESCAN },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
-	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, LOADS,
+	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, READS,
 	  AT(prompt_file) },
 	{ "output", 'o', "FILE", "write to FILE, which must not exist yet", OPTION_TEXT, BATCHES, AT(output) },
 	{ "resume", 0, NULL, "go on with what is in FILE already, if there is any", OPTION_SETS, BATCHES, AT(flags),
@@ -166,6 +173,18 @@ static const struct option_spec specs[] = {
 	{ "top", 0, "N", "also show the N likeliest tokens", OPTION_INTEGER, CLASSIFIES, AT(top), .min = 0, .max = 1000 },
 	{ "candidates", 0, "ID,ID", "choose among these tokens alone", OPTION_IDS, CLASSIFIES, AT(candidates), .min = 0,
 	  .max = INT32_MAX },
+	{ "prompt-tokens", 0, "N", "tokens of the prompt, default 512", OPTION_INTEGER, BENCHES, AT(prompt_tokens), .min = 2,
+	  .max = 1 << 20 },
+	{ "gen-tokens", 0, "N", "tokens to generate, default 128", OPTION_INTEGER, BENCHES, AT(gen_tokens), .min = 2,
+	  .max = 1 << 20 },
+	{ "repetitions", 0, "N", "times that all is measured, default 5", OPTION_INTEGER, BENCHES, AT(repetitions), .min = 1,
+	  .max = 100 },
+	{ "streams", 0, "N,N", "generations at once, one number after the other; 1", OPTION_TEXT, BENCHES, AT(streams) },
+	{ "sweep", 0, "KEY=A,B", "do all for each of these values of an option", OPTION_TEXT, BENCHES, AT(sweep) },
+	{ "csv", 0, NULL, "print CSV", OPTION_SETS, BENCHES, AT(flags), OPTION_CSV },
+	{ "html", 0, "FILE", "also write a page with plots", OPTION_TEXT, BENCHES, AT(html) },
+	{ "compare", 0, NULL, "say what changed between two outputs of --json", OPTION_SETS, BENCHES, AT(flags), OPTION_COMPARE },
+	{ "fail-slower", 0, NULL, "exit with 1 if something got slower", OPTION_SETS, BENCHES, AT(flags), OPTION_FAIL_SLOWER },
 	{ "all", 'a', NULL, "also list files that cannot be used, and why", OPTION_SETS, 1u << COMMAND_MODELS, AT(flags),
 	  OPTION_ALL },
 	{ "fit", 0, NULL, "say what of it the devices can hold", OPTION_SETS, 1u << COMMAND_INSPECT, AT(flags), OPTION_FIT },
@@ -352,11 +371,9 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 struct parser {
 	struct options *options;
 	char **next, **end;		/* of argv */
-	uint64_t given;			/* bits of specs[] */
+	bool given[SPEC_COUNT];
 	struct failure *why;
 };
-
-_Static_assert(SPEC_COUNT <= 64, "struct parser.given has a bit for each option");
 
 static const struct option_spec *find_long(const char *name, size_t len)
 {
@@ -392,7 +409,7 @@ static enum exit_code fail_unknown_long(const char *name, size_t len, struct fai
 /* value NULL: none was attached to the option. */
 static enum exit_code take_option(struct parser *self, const struct option_spec *spec, const char *value)
 {
-	self->given |= 1ull << (spec - specs);
+	self->given[spec - specs] = true;
 	if (!spec->argument && value)
 		return failure_usage(self->why, "value_unwanted", "--%s takes no value: leave out \"=%s\"", spec->name,
 				     value);
@@ -463,7 +480,7 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 		near_offer(&near, commands[c].name);
 	}
 	near_explain(&near, "", "there are backends, devices, doctor, models, inspect, generate, chat, batch, classify, tokenize, "
-		     "embed, rerank and help", &text);
+		     "embed, rerank, bench and help", &text);
 	failure_usage(why, "unknown_command", "unknown command %.100s: %s", word, text_string(&text));
 	text_release(&text);
 	return why->code;
@@ -497,7 +514,7 @@ static enum exit_code check_given(const struct parser *self)
 {
 	enum command command = self->options->command;
 	for (size_t i = 0; i < SPEC_COUNT; i++)
-		if (self->given & (1ull << i) && !(specs[i].commands & (1u << command)))
+		if (self->given[i] && !(specs[i].commands & (1u << command)))
 			return failure_usage(self->why, "option_place", "%s does not know --%s: \"infer help %s\" lists what "
 					     "it knows", commands[command].name, specs[i].name, commands[command].name);
 	return EXIT_DONE;

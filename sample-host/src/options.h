@@ -28,6 +28,7 @@ enum command {
 	COMMAND_EMBED,
 	COMMAND_RERANK,
 	COMMAND_CLASSIFY,
+	COMMAND_BENCH,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -46,6 +47,9 @@ enum command {
 #define OPTION_RESUME  0x400u
 #define OPTION_RESCAN  0x800u
 #define OPTION_MAN     0x1000u
+#define OPTION_CSV     0x2000u
+#define OPTION_COMPARE 0x4000u
+#define OPTION_FAIL_SLOWER 0x8000u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -98,6 +102,9 @@ struct options {
 	char *state_dir;		/* owned, absolute; NULL = none */
 	char *state_setting;		/* owned; the same, as for --set */
 	const char *save_state, *load_state;	/* names; NULL = none */
+	int32_t prompt_tokens, gen_tokens, repetitions;	/* of a benchmark; 0 = the default */
+	const char *streams, *sweep;	/* NULL = none */
+	const char *html;		/* file; NULL = none */
 	inf_load_params load;
 	inf_gen_params gen;
 };
