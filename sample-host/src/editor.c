@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "interrupt.h"
 #include "recall.h"
@@ -28,6 +29,9 @@ struct editor {
 	bool at_end;			/* no more keys will come */
 	bool leaves;			/* a signal ends the line */
 	bool pastes;			/* what comes are no keys */
+	bool brackets;			/* the terminal puts a paste into them */
+	bool is_drawn;			/* anew, since the last key */
+	enum { SEQUENCE_NONE, SEQUENCE_ESCAPE, SEQUENCE_CONTROL } sequence;	/* which has not come whole yet */
 };
 
 static struct editor *editor_of(EditLine *line)
@@ -68,6 +72,32 @@ static bool put_key(struct editor *self, const char *key)
 	return true;
 }
 
+/* libedit loses count of the columns when it changes a line that has wide characters. Searching for a line, which it shows
+ * behind a newline, would end with any key of ours. */
+static bool needs_redraw(struct editor *self)
+{
+	const LineInfo *info = el_line(self->line);
+	size_t len = (size_t)(info->lastchar - info->buffer);
+	uint32_t code;
+	if (self->is_drawn || self->pastes || self->leaves || self->sequence || memmem(info->buffer, len, "\nbck", 4) ||
+	    memmem(info->buffer, len, "\nfwd", 4))
+		return false;
+	for (size_t at = 0; at < len;) {
+		at += utf8_next(info->buffer + at, len - at, &code);
+		if (code != UTF8_BAD && code >= 0x300 && wcwidth((wchar_t)code) != 1)
+			return true;
+	}
+	return false;
+}
+
+static void bracket(const struct editor *self, const char *sequence)
+{
+	FILE *out = NULL;
+	el_get(self->line, EL_GETFP, 1, &out);
+	fputs(sequence, out);
+	fflush(out);
+}
+
 /* False at the end of the input, or after a signal that ends the line. */
 static bool read_keys(struct editor *self)
 {
@@ -75,9 +105,17 @@ static bool read_keys(struct editor *self)
 	memmove(self->keys, self->keys + self->key_at, left);
 	self->key_at = 0;
 	self->key_end = left;
+	if (!self->brackets)		/* not before the terminal is in the editor's mode, which it is by now */
+		bracket(self, PASTE_BEGINS);
+	self->brackets = true;
+	if (!left && needs_redraw(self)) {
+		self->is_drawn = true;
+		return put_key(self, KEY_REDRAW);
+	}
 	for (;;) {
 		ssize_t n = interrupt_read_keys(STDIN_FILENO, self->keys + left, KEYS - left);
 		if (n > 0) {
+			self->is_drawn = false;
 			self->key_end += (size_t)n;
 			return true;
 		}
@@ -99,6 +137,17 @@ static size_t length_by_first(unsigned char first)
 	return first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
 }
 
+/* ESC, ESC [ ... final, ESC O final. */
+static void follow_sequence(struct editor *self, wchar_t key)
+{
+	if (key == 0x1b)
+		self->sequence = SEQUENCE_ESCAPE;
+	else if (self->sequence == SEQUENCE_ESCAPE && (key == '[' || key == 'O'))
+		self->sequence = SEQUENCE_CONTROL;
+	else if (self->sequence == SEQUENCE_ESCAPE || (key >= 0x40 && key < 0x7f))
+		self->sequence = SEQUENCE_NONE;
+}
+
 /* A code point, as glibc's wchar_t is one; what is no UTF-8 becomes U+FFFD. */
 static int next_key(EditLine *line, wchar_t *out)
 {
@@ -112,6 +161,7 @@ static int next_key(EditLine *line, wchar_t *out)
 		}
 	self->key_at += utf8_next(self->keys + self->key_at, self->key_end - self->key_at, &code);
 	*out = code == UTF8_BAD ? 0xfffd : (wchar_t)code;
+	follow_sequence(self, *out);
 	return 1;
 }
 
@@ -332,23 +382,17 @@ void editor_remember(struct editor *self, const char *line)
 
 /* ---- lines ---- */
 
-static void bracket(const struct editor *self, const char *sequence)
-{
-	FILE *out = NULL;
-	el_get(self->line, EL_GETFP, 1, &out);
-	fputs(sequence, out);
-	fflush(out);
-}
-
 enum input_event editor_line(struct editor *self, const char *prompt, struct text *out, struct failure *why)
 {
 	int len = 0;
 	snprintf(self->prompt, sizeof self->prompt, "\1%s\1%s\1%s\1", terminal_style(&self->terminal, STYLE_BOLD), prompt,
 		 terminal_plain(&self->terminal, STYLE_BOLD));
 	self->leaves = false;
-	bracket(self, PASTE_BEGINS);
+	self->sequence = SEQUENCE_NONE;
 	const char *line = el_gets(self->line, &len);
-	bracket(self, PASTE_ENDS);
+	if (self->brackets)
+		bracket(self, PASTE_ENDS);
+	self->brackets = false;
 	if (interrupt_code() != EXIT_DONE)
 		return INPUT_INTERRUPTED;
 	if (!line)

@@ -313,7 +313,7 @@ def paste_is_one_message():
 # ---- signals ----
 
 def ctrl_c_stops_the_answer_and_the_talk_goes_on():
-    t = Chat("-c", "8192")
+    t = Chat("-c", "4096")
     t.write("count\r")
     t.shows(COUNT)
     t.write("\x03")
@@ -322,6 +322,7 @@ def ctrl_c_stops_the_answer_and_the_talk_goes_on():
     t.say("again", "one two three")
     roles = t.messages()
     assert [role for role, _ in roles] == ["user", "assistant"] * 2 and roles[1][1].startswith(COUNT) and roles[3][1] == " one two three", roles
+    assert len(roles[1][1].split()) < 3500, "it was not stopped"
     t.quit()
 
 
@@ -361,7 +362,7 @@ def commands_change_the_conversation():
     t = Chat("-n", "3", "--system", "Be brief.")
     t.say("first", "one two three")
     t.say("second")
-    t.say("/undo", "2 messages" if False else "are left")
+    t.say("/undo", "are left")
     assert t.messages() == [("system", "Be brief."), ("user", "first"), ("assistant", " one two three")], t.messages()
     t.say("/set max-tokens 2", "max_tokens 2")
     t.say("/regen", "one two")
@@ -411,7 +412,7 @@ def conversation_is_saved_and_loaded():
 
 def mistakes_are_named():
     t = Chat()
-    t.say("/rest", "unknown command /rest: did you mean /reset?")
+    t.say("/rest", "unknown command /rest: did you mean /reset or /set?")
     t.say("/frobnicate", "unknown command /frobnicate: /help lists them")
     t.say("/set temprature 1", "did you mean temperature")
     t.say("/set temperature hot", "must be a number from 0 to 100")
@@ -422,7 +423,6 @@ def mistakes_are_named():
     t.say("/set", "repeat_penalty -")
     t.say("/reset now", "leave out")
     t.say("/think on", "does not think")
-    t.say("hello", "one two") if False else None
     t.quit()
 
 
@@ -468,7 +468,6 @@ def full_context_is_announced_and_the_oldest_turns_go():
 
 def dumb_terminal_gets_plain_lines():
     t = Chat("-n", "3", term="dumb")
-    t.say("first\\") if False else None
     t.say("hello", "one two three")
     t.write("half\x03")
     t.ready()
@@ -488,9 +487,9 @@ def no_color_has_none():
 
 
 def pages_fit_the_terminal():
-    for columns in (40, 80, 200):
+    for columns in (80, 200):
         t = Chat(columns=columns)
-        page = t.say("/set") + (t.say("/help") if columns > 80 else "")
+        page = t.say("/set") + t.say("/help")
         lines = [re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", line) for line in page.split("\r\n")]
         assert len(lines) > 20 and max(map(len, lines)) <= columns, max(lines, key=len)
         t.quit()
