@@ -311,6 +311,7 @@ static char *show_prompt(EditLine *line)
 	return editor_of(line)->prompt;
 }
 
+/* Wide names are kept as they are, of others libedit makes copies that it never frees. */
 static void bind_keys(EditLine *line)
 {
 	static const char *const keys[][2] = {
@@ -321,10 +322,10 @@ static void bind_keys(EditLine *line)
 		{ "\\eOH", "ed-move-to-beg" }, { "\\eOF", "ed-move-to-end" }, { "\\e[1;5D", "ed-prev-word" },
 		{ "\\e[1;5C", "em-next-word" },
 	};
-	el_set(line, EL_ADDFN, "infer-complete", "complete a command", complete);
-	el_set(line, EL_ADDFN, "infer-redraw", "draw the line on another screen", redraw);
-	el_set(line, EL_ADDFN, "infer-leave", "go behind the line", leave_line);
-	el_set(line, EL_ADDFN, "infer-paste", "take what is pasted as it is", paste);
+	el_wset(line, EL_ADDFN, L"infer-complete", L"complete a command", complete);
+	el_wset(line, EL_ADDFN, L"infer-redraw", L"draw the line on another screen", redraw);
+	el_wset(line, EL_ADDFN, L"infer-leave", L"go behind the line", leave_line);
+	el_wset(line, EL_ADDFN, L"infer-paste", L"take what is pasted as it is", paste);
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
 }
