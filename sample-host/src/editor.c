@@ -31,6 +31,7 @@ struct editor {
 	bool pastes;			/* what comes are no keys */
 	bool brackets;			/* the terminal puts a paste into them */
 	bool is_drawn;			/* anew, since the last key */
+	bool is_stale;			/* the screen has changed */
 	enum { SEQUENCE_NONE, SEQUENCE_ESCAPE, SEQUENCE_CONTROL } sequence;	/* which has not come whole yet */
 };
 
@@ -50,7 +51,8 @@ static struct editor *editor_of(EditLine *line)
 static unsigned char redraw(EditLine *line, int key)
 {
 	(void)key;
-	el_set(line, EL_PREP_TERM, 1);	/* after a stop the terminal is as the shell wants it */
+	el_set(line, EL_PREP_TERM, 0);	/* after a stop the terminal is as the shell wants it, which the editor does not know */
+	el_set(line, EL_PREP_TERM, 1);
 	el_resize(line);
 	return CC_REDISPLAY;
 }
@@ -72,16 +74,21 @@ static bool put_key(struct editor *self, const char *key)
 	return true;
 }
 
-/* libedit loses count of the columns when it changes a line that has wide characters. Searching for a line, which it shows
- * behind a newline, would end with any key of ours. */
-static bool needs_redraw(struct editor *self)
+/* While it searches for a line it shows what for behind a newline, and any key of ours would be a part of that. */
+static bool takes_keys(const struct editor *self)
+{
+	const LineInfo *info = el_line(self->line);
+	size_t len = (size_t)(info->lastchar - info->buffer);
+	return !self->pastes && !self->leaves && !self->sequence && !memmem(info->buffer, len, "\nbck", 4) &&
+	       !memmem(info->buffer, len, "\nfwd", 4);
+}
+
+/* libedit loses count of the columns when it changes a line that has wide characters. */
+static bool is_wide(const struct editor *self)
 {
 	const LineInfo *info = el_line(self->line);
 	size_t len = (size_t)(info->lastchar - info->buffer);
 	uint32_t code;
-	if (self->is_drawn || self->pastes || self->leaves || self->sequence || memmem(info->buffer, len, "\nbck", 4) ||
-	    memmem(info->buffer, len, "\nfwd", 4))
-		return false;
 	for (size_t at = 0; at < len;) {
 		at += utf8_next(info->buffer + at, len - at, &code);
 		if (code != UTF8_BAD && code >= 0x300 && wcwidth((wchar_t)code) != 1)
@@ -108,11 +115,13 @@ static bool read_keys(struct editor *self)
 	if (!self->brackets)		/* not before the terminal is in the editor's mode, which it is by now */
 		bracket(self, PASTE_BEGINS);
 	self->brackets = true;
-	if (!left && needs_redraw(self)) {
-		self->is_drawn = true;
-		return put_key(self, KEY_REDRAW);
-	}
 	for (;;) {
+		bool draws = !left && takes_keys(self);
+		if (draws && (self->is_stale || (!self->is_drawn && is_wide(self)))) {
+			self->is_drawn = true;
+			self->is_stale = false;
+			return put_key(self, KEY_REDRAW);
+		}
 		ssize_t n = interrupt_read_keys(STDIN_FILENO, self->keys + left, KEYS - left);
 		if (n > 0) {
 			self->is_drawn = false;
@@ -120,15 +129,13 @@ static bool read_keys(struct editor *self)
 			return true;
 		}
 		if (interrupt_code() != EXIT_DONE) {
-			bool first = !self->leaves && !self->pastes;
 			self->leaves = true;
-			return first && put_key(self, KEY_LEAVE);
+			return draws && put_key(self, KEY_LEAVE);
 		}
-		self->at_end = !n || !interrupt_screen_changed();
+		self->is_stale = n && interrupt_screen_changed();
+		self->at_end = !self->is_stale;
 		if (self->at_end)
 			return false;
-		if (!left && !self->pastes)
-			return put_key(self, KEY_REDRAW);
 	}
 }
 

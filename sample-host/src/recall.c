@@ -134,7 +134,7 @@ void recall_open(struct recall *self, void (*each)(void *user, const char *entry
 /* With one write(), so that the entries of two conversations do not mix. */
 void recall_add(const struct recall *self, const char *entry)
 {
-	struct text line = TEXT_INIT(RECALL_ENTRY_MAX * 2);
+	struct text line = TEXT_INIT(RECALL_ENTRY_MAX * 2 + 1);
 	struct stat status;
 	if (!self->path || strlen(entry) > RECALL_ENTRY_MAX)
 		return;

@@ -201,6 +201,7 @@ def history_brings_back_and_survives():
     again.shows("lines")
     again.write("\x03")
     again.ready()
+    assert not any("900" in line for line in again.screen().lines()), again.show()
     again.quit()
 
 
@@ -277,6 +278,27 @@ def narrower_screen_is_drawn_anew():
     t.write("\x03")
     t.ready()
     assert t.users() == ["word " * 20 + "end"], t.users()
+    t.quit()
+
+
+def what_was_stopped_goes_on():
+    t = Chat("-n", "3")
+    t.write("wordd")
+    t.line("> wordd")
+    edits = termios.tcgetattr(t.fd)
+    os.kill(t.pid, signal.SIGSTOP)
+    os.waitpid(t.pid, os.WUNTRACED)
+    shell = termios.tcgetattr(t.fd)
+    shell[3] |= termios.ICANON | termios.ECHO
+    termios.tcsetattr(t.fd, termios.TCSANOW, shell)
+    before = len(t.seen)
+    os.kill(t.pid, signal.SIGCONT)
+    t.until(lambda: b"wordd" in t.seen[before:], "the line again")
+    t.write("\x7f\x01A ")
+    t.line("> A word")
+    assert termios.tcgetattr(t.fd)[3] == edits[3]
+    t.say("", "one two three")
+    assert t.users() == ["A word"], t.users()
     t.quit()
 
 
