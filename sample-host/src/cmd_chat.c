@@ -110,13 +110,18 @@ static void close_source(struct source *self)
 	text_release(&self->line);
 }
 
+static void draw(struct chat *self, const char *text, enum style style)
+{
+	const struct terminal *terminal = drawn_on(self);
+	if (terminal == &self->console->out)
+		console_text(self->console, text, strlen(text), style);
+	else if (terminal->is_tty)
+		console_draw(self->console, text, strlen(text));
+}
+
 static enum input_event read_plain(struct source *self, struct chat *chat, const char *prompt, struct failure *why)
 {
-	const struct terminal *terminal = drawn_on(chat);
-	if (terminal == &chat->console->out)
-		console_text(chat->console, prompt, strlen(prompt), STYLE_BOLD);
-	else if (terminal->is_tty)
-		console_draw(chat->console, prompt, strlen(prompt));
+	draw(chat, prompt, STYLE_BOLD);
 	return input_line(&self->input, &self->line, why);
 }
 
@@ -125,7 +130,9 @@ static enum input_event read_line(struct source *self, struct chat *chat, struct
 	const char *prompt = self->compose.is_open ? ". " : "> ";
 	enum input_event event = self->editor ? editor_line(self->editor, prompt, &self->line, why) :
 						read_plain(self, chat, prompt, why);
-	atomic_store(&chat->console->mid_line, event == INPUT_END || event == INPUT_INTERRUPTED);
+	if (event == INPUT_END || event == INPUT_INTERRUPTED)
+		draw(chat, event == INPUT_INTERRUPTED && self->editor ? "^C\n" : "\n", STYLE_PLAIN);
+	atomic_store(&chat->console->mid_line, false);
 	return event;
 }
 
@@ -163,9 +170,6 @@ static void clear(struct chat *self, struct source *source)
 	bool was_empty = !source->compose.is_open;
 	interrupt_forget();
 	compose_reset(&source->compose);
-	if (source->editor)
-		console_draw(self->console, "^C", 2);
-	console_end_line(self->console);
 	if (was_empty)
 		console_notice(self->console, STYLE_DIM, "/quit or Ctrl-D leaves");
 }

@@ -207,15 +207,22 @@ static void clean(struct text *out, const char *bytes, size_t len)
 static unsigned char paste(EditLine *line, int key)
 {
 	static const char end[] = "\x1b[201~";
-	struct text raw = TEXT_INIT(INPUT_LINE_MAX), text = TEXT_INIT(INPUT_LINE_MAX);
+	struct text raw = TEXT_INIT(INPUT_LINE_MAX + 4), text = TEXT_INIT(INPUT_LINE_MAX);
 	unsigned char result = CC_ERROR;
+	bool too_long = false;
 	wchar_t wide;
 	(void)key;
 	editor_of(line)->pastes = true;
-	while (!ends_with(&raw, end) && !raw.failed && next_key(line, &wide) == 1)
+	while (!ends_with(&raw, end) && !raw.failed && next_key(line, &wide) == 1) {
 		add_wide(&raw, wide);
+		if (raw.len < INPUT_LINE_MAX)
+			continue;
+		too_long = true;		/* all of it is taken, for the rest are no keys either */
+		memmove(raw.data, raw.data + raw.len - strlen(end), strlen(end) + 1);
+		raw.len = strlen(end);
+	}
 	editor_of(line)->pastes = false;
-	if (ends_with(&raw, end))
+	if (!too_long && ends_with(&raw, end))
 		clean(&text, text_string(&raw), raw.len - strlen(end));
 	while (text.len && text.data[text.len - 1] == '\n')
 		text.data[--text.len] = '\0';
@@ -334,7 +341,8 @@ static void bind_keys(EditLine *line)
 	el_wset(line, EL_ADDFN, L"infer-leave", L"go behind the line", leave_line);
 	el_wset(line, EL_ADDFN, L"infer-paste", L"take what is pasted as it is", paste);
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
+		if (!el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL))
+			el_set(line, EL_BIND, "-a", keys[i][0], keys[i][1], NULL);	/* vi's other mode */
 }
 
 static void set_up(struct editor *self)

@@ -215,22 +215,24 @@ static enum exit_code replace(struct engine *self, char *before, const struct op
 	struct failure lost = FAILURE_INIT;
 	close_session(self, console);
 	enum exit_code code = load(self, options, console, why);
-	if (code == EXIT_DONE && !(self->model.flags & flags)) {
+	if (code == EXIT_DONE && !(self->model.flags & flags))
 		code = failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: choose another model",
 				   path_name(self->model_path));
-		close_session(self, console);
-	}
 	if (code == EXIT_DONE || code == EXIT_TERMINATED)
 		return code;
+	close_session(self, console);		/* it may have been loaded before it was interrupted */
 	interrupt_forget();
 	free(self->model_path);
 	self->model_path = strdup(before);
 	if (!self->model_path)
 		return failure_memory(why, "a path");
 	console_notice(console, STYLE_DIM, "loading %s again", path_name(before));
-	if (load(self, options, console, &lost) != EXIT_DONE)
-		*why = lost;
-	return self->session ? code : lost.code == EXIT_DONE ? interrupt_code() : lost.code;
+	enum exit_code again = load(self, options, console, &lost);
+	if (again == EXIT_DONE)
+		return code;
+	close_session(self, console);
+	*why = lost;
+	return again;
 }
 
 enum exit_code engine_change(struct engine *self, const char *model, uint32_t flags, const struct options *options,

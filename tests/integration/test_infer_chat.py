@@ -332,6 +332,16 @@ def paste_is_one_message():
     t.quit()
 
 
+def paste_that_is_too_long_is_no_input():
+    t = Chat("-n", "3")
+    text = ("\x1b[200~" + "x" * 1023 + "/quit\r" * 180000 + "\x1b[201~").encode()
+    while text:                      # the terminal takes a little at a time
+        text = text[os.write(t.fd, text[:1024]):]
+    t.say("hello", "one two three")
+    assert t.users() == ["hello"], t.users()
+    t.quit()
+
+
 # ---- signals ----
 
 def ctrl_c_stops_the_answer_and_the_talk_goes_on():
@@ -527,7 +537,7 @@ def json_stays_json():
     if not pid:
         os.execve("/bin/sh", ["sh", "-c", script], dict(os.environ, HOME=tempfile.mkdtemp(dir=tmp), TMPDIR=tmp, TERM="xterm"))
     seen = b""
-    for i, text in enumerate((b"hello\r", b"/quit\r")):
+    for i, text in enumerate((b"hello\r", b"half\x03", b"/quit\r")):
         while seen.count(READY) <= i:
             assert select.select([fd], [], [], LIMIT_S)[0], seen
             seen += os.read(fd, 65536)
