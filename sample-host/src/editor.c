@@ -29,6 +29,7 @@ struct editor {
 	bool at_end;			/* no more keys will come */
 	bool leaves;			/* a signal ends the line */
 	bool pastes;			/* what comes are no keys */
+	bool is_vi;			/* as ~/.editrc wants it: ESC is a key of its own, and begins none of ours */
 	bool brackets;			/* the terminal puts a paste into them */
 	bool is_drawn;			/* anew, since the last key */
 	bool is_stale;			/* the screen has changed */
@@ -45,8 +46,8 @@ static struct editor *editor_of(EditLine *line)
 /* ---- keys ---- */
 
 /* Only the editor knows where on the screen it is, and it draws when a key tells it to: these are keys that nobody has. */
-#define KEY_REDRAW "\x1b[9001~"
-#define KEY_LEAVE "\x1b[9002~"
+#define KEY_REDRAW "\x1f"
+#define KEY_LEAVE "\x1e"
 
 static unsigned char redraw(EditLine *line, int key)
 {
@@ -112,9 +113,9 @@ static bool read_keys(struct editor *self)
 	memmove(self->keys, self->keys + self->key_at, left);
 	self->key_at = 0;
 	self->key_end = left;
-	if (!self->brackets)		/* not before the terminal is in the editor's mode, which it is by now */
+	if (!self->brackets && !self->is_vi)	/* not before the terminal is in the editor's mode, which it is by now */
 		bracket(self, PASTE_BEGINS);
-	self->brackets = true;
+	self->brackets = !self->is_vi;
 	for (;;) {
 		bool draws = !left && takes_keys(self);
 		if (draws && (self->is_stale || (!self->is_drawn && is_wide(self)))) {
@@ -326,11 +327,11 @@ static char *show_prompt(EditLine *line)
 }
 
 /* Wide names are kept as they are, of others libedit makes copies that it never frees. */
-static void bind_keys(EditLine *line)
+static void bind_keys(EditLine *line, bool is_vi)
 {
 	static const char *const keys[][2] = {
-		{ "\t", "infer-complete" }, { "\\e[200~", "infer-paste" }, { KEY_REDRAW, "infer-redraw" },
-		{ KEY_LEAVE, "infer-leave" }, { "^R", "em-inc-search-prev" },
+		{ "\t", "infer-complete" }, { "\\e[200~", "infer-paste" }, { "\\037", "infer-redraw" },
+		{ "\\036", "infer-leave" }, { "^R", "em-inc-search-prev" },
 		{ "^W", "ed-delete-prev-word" }, { "\\e[3~", "ed-delete-next-char" }, { "\\e[1~", "ed-move-to-beg" },
 		{ "\\e[4~", "ed-move-to-end" }, { "\\e[H", "ed-move-to-beg" }, { "\\e[F", "ed-move-to-end" },
 		{ "\\eOH", "ed-move-to-beg" }, { "\\eOF", "ed-move-to-end" }, { "\\e[1;5D", "ed-prev-word" },
@@ -341,12 +342,15 @@ static void bind_keys(EditLine *line)
 	el_wset(line, EL_ADDFN, L"infer-leave", L"go behind the line", leave_line);
 	el_wset(line, EL_ADDFN, L"infer-paste", L"take what is pasted as it is", paste);
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		if (!el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL))
-			el_set(line, EL_BIND, "-a", keys[i][0], keys[i][1], NULL);	/* vi's other mode */
+		if (!is_vi || strncmp(keys[i][0], "\\e", 2)) {
+			el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
+			el_set(line, EL_BIND, "-a", keys[i][0], keys[i][1], NULL);	/* vi's commands */
+		}
 }
 
 static void set_up(struct editor *self)
 {
+	const char *mode = NULL;
 	HistEvent event;
 	history(self->history, &event, H_SETSIZE, RECALL_MAX);
 	history(self->history, &event, H_SETUNIQUE, 1);
@@ -357,7 +361,8 @@ static void set_up(struct editor *self)
 	el_set(self->line, EL_PROMPT_ESC, show_prompt, '\1');
 	el_wset(self->line, EL_GETCFN, next_key);
 	el_source(self->line, NULL);
-	bind_keys(self->line);
+	self->is_vi = !el_get(self->line, EL_EDITOR, &mode) && mode && !strcmp(mode, "vi");
+	bind_keys(self->line, self->is_vi);
 }
 
 struct editor *editor_open(const struct terminal *terminal, editor_complete_fn *complete_line, void *user)
