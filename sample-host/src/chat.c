@@ -226,8 +226,9 @@ enum exit_code chat_load(struct chat *self, const char *path, struct failure *wh
 		loaded = before;
 		self->warned = false;
 		size_t count = self->history.count;
-		console_notice(self->console, STYLE_DIM, "%zu messages from %s%s", count, path, count && has_role(self, count - 1, "user") ?
-			       "; the last has no answer, /regen asks for one" : "");
+		bool waits = count && has_role(self, count - 1, "user");
+		console_notice(self->console, STYLE_DIM, "%zu messages from %s%s", count, path,
+			       waits ? "; the last has no answer, /regen asks for one" : "");
 	}
 	history_release(&loaded);
 	text_release(&text);
@@ -302,7 +303,8 @@ void chat_show_row(const struct chat *self, const char *left, const char *right)
 	struct text row = TEXT_INIT(TEXT_LINE_MAX), page = TEXT_INIT(TEXT_LINE_MAX);
 	text_printf(&row, "%-*s ", CHAT_LEFT_COLUMNS - 1, left);
 	terminal_add_visible(&row, right, strlen(right), "");
-	table_add_wrapped(&page, text_string(&row), CHAT_LEFT_COLUMNS, terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX);
+	table_add_wrapped(&page, text_string(&row), CHAT_LEFT_COLUMNS,
+			  terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX);
 	if (!row.failed && !page.failed)
 		console_draw(self->console, text_string(&page), page.len);
 	text_release(&page);

@@ -40,7 +40,8 @@ static char *expand(const char *path)
 static enum exit_code with_file(struct chat *self, const char *argument, struct failure *why, bool saves)
 {
 	char *path = expand(argument);
-	enum exit_code code = !path ? failure_memory(why, "a path") : saves ? chat_save(self, path, why) : chat_load(self, path, why);
+	enum exit_code code = !path ? failure_memory(why, "a path") :
+			      saves ? chat_save(self, path, why) : chat_load(self, path, why);
 	free(path);
 	return code;
 }
@@ -59,8 +60,8 @@ static enum exit_code run_system(struct chat *self, const char *argument, struct
 	}
 	enum exit_code code = chat_instruct(self, strcmp(argument, "-") ? argument : "", why);
 	if (code == EXIT_DONE)
-		console_notice(self->console, STYLE_DIM, "%s", strcmp(argument, "-") ? "system message set; /reset forgets what was said" :
-			       "no system message");
+		console_notice(self->console, STYLE_DIM, "%s", strcmp(argument, "-") ?
+			       "system message set; /reset forgets what was said" : "no system message");
 	return code;
 }
 

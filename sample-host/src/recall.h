@@ -9,8 +9,8 @@
  *
  * A file that only its owner can read, in $XDG_STATE_HOME/inference or ~/.local/state/inference. A line is an entry, with \n
  * for a newline and \\ for a backslash in it. Entries are appended as they come, so that several conversations at once lose
- * none; what has grown beyond twice the cap is cut to it when it is read. Where there is no such directory, or no room, nothing is kept:
- * nobody's conversation ends for that.
+ * none; what has grown beyond twice the cap is cut to it when it is read. Where there is no such directory, or no room,
+ * nothing is kept: nobody's conversation ends for that.
  */
 enum {
 	RECALL_MAX = 1000,		/* entries that are brought back */
