@@ -112,6 +112,13 @@ class Chat:
         self.until(lambda: self.seen.count(mark) >= self.prompts, "prompt")
         self.until(lambda: self.last() in (">", "."), ">")
 
+    def edits(self):
+        """Until the editor has the terminal; what is typed before is the terminal's. READY says the same."""
+        end = time.monotonic() + LIMIT_S
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            assert time.monotonic() < end, "no editor\n" + self.show()
+            time.sleep(0.005)
+
     def write(self, text):
         os.write(self.fd, text.encode())
 
@@ -286,6 +293,7 @@ def editrc_chooses_vi():
     with open(home + "/.editrc", "w") as file:
         file.write("bind -v\n")
     t = Chat("-n", "3", home=home, vi=True)
+    t.edits()
     t.write("xhello 漢字")
     t.line("> xhello 漢字")
     t.write("\x1b")
@@ -294,6 +302,7 @@ def editrc_chooses_vi():
     t.write("\r")
     t.shows("one two three")
     t.until(lambda: t.last() == ">", ">")
+    t.edits()
     t.write("\x04")
     t.leaves()
 
