@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* INF-171 to 173: what a failure says. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "failures.h"
@@ -75,6 +77,12 @@ static void kill_children(struct kit_sink *sink)
 	size_t count = sink->calls == 1 ? kit_children(getpid(), pids, CHILDREN_MAX) : 0;
 	for (size_t i = 0; i < count; i++)
 		kill(pids[i], SIGKILL);
+	/* The next call comes when they have ended; whose children they are is to reap them. */
+	for (size_t i = 0; i < count; i++) {
+		siginfo_t info;
+		while (waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT) && errno == EINTR)
+			;
+	}
 }
 
 static inf_status say(struct kit_world *world, struct kit_sink *sink, inf_error *err)

@@ -6,7 +6,6 @@
 
 #include "interrupt.h"
 #include "json.h"
-#include "outcome.h"
 
 static int64_t now_ns(void)
 {
@@ -111,16 +110,22 @@ void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model)
 	params->thinking = 1;
 }
 
-static inf_status call(struct answer *self, const struct question *question, inf_gen_result *result, inf_error *err)
+inf_gen_params answer_params(const struct options *options, const struct engine *engine, const struct question *question)
 {
-	const struct engine *engine = self->engine;
-	inf_gen_params params = self->options->gen;
-	inf_status st;
+	inf_gen_params params = options->gen;
 	params.options = engine->settings.request;
 	params.option_count = engine->settings.request_count;
 	params.tools = question->tools;
 	if (question->messages && !is_shown_media(question))
 		answer_choose_thinking(&params, &engine->model);
+	return params;
+}
+
+static inf_status call(struct answer *self, const struct question *question, inf_gen_result *result, inf_error *err)
+{
+	const struct engine *engine = self->engine;
+	inf_gen_params params = answer_params(self->options, engine, question);
+	inf_status st;
 	params.user = self;
 	params.on_token = on_token;
 	params.on_poll = on_poll;
@@ -159,20 +164,21 @@ static void sum_up(struct answer *self, const struct outcome *outcome)
 
 enum exit_code answer_run(struct answer *self, const struct question *question, struct failure *why)
 {
-	struct outcome outcome = {
-		.result.struct_size = sizeof outcome.result,
+	struct outcome *outcome = &self->outcome;
+	*outcome = (struct outcome){
+		.result.struct_size = sizeof outcome->result,
 		.backend = self->engine->backend->backend,
 		.model = &self->engine->model,
 	};
-	inf_status st = call(self, question, &outcome.result, &why->error);
+	inf_status st = call(self, question, &outcome->result, &why->error);
 	enum exit_code interrupted = st == INF_E_CANCELLED ? interrupt_code() : EXIT_DONE;
 	if (self->first_ns)
-		outcome.first_token_ns = self->first_ns - self->begun_ns;
-	outcome.finish = inf_finish_name(interrupted ? INF_FINISH_CANCELLED : outcome.result.finish);
+		outcome->first_token_ns = self->first_ns - self->begun_ns;
+	outcome->finish = inf_finish_name(interrupted ? INF_FINISH_CANCELLED : outcome->result.finish);
 	end_line(self->console, interrupted);
 	if (st != INF_OK && !interrupted && !self->console->write_errno)
 		return failure_as(why, EXIT_FAILED);
-	sum_up(self, &outcome);
+	sum_up(self, outcome);
 	return console_check(self->console, why) == EXIT_DONE ? interrupted : why->code;
 }
 

@@ -5,6 +5,7 @@
 #include "console.h"
 #include "engine.h"
 #include "options.h"
+#include "outcome.h"
 #include "text.h"
 
 /*
@@ -22,6 +23,7 @@ struct answer {
 	struct text reply;		/* what was said, without reasoning */
 	int64_t begun_ns, first_ns;
 	bool is_reasoning;		/* the last token was */
+	struct outcome outcome;		/* once it has run; model and backend are the engine's */
 	bool mid_line;			/* what was shown last does not end with a newline */
 };
 
@@ -37,6 +39,9 @@ struct question {
 /* For messages: a model that can think does, and its thoughts are told from its answer; not where that takes something else
  * away. */
 void answer_choose_thinking(inf_gen_params *params, const inf_model_info *model);
+
+/* What is asked for with the question, without callbacks. */
+inf_gen_params answer_params(const struct options *options, const struct engine *engine, const struct question *question);
 
 void answer_init(struct answer *self, const struct options *options, const struct engine *engine,
 		 struct console *console);

@@ -1,74 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
-#include <ctype.h>
 #include <string.h>
 
-#include "answer.h"
-#include "attachments.h"
-#include "engine.h"
-#include "history.h"
+#include "chat.h"
+#include "chatcommand.h"
+#include "compose.h"
+#include "editor.h"
 #include "input.h"
 #include "interrupt.h"
 #include "json.h"
 #include "path.h"
+#include "recall.h"
 #include "report.h"
 #include "state.h"
-
-struct chat {
-	const struct options *options;	/* borrowed */
-	struct console *console;	/* borrowed */
-	struct engine engine;
-	struct history history;
-	struct text tools;		/* of --tools; empty = none */
-	size_t kept;			/* messages that /reset leaves: the system message */
-	struct attachments attachments;
-	bool shown;			/* a message that was answered has them */
-};
-
-static enum exit_code add_message(struct chat *self, const char *role, const struct text *text, struct failure *why)
-{
-	if (!text->failed && history_add(&self->history, role, text_string(text), text->len))
-		return EXIT_DONE;
-	return failure_set(why, INF_E_NO_MEMORY, "history_full", "the conversation is longer than %d messages or than "
-			   "memory: /reset begins a new one", HISTORY_MAX);
-}
-
-static enum exit_code begin(struct chat *self, struct failure *why)
-{
-	const char *system = self->options->system;
-	enum exit_code code = engine_find(&self->engine, self->options, self->console, why);
-	if (code == EXIT_DONE)
-		code = engine_load(&self->engine, self->options, self->console, why);
-	if (code != EXIT_DONE)
-		return code;
-	if (!(self->engine.model.flags & INF_INFO_FLAG_CHAT))
-		return failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: use infer generate",
-				   path_name(self->engine.model_path));
-	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
-		return failure_memory(why, "the system message");
-	self->kept = self->history.count;
-	return state_load(self->options, &self->engine, why);
-}
-
-static enum exit_code ask(struct chat *self, struct answer *answer, struct failure *why)
-{
-	if (!self->shown && self->attachments.count)
-		history_attach(&self->history, self->attachments.list, self->attachments.count);
-	const struct question question = {
-		.messages = (const inf_message *const *)self->history.messages,
-		.message_count = self->history.count,
-		.tools = self->tools.len ? self->tools.data : NULL,
-	};
-	return answer_run(answer, &question, why);
-}
 
 /* ---- one answer ---- */
 
 /* Of --tools and --messages. */
 static enum exit_code read_files(struct chat *self, struct history *talk, struct failure *why)
 {
-	const struct options *options = self->options;
+	const struct options *options = &self->options;
 	struct text text = TEXT_INIT(INPUT_MAX);
 	enum exit_code code = options->tools_file ? input_text(options->tools_file, &self->tools, why) : EXIT_DONE;
 	bool is_text = self->tools.len && strlen(text_string(&self->tools)) == self->tools.len;
@@ -85,7 +37,7 @@ static enum exit_code read_files(struct chat *self, struct history *talk, struct
 /* The messages of the file, and a message that was given besides. */
 static enum exit_code read_question(struct chat *self, struct history *talk, struct failure *why)
 {
-	const struct options *options = self->options;
+	const struct options *options = &self->options;
 	struct text message = TEXT_INIT(INPUT_MAX);
 	bool given = !options->messages_file || options->arguments.count || options->prompt_file;
 	enum exit_code code = read_files(self, talk, why);
@@ -101,17 +53,17 @@ static enum exit_code answer_once(struct chat *self, struct failure *why)
 {
 	struct history talk = HISTORY_INIT;
 	struct answer answer;
-	answer_init(&answer, self->options, &self->engine, self->console);
+	answer_init(&answer, &self->options, &self->engine, self->console);
 	enum exit_code code = read_question(self, &talk, why);
 	if (code == EXIT_DONE)
-		code = begin(self, why);
+		code = chat_begin(self, why);
 	for (size_t i = 0; code == EXIT_DONE && i < talk.count; i++)
 		if (!history_copy(&self->history, talk.messages[i]))
 			code = failure_memory(why, "the messages");
 	if (code == EXIT_DONE)
-		code = ask(self, &answer, why);
+		code = chat_ask(self, &answer, why);
 	else
-		code = answer_cut_short(self->options, &self->engine, self->console, code);
+		code = answer_cut_short(&self->options, &self->engine, self->console, code);
 	answer_release(&answer);
 	history_release(&talk);
 	return code;
@@ -119,110 +71,126 @@ static enum exit_code answer_once(struct chat *self, struct failure *why)
 
 /* ---- a conversation ---- */
 
-static bool is_interrupted(enum exit_code code)
+/* Where the lines come from: an editor where there can be one, else the terminal as it is. */
+struct source {
+	struct editor *editor;		/* NULL = plain */
+	struct input input;
+	struct recall recall;
+	struct compose compose;
+	struct text line;
+};
+
+static void remember_line(void *editor, const char *line)
 {
-	return code == EXIT_INTERRUPTED || code == EXIT_TERMINATED;
+	editor_remember(editor, line);
 }
 
-/* A user message left without an answer would be followed by another one, which many templates refuse. */
-static enum exit_code remember(struct chat *self, const struct answer *answer, enum exit_code code, size_t before,
-			       struct failure *why)
+/* With --json, standard output has nothing but JSON. */
+static const struct terminal *drawn_on(const struct chat *self)
 {
-	if (code == EXIT_DONE || (is_interrupted(code) && answer->reply.len)) {
-		self->shown = true;
-		return add_message(self, "assistant", &answer->reply, why) == EXIT_DONE ? code : why->code;
-	}
-	history_cut(&self->history, before);
-	return code;
+	const struct console *console = self->console;
+	return console->out.is_tty && !(self->options.flags & OPTION_JSON) ? &console->out : &console->err;
 }
 
-/* Into a pipe or file, where nothing else keeps one answer from running into the next. */
-static void separate(struct chat *self, const struct answer *answer)
+static void open_source(struct source *self, struct chat *chat)
 {
-	const struct text *reply = &answer->reply;
-	if (!(self->options->flags & OPTION_JSON) && !self->console->out.is_tty && reply->len &&
-	    reply->data[reply->len - 1] != '\n')
-		console_write(self->console, "\n", 1);
+	*self = (struct source){ .input = INPUT_INIT, .recall = RECALL_INIT, .compose = COMPOSE_INIT(INPUT_LINE_MAX),
+				 .line = TEXT_INIT(INPUT_LINE_MAX) };
+	self->editor = editor_open(drawn_on(chat), chatcommand_complete, chat);
+	if (self->editor && !(chat->options.flags & OPTION_FORGETS))
+		recall_open(&self->recall, remember_line, self->editor);
 }
 
-/* EXIT_DONE when the conversation can go on. */
-static enum exit_code settle(struct chat *self, enum exit_code code, const struct failure *why)
+static void close_source(struct source *self)
 {
-	if (code == EXIT_INTERRUPTED)
-		interrupt_forget();
-	if (code == EXIT_FAILED && !self->console->write_errno && !(why->error.flags & INF_ERR_FLAG_MODEL_DEAD)) {
-		report_failure(self->console, self->options->flags, why);
+	editor_close(self->editor);
+	input_release(&self->input);
+	recall_release(&self->recall);
+	compose_release(&self->compose);
+	text_release(&self->line);
+}
+
+static void draw(struct chat *self, const char *text, enum style style)
+{
+	const struct terminal *terminal = drawn_on(self);
+	if (terminal == &self->console->out)
+		console_text(self->console, text, strlen(text), style);
+	else if (terminal->is_tty)
+		console_draw(self->console, text, strlen(text));
+}
+
+static enum input_event read_plain(struct source *self, struct chat *chat, const char *prompt, struct failure *why)
+{
+	draw(chat, prompt, STYLE_BOLD);
+	return input_line(&self->input, &self->line, why);
+}
+
+static enum input_event read_line(struct source *self, struct chat *chat, struct failure *why)
+{
+	const char *prompt = self->compose.is_open ? ". " : "> ";
+	enum input_event event = self->editor ? editor_line(self->editor, prompt, &self->line, why) :
+						read_plain(self, chat, prompt, why);
+	if (event == INPUT_END || event == INPUT_INTERRUPTED)
+		draw(chat, event == INPUT_INTERRUPTED && self->editor ? "^C\n" : "\n", STYLE_PLAIN);
+	atomic_store(&chat->console->mid_line, false);
+	return event;
+}
+
+static void remember(struct source *self, const struct text *message)
+{
+	if (!self->editor || !message->len || message->failed)
+		return;
+	editor_remember(self->editor, text_string(message));
+	recall_add(&self->recall, text_string(message));
+}
+
+static enum exit_code take(struct chat *self, struct source *source, bool *leave, struct failure *why)
+{
+	struct compose *compose = &source->compose;
+	const struct text *message = &compose->message;
+	if (!compose_line(compose, text_string(&source->line), source->line.len))
+		return EXIT_DONE;
+	if (message->failed) {
+		failure_set(why, INF_E_INVALID, "line_long", "the message is longer than %d bytes: put it into a file and use -f",
+			    INPUT_LINE_MAX);
+		report_failure(self->console, self->options.flags, why);
 		return EXIT_DONE;
 	}
-	return code == EXIT_INTERRUPTED ? EXIT_DONE : code;
-}
-
-static enum exit_code reply_to(struct chat *self, const struct text *message, struct failure *why)
-{
-	struct answer answer;
-	size_t before = self->history.count;
-	answer_init(&answer, self->options, &self->engine, self->console);
-	enum exit_code code = add_message(self, "user", message, why);
-	if (code == EXIT_DONE)
-		code = ask(self, &answer, why);
-	separate(self, &answer);
-	code = remember(self, &answer, code, before, why);
-	answer_release(&answer);
-	return settle(self, code, why);
-}
-
-/* "/reset", but not "/etc/fstab: what is this?" */
-static bool is_command(const char *line)
-{
-	size_t len = 1;
-	while (isalpha((unsigned char)line[len]))
-		len++;
-	return line[0] == '/' && len > 1 && !line[len];
-}
-
-static enum exit_code take_line(struct chat *self, const struct text *line, bool *leave, struct failure *why)
-{
-	const char *text = text_string(line);
-	if (!line->len)
+	remember(source, message);
+	if (!message->len)
 		return EXIT_DONE;
-	if (!is_command(text))
-		return reply_to(self, line, why);
-	*leave = !strcmp(text, "/quit");
-	if (!strcmp(text, "/reset"))
-		history_cut(&self->history, self->kept);
-	else if (!*leave)
-		console_notice(self->console, STYLE_PLAIN, "infer: unknown command %s: there are /reset and /quit", text);
-	return EXIT_DONE;
+	if (!compose->is_verbatim && chatcommand_is(text_string(message)))
+		return chatcommand_run(self, text_string(message), leave, why);
+	return chat_say(self, message, why);
 }
 
-static void show_prompt(struct chat *self)
+/* Ctrl-C: what was typed is gone, the conversation is not. */
+static void clear(struct chat *self, struct source *source)
 {
-	struct console *console = self->console;
-	if (console->out.is_tty && !(self->options->flags & OPTION_JSON))
-		console_text(console, "> ", 2, STYLE_BOLD);
-	else if (console->err.is_tty)
-		console_draw(console, "> ", 2);
+	bool was_empty = !source->compose.is_open;
+	interrupt_forget();
+	compose_reset(&source->compose);
+	if (was_empty)
+		console_notice(self->console, STYLE_DIM, "/quit or Ctrl-D leaves");
 }
 
-static enum exit_code converse(struct chat *self, struct input *input, struct text *line, struct failure *why)
+static enum exit_code converse(struct chat *self, struct source *source, struct failure *why)
 {
+	enum exit_code code = EXIT_DONE;
 	bool leave = false;
-	while (!leave) {
-		enum exit_code code = EXIT_DONE;
+	while (!leave && code == EXIT_DONE) {
 		*why = (struct failure)FAILURE_INIT;
-		show_prompt(self);
-		enum input_event event = input_line(input, line, why);
-		atomic_store(&self->console->mid_line, event == INPUT_END || event == INPUT_INTERRUPTED);
+		enum input_event event = read_line(source, self, why);
 		if (event == INPUT_LINE)
-			code = take_line(self, line, &leave, why);
+			code = take(self, source, &leave, why);
 		else if (event == INPUT_FAILED)
-			report_failure(self->console, self->options->flags, why);
+			report_failure(self->console, self->options.flags, why);
+		else if (event == INPUT_INTERRUPTED && interrupt_code() == EXIT_INTERRUPTED)
+			clear(self, source);
 		else
 			return interrupt_code();
-		if (code != EXIT_DONE)
-			return code;
 	}
-	return EXIT_DONE;
+	return code;
 }
 
 static void greet(struct chat *self)
@@ -232,32 +200,27 @@ static void greet(struct chat *self)
 		return;
 	console_notice(self->console, STYLE_DIM, "%s on %s (%s)", path_name(engine->model_path),
 		       engine->backend->backend, engine->model.devices[0] ? engine->model.devices : "device not known");
-	console_notice(self->console, STYLE_DIM, "/reset forgets, /quit leaves, Ctrl-C stops an answer");
+	console_notice(self->console, STYLE_DIM, "/help lists commands, /quit leaves, Ctrl-C stops an answer");
 }
 
 static enum exit_code talk(struct chat *self, struct failure *why)
 {
-	struct input input = INPUT_INIT;
-	struct text line = TEXT_INIT(INPUT_LINE_MAX);
-	enum exit_code code = begin(self, why);
-	if (code == EXIT_DONE) {
-		greet(self);
-		code = converse(self, &input, &line, why);
-	} else {
-		code = answer_cut_short(self->options, &self->engine, self->console, code);
-	}
-	text_release(&line);
-	input_release(&input);
+	struct source source;
+	enum exit_code code = chat_begin(self, why);
+	if (code != EXIT_DONE)
+		return answer_cut_short(&self->options, &self->engine, self->console, code);
+	greet(self);
+	open_source(&source, self);
+	code = converse(self, &source, why);
+	close_source(&source);
 	return code;
 }
 
 enum exit_code cmd_chat(const struct options *options, struct console *console, struct failure *why)
 {
-	struct chat chat = {
-		.options = options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
-		.tools = TEXT_INIT(INPUT_MAX), .attachments = ATTACHMENTS_INIT,
-	};
+	struct chat chat;
 	bool is_once = options->messages_file || options->tools_file || !input_is_person(options);
+	chat_init(&chat, options, console);
 	enum exit_code code = engine_require_model(options, why);
 	if (code == EXIT_DONE)
 		code = attachments_read(&chat.attachments, options, why);
@@ -267,9 +230,6 @@ enum exit_code cmd_chat(const struct options *options, struct console *console, 
 		code = state_save(options, &chat.engine, why);
 	if (!console_end_line(console) && code == EXIT_DONE)
 		code = console_check(console, why);
-	engine_close(&chat.engine, console);
-	history_release(&chat.history);
-	text_release(&chat.tools);
-	attachments_release(&chat.attachments);
+	chat_release(&chat);
 	return code;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "interrupt.h"
 #include "path.h"
@@ -198,6 +199,60 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 	return code == EXIT_DONE ? engine_load_session(self, options, console, why) : code;
 }
 
+static void close_session(struct engine *self, struct console *console)
+{
+	inf_error error = { .struct_size = sizeof error };
+	if (inf_session_close(self->session, &error) != INF_OK)
+		console_notice(console, STYLE_PLAIN, "infer: the model was not closed properly: %s [%s: %s]", error.message,
+			       inf_status_name(error.code), error.reason);
+	self->session = NULL;
+}
+
+/* Two models may be more than the devices hold, so the old one goes first. */
+static enum exit_code replace(struct engine *self, char *before, const struct options *options, struct console *console,
+			      uint32_t flags, struct failure *why)
+{
+	struct failure lost = FAILURE_INIT;
+	close_session(self, console);
+	enum exit_code code = engine_load_session(self, options, console, why);
+	if (code == EXIT_DONE && !(self->model.flags & flags))
+		code = failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: choose another model",
+				   path_name(self->model_path));
+	if (code == EXIT_DONE || code == EXIT_TERMINATED)
+		return code;
+	close_session(self, console);		/* it may have been loaded before it was interrupted */
+	interrupt_forget();
+	free(self->model_path);
+	self->model_path = strdup(before);
+	if (!self->model_path)
+		return failure_memory(why, "a path");
+	console_notice(console, STYLE_DIM, "loading %s again", path_name(before));
+	enum exit_code again = engine_load_session(self, options, console, &lost);
+	if (again == EXIT_DONE)
+		return code;
+	close_session(self, console);
+	*why = lost;
+	return again;
+}
+
+enum exit_code engine_change(struct engine *self, const char *model, uint32_t flags, const struct options *options,
+			     struct console *console, struct failure *why)
+{
+	char *before = self->model_path;
+	self->model_path = NULL;
+	enum exit_code code = engine_resolve(self, model, why);
+	if (code == EXIT_DONE && access(self->model_path, R_OK))
+		code = failure_set(why, INF_E_NOT_FOUND, "open", "%.200s: %s", self->model_path, strerror(errno));
+	if (code == EXIT_DONE) {
+		code = replace(self, before, options, console, flags, why);
+		free(before);
+		return code;
+	}
+	free(self->model_path);
+	self->model_path = before;
+	return code;
+}
+
 int32_t INF_CALL engine_on_poll(void *user)
 {
 	(void)user;
@@ -206,10 +261,7 @@ int32_t INF_CALL engine_on_poll(void *user)
 
 void engine_close(struct engine *self, struct console *console)
 {
-	inf_error error = { .struct_size = sizeof error };
-	if (inf_session_close(self->session, &error) != INF_OK)
-		console_notice(console, STYLE_PLAIN, "infer: the model was not closed properly: %s [%s: %s]", error.message,
-			       inf_status_name(error.code), error.reason);
+	close_session(self, console);
 	inf_registry_close(self->registry);
 	settings_release(&self->settings);
 	free(self->model_path);

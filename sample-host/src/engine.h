@@ -42,6 +42,13 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 enum exit_code engine_load_session(struct engine *self, const struct options *options, struct console *console,
 				   struct failure *why);
 
+/*
+ * Load another model in the place of the one that is there, with the same options; it must have one of the INF_INFO_FLAG_*
+ * in flags. Where that fails or is interrupted the old one is loaded again; when even that fails, session is NULL.
+ */
+enum exit_code engine_change(struct engine *self, const char *model, uint32_t flags, const struct options *options,
+			     struct console *console, struct failure *why);
+
 /* on_poll of a call: stop after a signal, also one that came before the call was in flight. */
 int32_t INF_CALL engine_on_poll(void *user);
 

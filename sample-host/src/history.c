@@ -12,6 +12,22 @@ void history_cut(struct history *self, size_t count)
 		free(self->messages[--self->count]);
 }
 
+void history_drop(struct history *self, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++)
+		free(self->messages[i]);
+	memmove(self->messages + first, self->messages + first + count,
+		(self->count - first - count) * sizeof *self->messages);
+	self->count -= count;
+}
+
+void history_move_to_front(struct history *self)
+{
+	inf_message *last = self->messages[self->count - 1];
+	memmove(self->messages + 1, self->messages, (self->count - 1) * sizeof *self->messages);
+	self->messages[0] = last;
+}
+
 void history_release(struct history *self)
 {
 	if (!self)

@@ -26,6 +26,12 @@ bool history_copy(struct history *self, const inf_message *message);	/* all but 
 /* Give the last message media, which are borrowed. */
 void history_attach(struct history *self, const inf_media *const *media, size_t count);
 
+/* Forget `count` messages from the one at `first` on. */
+void history_drop(struct history *self, size_t first, size_t count);
+
+/* Let the last message be the first one. */
+void history_move_to_front(struct history *self);
+
 /* Forget all but the first `count` messages. */
 void history_cut(struct history *self, size_t count);
 

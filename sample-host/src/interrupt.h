@@ -29,4 +29,14 @@ void interrupt_watch(inf_session *session);
 /* read(), but a signal before or during it makes it fail with EINTR. */
 ssize_t interrupt_read(int fd, void *bytes, size_t size);
 
+/*
+ * For an editor: from now on notice that the terminal has another size, or that the process goes on after a stop, which
+ * leaves nothing of what was drawn.
+ */
+void interrupt_watch_screen(void);
+bool interrupt_screen_changed(void);	/* since the last call */
+
+/* interrupt_read() that also fails with EINTR as long as the screen has changed. */
+ssize_t interrupt_read_keys(int fd, void *bytes, size_t size);
+
 #endif

@@ -255,62 +255,6 @@ void json_add_class(struct text *out, const inf_class *c, const int32_t *candida
 	print(&line, out);
 }
 
-/* ---- messages ---- */
-
-static bool is_text(json_object *value)
-{
-	return json_object_is_type(value, json_type_string) &&
-	       strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
-}
-
-/* False for a key that means nothing to us, or with a value of the wrong type. */
-static bool read_field(inf_message *out, const char *key, json_object *value)
-{
-	if (!value)
-		return true;			/* null */
-	if (!strcmp(key, "content") && json_object_is_type(value, json_type_string)) {
-		out->content = json_object_get_string(value);
-		out->content_len = (size_t)json_object_get_string_len(value);
-		return true;
-	}
-	if (!strcmp(key, "tool_calls") && json_object_is_type(value, json_type_array)) {
-		out->tool_calls = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
-		return out->tool_calls;
-	}
-	const char **place = !strcmp(key, "role") ? &out->role : !strcmp(key, "tool_call_id") ? &out->tool_call_id : NULL;
-	if (!place || !is_text(value))
-		return false;
-	*place = json_object_get_string(value);
-	return true;
-}
-
-static enum exit_code read_message(json_object *object, size_t index, const char *name, struct history *out,
-				   struct failure *why)
-{
-	inf_message message = { 0 };
-	if (!json_object_is_type(object, json_type_object))
-		return failure_set(why, INF_E_INVALID, "messages", "%.200s: message %zu is no JSON object", name, index);
-	json_object_object_foreach(object, key, value)
-		if (!read_field(&message, key, value))
-			return failure_set(why, INF_E_INVALID, "messages", "%.200s: message %zu: \"%.40s\" is not known here, or its "
-					   "value is of the wrong type", name, index, key);
-	if (!message.role)
-		return failure_set(why, INF_E_INVALID, "messages", "%.200s: message %zu has no role", name, index);
-	return history_copy(out, &message) ? EXIT_DONE : failure_memory(why, "the messages");
-}
-
-enum exit_code json_read_messages(const char *text, size_t len, const char *name, struct history *out, struct failure *why)
-{
-	json_object *list = strlen(text) == len ? json_tokener_parse(text) : NULL;
-	enum exit_code code = EXIT_DONE;
-	if (!json_object_is_type(list, json_type_array))
-		code = failure_set(why, INF_E_INVALID, "messages", "%.200s: is no JSON array of messages", name);
-	for (size_t i = 0; code == EXIT_DONE && i < json_object_array_length(list); i++)
-		code = read_message(json_object_array_get_idx(list, i), i, name, out, why);
-	json_object_put(list);
-	return code;
-}
-
 /* ---- failures and lists ---- */
 
 void json_add_failure(struct text *out, const struct failure *failure)

@@ -18,6 +18,8 @@ void json_add_token(struct text *out, const inf_token *token);
 /* The messages of a JSON array, as OpenAI has them, or with tool calls as INF_TOKEN_FLAG_TOOL_CALL gives them. name: of the
  * file, for the failure. */
 enum exit_code json_read_messages(const char *text, size_t len, const char *name, struct history *out, struct failure *why);
+/* The same the other way round: an array and a newline; without images and sounds. */
+void json_add_messages(struct text *out, const struct history *history);
 void json_add_outcome(struct text *out, const struct outcome *outcome);
 /* candidates: whose probabilities the result has; NULL = none. */
 void json_add_class(struct text *out, const inf_class *result, const int32_t *candidates);

@@ -3,6 +3,7 @@
  * infer: the sample host. Parses the command line, runs a command, prints what went wrong, cleans up.
  */
 #include <fcntl.h>
+#include <locale.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
 	occupy_standard_descriptors();
 	console_init(&console);
 	interrupt_install();
+	/* All that infer reads and writes is UTF-8, and the editor wants to know how wide it is; numbers stay as they are. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc > 1 && !strcmp(argv[1], COMPLETE_COMMAND)) {
 		complete_print(argc - 1, argv + 1, &console);
 		console_release(&console);

@@ -8,7 +8,7 @@
 /*
  * number: numbers as people write them on a command line, and nothing else: no blanks, no leading '+', no hexadecimal,
  * no "inf" or "nan", '.' as the decimal point. True and *out when the whole text is one and lies in min..max. Pure, as
- * the program never leaves the "C" locale.
+ * the program never leaves the "C" locale but for LC_CTYPE.
  */
 bool number_integer(const char *text, int64_t min, int64_t max, int64_t *out);
 bool number_unsigned(const char *text, uint64_t *out);

@@ -53,9 +53,12 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"count. The continuation goes to standard output.\n" },
 	[COMMAND_CHAT] = { "chat", " [MESSAGE...]", "answer a message, or talk in a terminal",
 		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
-		"that is no terminal. Else a conversation: /reset forgets it, /quit or Ctrl-D\n"
-		"leaves, Ctrl-C stops an answer. What was said of a stopped answer stays part of\n"
-		"the conversation; a message whose answer failed does not. Images and sounds need\n"
+		"that is no terminal. Else a conversation: /help lists its commands, Ctrl-C stops\n"
+		"an answer or clears the line, Ctrl-D leaves. A line that ends with \\ goes on, and\n"
+		"\"\"\" begins and ends a message of several lines. What was said of a stopped answer\n"
+		"stays part of the conversation; a message whose answer failed does not. When the\n"
+		"context is full the oldest turns are dropped, which is said. What was typed is\n"
+		"kept in $XDG_STATE_HOME/inference/chat_history. Images and sounds need\n"
 		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
 		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
 		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
@@ -119,6 +122,8 @@ static const struct option_spec specs[] = {
 	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
 	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
 	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
+	{ "no-history", 0, NULL, "neither read nor write the file of what was typed", OPTION_SETS, 1u << COMMAND_CHAT, AT(flags),
+	  OPTION_FORGETS },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
 	{ "decode", 0, NULL, "take ids and print their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags), OPTION_DECODE },
 	{ "special", 0, NULL, "read, or print, control tokens as their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags),
@@ -364,6 +369,11 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		return add_ids(self, spec, value, why);
 	}
 	return EXIT_DONE;
+}
+
+enum exit_code options_assign(struct options *self, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	return assign(self, spec, value, why);
 }
 
 /* ---- arguments ---- */

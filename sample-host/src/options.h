@@ -50,6 +50,7 @@ enum command {
 #define OPTION_CSV     0x2000u
 #define OPTION_COMPARE 0x4000u
 #define OPTION_FAIL_SLOWER 0x8000u
+#define OPTION_FORGETS 0x10000u
 
 enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
@@ -142,6 +143,9 @@ void options_release(struct options *self);
 
 /* EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. With --help or --version anywhere nothing else is required. */
 enum exit_code options_parse(struct options *self, int argc, char **argv, struct failure *why);
+
+/* Give an option of a number, or --think, a value. EXIT_DONE or EXIT_USAGE. */
+enum exit_code options_assign(struct options *self, const struct option_spec *spec, const char *value, struct failure *why);
 
 /* Is --json among the arguments? Known before, and also when, they make no sense. */
 bool options_want_json(int argc, char **argv);

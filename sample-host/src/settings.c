@@ -20,6 +20,9 @@ void settings_release(struct settings *self)
 		return;
 	for (size_t i = 0; i < self->count; i++)
 		free(self->items[i].key);
+	for (size_t i = 0; self->chosen && i < self->request_count; i++)
+		free(self->chosen[i]);
+	free(self->chosen);
 	free(self->items);
 	free(self->instance);
 	free(self->load);
@@ -33,7 +36,8 @@ static bool allocate(struct settings *self, size_t count)
 	self->instance = calloc(count + 1, sizeof *self->instance);
 	self->load = calloc(count + 1, sizeof *self->load);
 	self->request = calloc(count + 1, sizeof *self->request);
-	return self->items && self->instance && self->load && self->request;
+	self->chosen = calloc(count + 1, sizeof *self->chosen);
+	return self->items && self->instance && self->load && self->request && self->chosen;
 }
 
 /* The key as the plugins have it. */
@@ -273,5 +277,78 @@ enum exit_code settings_route(struct settings *self, const inf_registry *registr
 		if (option && option->where & INF_OPTION_AT_REQUEST)
 			self->request[self->request_count++] = (inf_kv){ bare(setting), setting->value };
 	}
+	return EXIT_DONE;
+}
+
+/* ---- requests to come ---- */
+
+const inf_option *settings_next(const inf_registry *registry, const inf_candidate *backend, uint32_t *at)
+{
+	const inf_options *table = table_of(registry, backend);
+	while (table && *at < table->count) {
+		const inf_option *option = table->options[(*at)++];
+		if (option->where & INF_OPTION_AT_REQUEST)
+			return option;
+	}
+	return NULL;
+}
+
+static size_t find_chosen(const struct settings *self, const char *key)
+{
+	size_t i = 0;
+	while (i < self->request_count && strcmp(self->request[i].key, key))
+		i++;
+	return i;
+}
+
+const char *settings_value(const struct settings *self, const char *key)
+{
+	size_t at = find_chosen(self, key);
+	return at < self->request_count ? self->request[at].value : NULL;
+}
+
+static void forget(struct settings *self, size_t at)
+{
+	size_t last = --self->request_count;
+	free(self->chosen[at]);
+	self->request[at] = self->request[last];
+	self->chosen[at] = self->chosen[last];
+}
+
+static bool make_room(struct settings *self)
+{
+	inf_kv *request = realloc(self->request, (self->request_count + 1) * sizeof *request);
+	if (request)
+		self->request = request;
+	char **chosen = request ? realloc(self->chosen, (self->request_count + 1) * sizeof *chosen) : NULL;
+	if (chosen)
+		self->chosen = chosen;
+	return chosen;
+}
+
+enum exit_code settings_choose(struct settings *self, const inf_option *option, const char *value, struct failure *why)
+{
+	char marked[NEAR_WORD_MAX + 2];
+	size_t at = find_chosen(self, option->key);
+	if (!value) {
+		if (at < self->request_count)
+			forget(self, at);
+		return EXIT_DONE;
+	}
+	snprintf(marked, sizeof marked, "?%s", option->key);
+	const struct setting setting = { .key = marked, .value = value };
+	if (check_value(&setting, option, why) != EXIT_DONE)
+		return why->code;
+	char *copy = strdup(value);
+	if (!copy || !make_room(self)) {
+		free(copy);
+		return failure_memory(why, "a setting");
+	}
+	if (at < self->request_count)
+		free(self->chosen[at]);
+	else
+		self->request_count++;
+	self->request[at] = (inf_kv){ option->key, copy };
+	self->chosen[at] = copy;
 	return EXIT_DONE;
 }

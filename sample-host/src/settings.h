@@ -30,9 +30,10 @@ struct settings {
 	size_t count;
 	inf_kv *instance, *load, *request;	/* owned; the strings are the items' */
 	size_t instance_count, load_count, request_count;
+	char **chosen;		/* owned; values of request that settings_choose() set, at their places, NULL for the others */
 };
 
-#define SETTINGS_INIT { NULL, 0, NULL, NULL, NULL, 0, 0, 0 }
+#define SETTINGS_INIT { NULL, 0, NULL, NULL, NULL, 0, 0, 0, NULL }
 
 void settings_release(struct settings *self);	/* accepts NULL and a released one */
 
@@ -48,5 +49,13 @@ void settings_unmark(struct settings *self);	/* those that need a judge */
 /* Fill load and request for the backend. EXIT_DONE; EXIT_USAGE for an option that only other backends have. */
 enum exit_code settings_route(struct settings *self, const inf_registry *registry, const inf_candidate *backend,
 			      struct failure *why);
+
+/* The options of requests that the backend has: the next one from *at on, NULL after the last. */
+const inf_option *settings_next(const inf_registry *registry, const inf_candidate *backend, uint32_t *at);
+
+/* What the requests to come say for one of them; value NULL: nothing. EXIT_DONE; EXIT_USAGE for a bad value; EXIT_FAILED
+ * without memory. */
+enum exit_code settings_choose(struct settings *self, const inf_option *option, const char *value, struct failure *why);
+const char *settings_value(const struct settings *self, const char *key);	/* in a request; NULL = none */
 
 #endif

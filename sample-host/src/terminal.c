@@ -11,10 +11,21 @@
 
 enum { COLUMNS_MAX = 10000 };
 
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+	return !term || !term[0] || !strcmp(term, "dumb");
+}
+
 static bool wants_styles(void)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	return !(no_color && no_color[0]) && term && term[0] && strcmp(term, "dumb");
+	const char *no_color = getenv("NO_COLOR");
+	return !(no_color && no_color[0]) && !is_dumb();
+}
+
+bool terminal_can_edit(const struct terminal *self)
+{
+	return self->is_tty && !is_dumb();
 }
 
 struct terminal terminal_of(int fd)

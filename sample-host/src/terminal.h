@@ -24,6 +24,9 @@ struct terminal {
 
 struct terminal terminal_of(int fd);
 
+/* Can the cursor be moved there? Colours are another matter. */
+bool terminal_can_edit(const struct terminal *self);
+
 /* As wide as it is now, TERMINAL_COLUMNS_DEFAULT when it does not say. */
 size_t terminal_columns(const struct terminal *self);
 

@@ -446,23 +446,18 @@ def conversation(command):
     t = Terminal(command)
     t.expect(b"> ")
     for question in (b"How do you do?", b"Where is she?"):
-        os.write(t.fd, question + b"\n")
-        t.expect(question + b"\r\n")
+        t.expect(b"\x1b[?2004h")        # the editor waits
+        os.write(t.fd, question + b"\r")
+        t.expect(question)
         assert len(t.expect(b"> ")) > 5
     os.write(t.fd, b"/reset\n\n/quit\n")
     t.leave(0)
 
 def ctrl_d(command):
     t = Terminal(command)
-    t.expect(b"> ")
+    t.expect(b"\x1b[?2004h")
     os.write(t.fd, b"\x04")
     t.leave(0)
-
-def ctrl_c(command):
-    t = Terminal(command)
-    t.expect(b"> ")
-    os.write(t.fd, b"\x03")
-    t.leave(130)
 
 def plain(command):
     t = Terminal(command)
@@ -477,7 +472,7 @@ if action in ("int", "term"):
 elif action == "loading":
     loading(arguments[0], arguments[1:])
 else:
-    {"twice": twice, "conversation": conversation, "ctrl_d": ctrl_d, "ctrl_c": ctrl_c, "plain": plain}[action](arguments)
+    {"twice": twice, "conversation": conversation, "ctrl_d": ctrl_d, "plain": plain}[action](arguments)
 PYTHON
 
 drive() { timeout -k 5 170 python3 "$tmp/drive.py" "$@" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"; }
@@ -668,7 +663,6 @@ interrupt_cancels_loading() {
 
 terminal_has_a_conversation() { drive conversation "$infer" chat "${ready[@]}" -n 20; }
 terminal_ctrl_d_leaves() { drive ctrl_d "$infer" chat "${ready[@]}"; }
-terminal_ctrl_c_at_the_prompt_leaves() { drive ctrl_c "$infer" chat "${ready[@]}"; }
 terminal_shows_the_doctor_without_escapes() { drive plain "$infer" doctor "${here[@]}"; }
 terminal_without_colour_gets_no_escapes() { NO_COLOR=1 drive plain "$infer" backends "${here[@]}"; }
 dumb_terminal_gets_no_escapes() { TERM=dumb drive plain "$infer" generate "${ready[@]}" -n 5 hi; }

@@ -52,7 +52,7 @@ package libinference1 libc6
 ! dpkg-deb -c "$work/DEB/libinference1_${version}_$architecture.deb" | grep -q '/libinference\.so -> ' ||
 	fail "libinference1 holds what two versions of it could not both hold: libinference.so"
 package libinference-dev libinference1
-package infer libc6 libinference1 libjson-c5
+package infer libc6 libedit2 libinference1 libjson-c5
 curl=$(dpkg-deb -f "$work/DEB/inference-backend-rocm_${version}_$architecture.deb" Depends | grep -o 'libcurl[a-z0-9-]*')
 for backend in llama-cpp rocm vulkan; do
 	package "inference-backend-$backend" libc6 "$curl" libjson-c5
