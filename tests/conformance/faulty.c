@@ -70,7 +70,7 @@ struct inf_model {
 	int32_t context_len, slots, gpu_layers;
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t change;
-	bool closing, helper_ends;
+	bool closing, helper_runs, helper_ends;
 	int in_flight, busy;
 	inf_error last;
 	pthread_t helper;
@@ -130,6 +130,8 @@ static void *help(void *arg)
 {
 	struct inf_model *model = arg;
 	pthread_mutex_lock(&model->lock);
+	model->helper_runs = true;
+	pthread_cond_broadcast(&model->change);
 	while (!model->helper_ends)
 		pthread_cond_wait(&model->change, &model->lock);
 	pthread_mutex_unlock(&model->lock);
@@ -374,6 +376,10 @@ static struct inf_model *new_model(struct inf_instance *instance, const inf_load
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->change, NULL);
 	start_thread(&self->helper, help, self);
+	pthread_mutex_lock(&self->lock);
+	while (!self->helper_runs)	/* before, libc has all signals blocked in it */
+		pthread_cond_wait(&self->change, &self->lock);
+	pthread_mutex_unlock(&self->lock);
 	return self;
 }
 
