@@ -119,7 +119,8 @@ static void check_chat(struct special *special, size_t plain)
 	if (chat_tokens(special, "ab", 2, &without) != INF_OK ||
 	    chat_tokens(special, special->prompt, special->len, &with) != INF_OK)
 		return;
-	int64_t more = with - without, text = (int64_t)(special->as_text - plain), tokens = (int64_t)special->as_special - (int64_t)plain;
+	int64_t more = with - without, base = (int64_t)plain;
+	int64_t text = (int64_t)special->as_text - base, tokens = (int64_t)special->as_special - base;
 	if (!more)
 		kit_note(special->world->kit, "the template leaves the message out");
 	else

@@ -3,7 +3,8 @@
  * faulty: a backend that keeps all of the contract, but for one fault.
  *
  * The model is a file that begins with "echo", and says back what it is told, word by word; with a temperature it says random
- * words of that seed. Where there are tools it calls the first of them. It has four layers on a device that is made up. It is built once with FAULT=none, and once for each other name below, with FAULT_name defined as well.
+ * words of that seed. Where there are tools it calls the first of them. It has four layers on a device that is made up. It is
+ * built once with FAULT=none, and once for each other name below, with FAULT_name defined as well.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -30,8 +31,8 @@ enum fault {
 	bad_bytes_taken, prompt_cut, media_dropped, wrong_seed, result_unfilled, foreign_thread, lock_held, garbage_goes_on,
 	poll_ignored, silent_queue, polls_too_often, much_stack, close_waits, error_touched, wrong_code, bad_reason, environment,
 	exit_handler, prints, signal_handler, inherited_descriptor, signals_open, orphan, works_in_fork, writes_too_far,
-	prefix_of_id, option_without_help, crash, dies_badly, heeds_locale, silent_cpu, silent_part, turn_injected, chat_injected, special_unread,
-	half_call, other_tool, call_uncounted, call_ends_like_text, call_unasked, tool_result_refused,
+	prefix_of_id, option_without_help, crash, dies_badly, heeds_locale,
+	silent_cpu, silent_part, device_is_cpu, turn_injected, chat_injected, special_unread, half_call, other_tool, call_uncounted, call_ends_like_text, call_unasked, tool_result_refused,
 };
 #define IS(name) (FAULT == (name))
 
@@ -412,11 +413,13 @@ static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static inf_status INF_CALL info(inf_model *self, inf_model_info *out, inf_error *err)
 {
-	const inf_model_info known = {
+	inf_model_info known = {
 		.struct_size = sizeof known, .flags = INF_INFO_FLAG_CHAT | INF_INFO_FLAG_TOOLS, .gen_fields = fields, .gen_flags = flags,
 		.context_len = self->context_len, .parallel_slots = self->slots, .vocab_size = ECHO_VOCABULARY, .num_layers = LAYERS,
 		.gpu_layers = IS(layers_invented) ? 7 : self->gpu_layers, .model_type = "echo", .name = "echo", .devices = "Echo0",
 	};
+	if (IS(device_is_cpu))
+		strcpy(known.devices, "cpu");
 	if (is_dead(self->pid))
 		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
 	if (IS(lock_held)) {

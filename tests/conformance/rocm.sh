@@ -17,4 +17,4 @@ cat >"$work/says" <<'SAYS'
 0.00.020.000 I load_tensors:        ROCm0 model buffer size =     2.00 MiB
 SAYS
 ln -s "$here/../support/rocm-server" "$work/llama-server"
-"$here/ours.sh" "$kit" "$plugin" "$model" 1 --set "rocm.sysroot=$work" --set "llama-server.path=$work/llama-server"
+"$here/ours.sh" "$kit" "$plugin" "$model" 2 --set "rocm.sysroot=$work" --set "llama-server.path=$work/llama-server"
