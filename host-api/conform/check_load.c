@@ -226,6 +226,68 @@ void kit_inf_134(struct kit *kit)
 	kit_world_close(&world);
 }
 
+/* ---- INF-135 ---- */
+/* Is another device than the CPU in use? */
+static bool has_device(const char *devices)
+{
+	char list[sizeof((inf_model_info *)NULL)->devices];
+	char *rest = strcpy(list, devices);
+	for (char *name; (name = strsep(&rest, ","));)
+		if (name[0] && strcmp(name, "cpu"))
+			return true;
+	return false;
+}
+
+static void check_device(struct kit *kit, const inf_model_info *info)
+{
+	kit_expect(kit, info->gpu_layers, "all layers were asked for, and gpu_layers is 0 after INF_OK");
+	kit_expect(kit, info->gpu_layers <= 0 || info->gpu_layers >= info->num_layers, "all layers were asked for, and gpu_layers is "
+		   "%d of %d after INF_OK", info->gpu_layers, info->num_layers);
+	kit_expect(kit, !info->devices[0] || has_device(info->devices), "devices are \"%s\" after INF_OK", info->devices);
+	if (info->gpu_layers < 0 || !info->devices[0])
+		kit_skip(kit, "info() does not know where the layers are: gpu_layers is %d, devices \"%s\"", info->gpu_layers,
+			 info->devices);
+}
+
+/* With the bit, and where that is not implemented without it, which means the same. */
+static void load_all_layers(struct kit_world *world)
+{
+	struct kit *kit = world->kit;
+	inf_load_params params = kit_load_params(kit);
+	inf_error err = { .struct_size = sizeof err };
+	params.set = INF_LOAD_SET_GPU_LAYERS;
+	params.gpu_layers = -1;
+	inf_status st = kit_load(world, &params, &world->model, &err);
+	if (st == INF_E_UNSUPPORTED) {
+		params = kit_load_params(kit);
+		st = kit_load(world, &params, &world->model, &err);
+	}
+	if (st != INF_OK)
+		world->model = NULL;
+	world->info.struct_size = sizeof world->info;
+	if (st == INF_OK && kit->backend->info(world->model, &world->info, NULL) == INF_OK)
+		check_device(kit, &world->info);
+	else if (st == INF_E_UNAVAILABLE || st == INF_E_NO_VRAM)
+		kit_note(kit, "load() fails: %s: %s", kit_status(st), err.message);
+	else
+		kit_skip(kit, "the model does not load: %s: %s", kit_status(st), err.message);
+}
+
+void kit_inf_135(struct kit *kit)
+{
+	enum { CPU_SCORES = 99 };
+	struct kit_world world;
+	inf_availability found = { .struct_size = sizeof found };
+	if (!kit_world_open(&world, kit))
+		return;
+	kit->backend->available(world.instance, kit->backend, &found, NULL);
+	if (found.score > 0 && found.score <= CPU_SCORES)
+		kit_skip(kit, "a backend of the CPU: its score is %d", found.score);
+	else
+		load_all_layers(&world);
+	kit_world_close(&world);
+}
+
 /* ---- INF-136 ---- */
 static bool is_known_text(const char *text, size_t size)
 {

@@ -29,7 +29,7 @@ static const char usage[] =
 	"      --backend NAME   which backend of the plugin; the first if not given\n"
 	"      --set KEY=VALUE  an option of the instance or the load\n"
 	"      --only LIST      INF-101,INF-133,...: these checks only\n"
-	"      --list           what is checked, and what is not and why\n"
+	"      --list           what is checked\n"
 	"      --json, --junit  the report in that format\n"
 	"      --seed N         of random input; 1 if not given\n"
 	"      --strict         a SHOULD that is not kept is a failure too\n"

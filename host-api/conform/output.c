@@ -12,11 +12,7 @@ void kit_print_list(void)
 {
 	static const char *const needs[] = { "", "", " (needs -m)" };
 	for (const struct kit_check *check = kit_checks; check->number; check++)
-		if (check->run)
-			printf("INF-%d  %-6s  %s%s\n", check->number, level_words[check->level], check->title, needs[check->need]);
-		else
-			printf("INF-%d  %-6s  %s -- not checked: %s\n", check->number, level_words[check->level], check->title,
-			       check->why_not);
+		printf("INF-%d  %-6s  %s%s\n", check->number, level_words[check->level], check->title, needs[check->need]);
 }
 
 static bool is_text(const struct kit_args *args)

@@ -175,6 +175,7 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 		return 0;
 	note_text(sink, token);
 	sink->calls++;
+	sink->token = token;
 	if (sink->in_token)
 		sink->in_token(sink);
 	sink->in_token_ns += kit_now_ns() - entered;
@@ -241,13 +242,19 @@ inf_status kit_generate(struct kit_world *world, struct kit_sink *sink, const ch
 	return st;
 }
 
+inf_status kit_chat_all(struct kit_world *world, struct kit_sink *sink, const inf_message *const *messages, size_t count,
+			const inf_gen_params *params, inf_gen_result *result, inf_error *err)
+{
+	begin(sink);
+	inf_status st = world->kit->backend->chat(world->model, messages, count, params, result, err);
+	end(sink);
+	return st;
+}
+
 inf_status kit_chat(struct kit_world *world, struct kit_sink *sink, const inf_message *message,
 		    const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
-	begin(sink);
-	inf_status st = world->kit->backend->chat(world->model, &message, 1, params, result, err);
-	end(sink);
-	return st;
+	return kit_chat_all(world, sink, &message, 1, params, result, err);
 }
 
 inf_status kit_say(struct kit_world *world, struct kit_sink *sink, int32_t max_tokens, inf_gen_result *result)

@@ -63,6 +63,7 @@ struct kit_sink {
 	void (*in_token)(struct kit_sink *sink);
 	void (*in_poll)(struct kit_sink *sink);
 	void *user;
+	const inf_token *token;		/* in in_token */
 	/* What was seen. */
 	pid_t thread;
 	bool over, stopped;
@@ -87,6 +88,8 @@ inf_status kit_generate(struct kit_world *world, struct kit_sink *sink, const ch
 			const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 inf_status kit_chat(struct kit_world *world, struct kit_sink *sink, const inf_message *message,
 		    const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+inf_status kit_chat_all(struct kit_world *world, struct kit_sink *sink, const inf_message *const *messages, size_t count,
+			const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 /* kit_prompt with kit_params(). */
 inf_status kit_say(struct kit_world *world, struct kit_sink *sink, int32_t max_tokens, inf_gen_result *result);
 bool kit_is_utf8(const char *text, size_t len);

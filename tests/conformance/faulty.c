@@ -3,7 +3,8 @@
  * faulty: a backend that keeps all of the contract, but for one fault.
  *
  * The model is a file that begins with "echo", and says back what it is told, word by word; with a temperature it says random
- * words of that seed. It is built once with FAULT=none, and once for each other name below, with FAULT_name defined as well.
+ * words of that seed. Where there are tools it calls the first of them. It has four layers on a device that is made up. It is
+ * built once with FAULT=none, and once for each other name below, with FAULT_name defined as well.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 
 #include "inference/extensions.h"
 
+#include "echo_tokens.h"
+
 enum fault {
 	none, extra_symbol, library_missing, may_be_unloaded, not_hardened, wrong_note, two_descriptors, entry_opens, changing_table,
 	bad_licence, newer_host, flags_of_table, last_host, leaked_descriptor, leaked_thread, no_reason, slow_available, gpu_runtime,
@@ -29,6 +32,7 @@ enum fault {
 	poll_ignored, silent_queue, polls_too_often, much_stack, close_waits, error_touched, wrong_code, bad_reason, environment,
 	exit_handler, prints, signal_handler, inherited_descriptor, signals_open, orphan, works_in_fork, writes_too_far,
 	prefix_of_id, option_without_help, crash, dies_badly, heeds_locale,
+	silent_cpu, silent_part, device_is_cpu, turn_injected, chat_injected, special_unread, half_call, other_tool, call_uncounted, call_ends_like_text, call_unasked, tool_result_refused,
 };
 #define IS(name) (FAULT == (name))
 
@@ -48,9 +52,11 @@ int faulty_helper(void)
 }
 #endif
 
-enum { SCORE = 50, CONTEXT = 2048, SLOTS = 2, POLL_NS = 2000000, WAIT_NS = 10000000, ROLES = 3, MUCH_STACK = 96 * 1024 };
+enum { SCORE = 150, LAYERS = 4, CONTEXT = 2048, SLOTS = 2, POLL_NS = 2000000, WAIT_NS = 10000000, ROLES = 4, MUCH_STACK = 96 * 1024 };
 
-static const uint64_t fields = INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_TEMPERATURE | INF_GEN_SET_SEED | INF_GEN_SET_STOP_STRINGS;
+static const uint64_t fields = INF_GEN_SET_MAX_TOKENS | INF_GEN_SET_TEMPERATURE | INF_GEN_SET_SEED | INF_GEN_SET_STOP_STRINGS |
+	INF_GEN_SET_TOOLS;
+static const uint32_t flags = INF_GEN_FLAG_NO_WAIT | INF_GEN_FLAG_PARSE_SPECIAL;
 
 struct inf_instance {
 	const inf_host *host;
@@ -62,10 +68,10 @@ struct inf_model {
 	struct inf_instance *instance;
 	pid_t pid, child;
 	int fd;
-	int32_t context_len, slots;
+	int32_t context_len, slots, gpu_layers;
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t change;
-	bool closing, helper_ends;
+	bool closing, helper_runs, helper_ends;
 	int in_flight, busy;
 	inf_error last;
 	pthread_t helper;
@@ -79,7 +85,7 @@ struct run {
 	char *text;			/* what is said */
 	size_t len;
 	int64_t begun_ns, polled_ns;
-	bool has_slot;
+	bool has_slot, answers_tool;
 };
 
 static int64_t now_ns(void)
@@ -125,6 +131,8 @@ static void *help(void *arg)
 {
 	struct inf_model *model = arg;
 	pthread_mutex_lock(&model->lock);
+	model->helper_runs = true;
+	pthread_cond_broadcast(&model->change);
 	while (!model->helper_ends)
 		pthread_cond_wait(&model->change, &model->lock);
 	pthread_mutex_unlock(&model->lock);
@@ -244,11 +252,48 @@ static const inf_option loud = {
 static const inf_option *const option_list[] = { &loud };
 static const inf_options option_table = { sizeof option_table, 1, option_list };
 
+/* ---- inf.tokenize ---- */
+static bool is_utf8(const char *text, size_t len);
+static inf_status INF_CALL count_input(inf_model *self, const inf_input *input, const inf_call_params *params, size_t *count,
+				       inf_error *err);
+
+static inf_status INF_CALL tokenize(inf_model *self, const char *text, size_t len, uint32_t how, const inf_call_params *params,
+				    int32_t *ids, size_t cap, size_t *count, inf_error *err)
+{
+	(void)params;
+	if (is_dead(self->pid))
+		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
+	if (how & ~(INF_TOKENIZE_FLAG_BOS | INF_TOKENIZE_FLAG_SPECIAL))
+		return inf_fail(err, INF_E_UNSUPPORTED, "flags", "faulty: unknown flags of tokenize()");
+	if (!is_utf8(text, len))
+		return inf_fail(err, INF_E_INVALID, "utf8", "faulty: the text is not UTF-8");
+	*count = echo_tokenize(text, len, how & INF_TOKENIZE_FLAG_SPECIAL, ids, cap);
+	return INF_OK;
+}
+
+static inf_status INF_CALL detokenize(inf_model *self, const int32_t *ids, size_t count, uint32_t how,
+				      const inf_call_params *params, char *text, size_t cap, size_t *len, inf_error *err)
+{
+	(void)params;
+	if (is_dead(self->pid))
+		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
+	size_t whole = echo_detokenize(ids, count, how & INF_TOKENIZE_FLAG_SPECIAL, text, cap);
+	if (whole == SIZE_MAX)
+		return inf_fail(err, INF_E_INVALID, "token", "faulty: an id is outside the vocabulary");
+	*len = whole;
+	return INF_OK;
+}
+
+static const inf_tokenize tokenize_table = {
+	.struct_size = sizeof tokenize_table, .tokenize = tokenize, .detokenize = detokenize, .count = count_input,
+};
+
 static const void *INF_CALL get_extension(inf_instance *self, const inf_backend *backend, inf_model *model, const char *id)
 {
 	(void)self;
 	(void)backend;
-	(void)model;
+	if (model && !strcmp(id, INF_EXT_TOKENIZE))
+		return &tokenize_table;
 	bool same = IS(prefix_of_id) ? !strncmp(id, INF_EXT_OPTIONS, strlen(INF_EXT_OPTIONS)) : !strcmp(id, INF_EXT_OPTIONS);
 	return same ? &option_table : NULL;
 }
@@ -291,7 +336,8 @@ static inf_status check_load(const inf_load_params *p, inf_error *err)
 {
 	if (p->adapter_path || p->cache_mode || p->devices)
 		return inf_fail(err, INF_E_UNSUPPORTED, "field", "faulty: adapter_path, cache_mode and devices");
-	if (!p->path || p->path[0] != '/' || p->context_len < 0 || p->parallel_slots < 0 || p->reserved0)
+	if (!p->path || p->path[0] != '/' || p->context_len < 0 || p->parallel_slots < 0 || p->reserved0 ||
+	    p->gpu_layers < -1 || p->gpu_layers > LAYERS + 1)
 		return inf_fail(err, INF_E_INVALID, "field", "faulty: path is not absolute, or a number is negative");
 	inf_status st = check_options(p->options, p->option_count, loud.key, err);
 	return st == INF_OK ? check_file(p->path, err) : st;
@@ -308,6 +354,13 @@ static inf_status tell_progress(const inf_load_params *p, inf_error *err)
 	return INF_OK;
 }
 
+static int32_t layers_of(const inf_load_params *p)
+{
+	if (IS(silent_part) || IS(silent_cpu))
+		return IS(silent_part) ? LAYERS / 2 : 0;
+	return p->set & INF_LOAD_SET_GPU_LAYERS && p->gpu_layers >= 0 ? p->gpu_layers : LAYERS + 1;
+}
+
 static struct inf_model *new_model(struct inf_instance *instance, const inf_load_params *p)
 {
 	struct inf_model *self = calloc(1, sizeof *self);
@@ -315,7 +368,8 @@ static struct inf_model *new_model(struct inf_instance *instance, const inf_load
 		return NULL;
 	*self = (struct inf_model){
 		.instance = instance, .pid = getpid(), .context_len = p->context_len ? p->context_len : CONTEXT,
-		.slots = p->parallel_slots ? p->parallel_slots : SLOTS, .last.struct_size = sizeof self->last,
+		.slots = p->parallel_slots ? p->parallel_slots : SLOTS, .gpu_layers = layers_of(p),
+		.last.struct_size = sizeof self->last,
 		.fd = IS(inherited_descriptor) ? open("/dev/null", O_RDONLY) : -1, .child = IS(orphan) ? start_child() : -1,
 	};
 	if (IS(dies_badly))
@@ -323,6 +377,10 @@ static struct inf_model *new_model(struct inf_instance *instance, const inf_load
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->change, NULL);
 	start_thread(&self->helper, help, self);
+	pthread_mutex_lock(&self->lock);
+	while (!self->helper_runs)	/* before, libc has all signals blocked in it */
+		pthread_cond_wait(&self->change, &self->lock);
+	pthread_mutex_unlock(&self->lock);
 	return self;
 }
 
@@ -335,7 +393,8 @@ static inf_status INF_CALL load(inf_instance *self, const inf_backend *backend, 
 		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
 	if (!IS(handle_left))
 		*out = NULL;
-	inf_status st = inf_read_request(&p, sizeof p, params, inf_load_params_V1_0, IS(flag_ignored) ? ~0u : 0, 0);
+	inf_status st = inf_read_request(&p, sizeof p, params, inf_load_params_V1_0, IS(flag_ignored) ? ~0u : 0,
+					 INF_LOAD_SET_GPU_LAYERS);
 	if (st != INF_OK)
 		return inf_fail(err, st, "params", "faulty: load parameters of an unknown size, flag or field");
 	st = check_load(&p, err);
@@ -354,11 +413,13 @@ static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static inf_status INF_CALL info(inf_model *self, inf_model_info *out, inf_error *err)
 {
-	const inf_model_info known = {
-		.struct_size = sizeof known, .flags = INF_INFO_FLAG_CHAT, .gen_fields = fields, .gen_flags = INF_GEN_FLAG_NO_WAIT,
-		.context_len = self->context_len, .parallel_slots = self->slots, .gpu_layers = IS(layers_invented) ? 7 : 0,
-		.model_type = "echo", .name = "echo", .devices = "cpu",
+	inf_model_info known = {
+		.struct_size = sizeof known, .flags = INF_INFO_FLAG_CHAT | INF_INFO_FLAG_TOOLS, .gen_fields = fields, .gen_flags = flags,
+		.context_len = self->context_len, .parallel_slots = self->slots, .vocab_size = ECHO_VOCABULARY, .num_layers = LAYERS,
+		.gpu_layers = IS(layers_invented) ? 7 : self->gpu_layers, .model_type = "echo", .name = "echo", .devices = "Echo0",
 	};
+	if (IS(device_is_cpu))
+		strcpy(known.devices, "cpu");
 	if (is_dead(self->pid))
 		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
 	if (IS(lock_held)) {
@@ -438,12 +499,11 @@ static size_t next_word(const char *text, size_t len)
 	return IS(cut_character) && n > 3 && (text[3] & 0x80) ? 3 : n;
 }
 
-static int64_t count_words(const char *text, size_t len)
+/* flags are INF_GEN_FLAG_*. */
+static size_t count_tokens(const char *text, size_t len, uint32_t given)
 {
-	int64_t count = 0;
-	for (size_t n; (n = next_word(text, len)); text += n, len -= n)
-		count++;
-	return count;
+	bool special = ((given & INF_GEN_FLAG_PARSE_SPECIAL) && !IS(special_unread)) || IS(turn_injected);
+	return echo_tokenize(text, len, special, NULL, 0);
 }
 
 static void shuffle(char *text, size_t len, uint64_t seed)
@@ -518,10 +578,11 @@ static void *hand_over(void *arg)
 	return NULL;
 }
 
-static bool deliver(struct run *run, char *word, size_t len)
+/* flags are INF_TOKEN_FLAG_*. */
+static bool deliver(struct run *run, char *word, size_t len, uint32_t given)
 {
 	char kept = word[len];
-	inf_token token = { .struct_size = sizeof token, .id = -1, .count = 1, .text = word, .text_len = len };
+	inf_token token = { .struct_size = sizeof token, .flags = given, .id = -1, .count = 1, .text = word, .text_len = len };
 	struct delivery delivery = { run, &token, 0 };
 	pthread_t thread;
 	run->result.generated_tokens++;
@@ -548,7 +609,7 @@ static inf_status say(struct run *run)
 		inf_status st = poll_caller(run);
 		if (st != INF_OK)
 			return st;
-		if (!deliver(run, run->text + at, len)) {
+		if (!deliver(run, run->text + at, len, 0)) {
 			run->result.finish = INF_FINISH_CALLER;
 			return INF_OK;
 		}
@@ -560,6 +621,31 @@ static inf_status say(struct run *run)
 	if (!run->result.finish)
 		run->result.finish = INF_FINISH_EOS;
 	return poll_caller(run);
+}
+
+/* The first name in the tools is that of the first tool. */
+static void call_tool(struct run *run)
+{
+	static const char key[] = "\"name\":\"";
+	char text[256];
+	const char *name = run->params.tools ? strstr(run->params.tools, key) : NULL;
+	name = name && !IS(other_tool) ? name + sizeof key - 1 : "other\"";
+	int len = snprintf(text, sizeof text, "{\"id\":\"1\",\"name\":\"%.*s\",\"arguments\":\"{\\\"city\\\":1}\"}",
+			   (int)strcspn(name, "\""), name);
+	size_t half = IS(half_call) ? (size_t)len / 2 : 0;
+	run->result.tool_call_count = IS(call_uncounted) ? 0 : IS(half_call) ? 2 : 1;
+	run->result.finish = IS(call_ends_like_text) ? INF_FINISH_EOS : INF_FINISH_TOOL_CALLS;
+	if ((half && !deliver(run, text, half, INF_TOKEN_FLAG_TOOL_CALL)) ||
+	    !deliver(run, text + half, (size_t)len - half, INF_TOKEN_FLAG_TOOL_CALL))
+		run->result.finish = INF_FINISH_CALLER;
+}
+
+static bool wants_call(const struct run *run)
+{
+	const char *choice = run->params.tool_choice;
+	if (!run->params.tools || (choice && !strcmp(choice, "none")))
+		return IS(call_unasked) && run->params.tools;
+	return !run->answers_tool;
 }
 
 /* ---- slots ---- */
@@ -619,7 +705,7 @@ static inf_status read_params(struct run *run, const inf_gen_params *params)
 {
 	const inf_gen_params *p = &run->params;
 	uint64_t bad = 0;
-	inf_status st = inf_read_request(&run->params, sizeof run->params, params, inf_gen_params_V1_0, INF_GEN_FLAG_NO_WAIT,
+	inf_status st = inf_read_request(&run->params, sizeof run->params, params, inf_gen_params_V1_0, flags,
 					 INF_GEN_SET_KNOWN);
 	if (st != INF_OK)
 		return inf_fail(&run->why, st, "params", "faulty: parameters of an unknown size, flag or field");
@@ -629,7 +715,7 @@ static inf_status read_params(struct run *run, const inf_gen_params *params)
 	if (st != INF_OK)
 		return inf_fail(&run->why, st, "params", "faulty: %s (fields 0x%llx) is not implemented: top_k top_p min_p repeat_penalty "
 				"frequency_penalty presence_penalty thinking min_tokens thinking_budget stop_tokens suppress_tokens "
-				"json_schema grammar tools", "one of these", (unsigned long long)bad);
+				"json_schema grammar", "one of these", (unsigned long long)bad);
 	if (p->max_tokens < 0 || !(p->temperature >= 0))
 		return inf_fail(&run->why, INF_E_INVALID, "params", "faulty: max_tokens or temperature is negative");
 	return check_options(p->options, p->option_count, "", &run->why);
@@ -645,9 +731,9 @@ static inf_status take_text(struct run *run, const char *text, size_t len)
 	memcpy(run->text, text, len);
 	run->text[len] = '\0';
 	run->len = len;
-	run->result.prompt_tokens = count_words(text, len);
+	run->result.prompt_tokens = (int64_t)count_tokens(text, len, run->params.flags);
 	if (run->result.prompt_tokens > run->model->context_len && !IS(prompt_cut))
-		return inf_fail(&run->why, INF_E_CONTEXT_FULL, "context_full", "faulty: %lld words, the context holds %d",
+		return inf_fail(&run->why, INF_E_CONTEXT_FULL, "context_full", "faulty: %lld tokens, the context holds %d",
 				(long long)run->result.prompt_tokens, run->model->context_len);
 	return INF_OK;
 }
@@ -664,9 +750,25 @@ static inf_status answer(struct run *run)
 		return st;
 	if (IS(dies_badly) && has_ended(run->model->child))
 		return inf_fail(&run->why, INF_E_INTERNAL, "child", "faulty: the child is gone");
+	if (wants_call(run)) {
+		call_tool(run);
+		return poll_caller(run);
+	}
 	sample(run);
 	cut_at_stop(run);
 	return say(run);
+}
+
+static inf_status INF_CALL count_input(inf_model *self, const inf_input *input, const inf_call_params *params, size_t *count,
+				       inf_error *err)
+{
+	inf_input in;
+	(void)params;
+	inf_status st = inf_read_request(&in, sizeof in, input, inf_input_V1_0, 0, ~0ull);
+	if (is_dead(self->pid) || st != INF_OK || !in.prompt)
+		return inf_fail(err, st != INF_OK ? st : INF_E_INVALID, "input", "faulty: only prompts are counted");
+	*count = count_tokens(in.prompt, in.prompt_len, in.params ? in.params->flags : 0);
+	return INF_OK;
 }
 
 static inf_status INF_CALL generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
@@ -677,6 +779,8 @@ static inf_status INF_CALL generate(inf_model *self, const char *prompt, size_t 
 		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
 	begin(&run, self);
 	inf_status st = read_params(&run, params);
+	if (st == INF_OK && run.params.tools)
+		st = inf_fail(&run.why, INF_E_INVALID, "tools", "faulty: tools are for chat()");
 	if (st == INF_OK)
 		st = take_text(&run, prompt, prompt_len);
 	if (st == INF_OK)
@@ -686,13 +790,14 @@ static inf_status INF_CALL generate(inf_model *self, const char *prompt, size_t 
 
 static inf_status read_message(struct run *run, const inf_message *given, inf_message *out)
 {
-	static const char *const roles[ROLES] = { "system", "user", "assistant" };
+	static const char *const roles[ROLES] = { "system", "user", "assistant", "tool" };
 	inf_status st = inf_read_request(out, sizeof *out, given, inf_message_V1_0, 0, ~0ull);
 	if (st != INF_OK || !out->role)
 		return inf_fail(&run->why, st != INF_OK ? st : INF_E_INVALID, "message", "faulty: a message of an unknown size or field");
 	if (out->media_count && !IS(media_dropped))
 		return inf_fail(&run->why, INF_E_UNSUPPORTED, "media", "faulty: media");
-	for (size_t i = 0; i < ROLES; i++)
+	run->answers_tool = !strcmp(out->role, "tool");
+	for (size_t i = 0; i < ROLES - IS(tool_result_refused); i++)
 		if (!strcmp(out->role, roles[i]))
 			return INF_OK;
 	return inf_fail(&run->why, INF_E_INVALID, "role", "faulty: unknown role \"%s\"", out->role);
@@ -707,6 +812,9 @@ static inf_status INF_CALL chat(inf_model *self, const inf_message *const *msgs,
 		return inf_fail(err, INF_E_INVALID, "forked", "faulty: this is a forked child");
 	begin(&run, self);
 	inf_status st = read_params(&run, params);
+	if (st == INF_OK && (run.params.flags & INF_GEN_FLAG_PARSE_SPECIAL))
+		st = inf_fail(&run.why, INF_E_UNSUPPORTED, "flags", "faulty: PARSE_SPECIAL is for generate()");
+	run.params.flags |= IS(chat_injected) ? INF_GEN_FLAG_PARSE_SPECIAL : 0;
 	for (size_t i = 0; st == INF_OK && i < msg_count; i++)
 		st = read_message(&run, msgs[i], &message);
 	if (st == INF_OK)

@@ -17,7 +17,7 @@ expect() {	# STATUS PATTERN ARGUMENT...
 expect 0 '^INF-113  MUST    pass ' "$good" --only INF-113,INF-101
 expect 1 '^INF-113  MUST    FAIL .*"Apache 2.0" is no SPDX' "$bad" --only 113
 expect 0 '^INF-141  MUST    skip .*: needs -m$' "$good" --only 141
-expect 0 '^INF-146  MUST    not checked ' "$good" --only 146
+expect 0 '^INF-135  MUST    skip .*: needs -m$' "$good" --only 135
 expect 1 '"id":"INF-113","level":"MUST","result":"fail"' "$bad" --only 113 --json
 expect 1 '<testcase classname="MUST" name="INF-113 .*><failure message=.*&#34;Apache' "$bad" --only 113 --junit
 expect 0 '^INF-193  MUST    .*\(needs -m\)$' --list
