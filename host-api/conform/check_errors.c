@@ -71,18 +71,17 @@ void kit_inf_171(struct kit *kit)
 }
 
 /* ---- INF-172 ---- */
+/* And sees them end, so that what is asked next is asked of the dead. */
 static void kill_children(struct kit_sink *sink)
 {
 	pid_t pids[CHILDREN_MAX];
+	siginfo_t info;
 	size_t count = sink->calls == 1 ? kit_children(getpid(), pids, CHILDREN_MAX) : 0;
 	for (size_t i = 0; i < count; i++)
 		kill(pids[i], SIGKILL);
-	/* The next call comes when they have ended; whose children they are is to reap them. */
-	for (size_t i = 0; i < count; i++) {
-		siginfo_t info;
+	for (size_t i = 0; i < count; i++)	/* the plugin may reap them first: ECHILD */
 		while (waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT) && errno == EINTR)
 			;
-	}
 }
 
 static inf_status say(struct kit_world *world, struct kit_sink *sink, inf_error *err)
