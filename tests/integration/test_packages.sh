@@ -45,13 +45,13 @@ package() {
 	grep -q " ./usr/share/doc/$name/copyright$" <<<"$listing" || fail "$name has no copyright file"
 	! grep -vE "^(d|-|l)[r-][w-][x-]r-[x-]r-[x-] root/root |^lrwxrwxrwx root/root " <<<"$listing" || fail "$name has odd modes or owners"
 	! awk '{ print $6 }' <<<"$listing" |
-		grep -vE "^\./(usr/((bin|include|lib|libexec|share|share/doc|share/man)/)?)?$|^\./usr/(bin/infer$|include/inference/|lib/$triplet/|libexec/inference/|share/(bash-completion|doc/$name|inference|man/man[0-9])/)" ||
+		grep -vE "^\./(usr/((bin|include|lib|libexec|share|share/doc|share/man)/)?)?$|^\./usr/(bin/(infer|inf-conform)$|include/inference/|lib/$triplet/|libexec/inference/|share/(bash-completion|doc/$name|inference|man/man[0-9])/)" ||
 		fail "$name has files outside"
 }
 package libinference1 libc6
 ! dpkg-deb -c "$work/DEB/libinference1_${version}_$architecture.deb" | grep -q '/libinference\.so -> ' ||
 	fail "libinference1 holds what two versions of it could not both hold: libinference.so"
-package libinference-dev libinference1
+package libinference-dev libc6 libinference1
 package infer libc6 libedit2 libinference1 libjson-c5
 curl=$(dpkg-deb -f "$work/DEB/inference-backend-rocm_${version}_$architecture.deb" Depends | grep -o 'libcurl[a-z0-9-]*')
 for backend in llama-cpp rocm vulkan; do
