@@ -22,7 +22,7 @@ struct ic_pull;
 struct ic_pull_job {
 	/* In open(), before there is a thread: from now on the generation is in flight. stream: `user` of the parameters that
 	 * run() will be given; request_id lives as long as the stream, NULL = none. */
-	inf_status (*begin)(void *user, const void *stream, const char *request_id, inf_error *err);
+	inf_status (*begin)(void *user, void *stream, const char *request_id, inf_error *err);
 	/* Once, on the thread: generate() or chat(). */
 	inf_status (*run)(void *user, const inf_input *input, const inf_gen_params *params, inf_gen_result *result,
 			  inf_error *err);

@@ -42,9 +42,7 @@ struct inf_session {
 /* A generate or chat in flight; lives on the stack of its caller. */
 struct call {
 	struct ih_call base;
-	void *user;			/* the caller's */
-	int32_t (INF_CALL *on_token)(void *user, const inf_token *token);
-	int32_t (INF_CALL *on_poll)(void *user);
+	int32_t (INF_CALL *on_token)(void *user, const inf_token *token);	/* the caller's */
 	union {				/* the caller's, of any age, with our callbacks */
 		inf_gen_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
@@ -104,7 +102,7 @@ inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *
 
 /* ---- calls that can be found ---- */
 
-void ih_call_list(struct ih_call *self, const char *request_id, const void *user)
+void ih_call_list(struct ih_call *self, const char *request_id, void *user)
 {
 	self->request_id = request_id;
 	self->user = user;
@@ -165,15 +163,15 @@ bool ih_call_goes_on(struct ih_call *self)
 }
 
 /* Asked again after the caller's callback: it may be the one who cancelled. */
-static int32_t INF_CALL on_poll(void *user)
+int32_t INF_CALL ih_call_poll(void *call)
 {
-	struct call *call = user;
+	struct ih_call *self = call;
 	int32_t answer = INF_CONTINUE;
-	if (!ih_call_goes_on(&call->base))
+	if (!ih_call_goes_on(self))
 		return 0;
-	if (call->on_poll)
-		answer = call->on_poll(call->user);
-	return ih_call_goes_on(&call->base) ? answer : 0;
+	if (self->on_poll)
+		answer = self->on_poll(self->user);
+	return ih_call_goes_on(self) ? answer : 0;
 }
 
 static int32_t INF_CALL on_token(void *user, const inf_token *token)
@@ -181,7 +179,7 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 	struct call *call = user;
 	if (!ih_call_goes_on(&call->base))
 		return 0;
-	int32_t answer = call->on_token(call->user, token);
+	int32_t answer = call->on_token(call->base.user, token);
 	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
@@ -194,11 +192,9 @@ static inf_status take_params(struct call *call, const inf_gen_params *params, i
 		return inf_fail(err, INF_E_INVALID, "params", "generation parameters: struct_size is %u, not %d to %u",
 				size, inf_gen_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are the plugin judges */
-	call->user = params->user;
 	call->on_token = params->on_token;
-	call->on_poll = params->on_poll;
 	call->request.params.user = call;
-	call->request.params.on_poll = on_poll;
+	call->request.params.on_poll = ih_call_poll;
 	if (params->on_token)
 		call->request.params.on_token = on_token;
 	return INF_OK;
@@ -219,8 +215,10 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_g
 	inf_status st = take_params(call, params, err);
 	if (st == INF_OK)
 		st = ih_call_enter(&call->base, self, err);
-	if (st == INF_OK)
-		ih_call_list(&call->base, params->request_id, params->user);
+	if (st != INF_OK)
+		return st;
+	call->base.on_poll = params->on_poll;
+	ih_call_list(&call->base, params->request_id, params->user);
 	return st;
 }
 

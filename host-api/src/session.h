@@ -20,11 +20,12 @@ struct ih_call {
 	unsigned long long epoch;	/* the session's, on entry */
 	inf_status stop;		/* INF_OK, or why one of our callbacks said stop */
 	inf_error error;		/* for the plugin to fill in */
+	int32_t (INF_CALL *on_poll)(void *user);	/* the host's; NULL = none. For ih_call_poll() */
 
 	/* Of ih_call_list(). */
 	struct ih_call *next;
 	const char *request_id;		/* the host's; NULL = none */
-	const void *user;		/* the host's */
+	void *user;			/* the host's */
 	bool stream;			/* it makes one other, of the same user, on its thread */
 	atomic_bool cancelled;		/* by its id */
 };
@@ -34,8 +35,10 @@ inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *
 /* Returns the status that the host gets for the plugin's. The session may be gone afterwards. */
 inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err);
 bool ih_call_goes_on(struct ih_call *self);
+/* The on_poll that a plugin gets, for a call that is listed: `call` is it, or a struct that begins with it. */
+int32_t INF_CALL ih_call_poll(void *call);
 /* Until it leaves, inf_session_cancel_request() finds the call by its id. One that a stream makes began when that did. */
-void ih_call_list(struct ih_call *self, const char *request_id, const void *user);
+void ih_call_list(struct ih_call *self, const char *request_id, void *user);
 /* For a callback of the listed call with this `user`: INF_OK to go on, INF_E_CANCELLED or INF_E_CLOSED. */
 inf_status ih_call_told(inf_session *session, const void *user);
 /* A table of the model's, or NULL. INF_HAS() is the caller's. */

@@ -5,10 +5,8 @@
 
 struct batch_call {
 	struct ih_call base;
-	void *user;			/* the host's, like the callbacks */
 	int32_t (INF_CALL *on_token)(void *user, size_t index, const inf_token *token);
 	int32_t (INF_CALL *on_result)(void *user, size_t index, const inf_gen_result *result, const inf_error *error);
-	int32_t (INF_CALL *on_poll)(void *user);
 	union {				/* the host's, of any age, with our callbacks */
 		inf_batch_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
@@ -18,7 +16,7 @@ struct batch_call {
 static int32_t INF_CALL on_token(void *user, size_t index, const inf_token *token)
 {
 	struct batch_call *call = user;
-	return ih_call_goes_on(&call->base) ? call->on_token(call->user, index, token) : 0;
+	return ih_call_goes_on(&call->base) ? call->on_token(call->base.user, index, token) : 0;
 }
 
 static int32_t INF_CALL on_result(void *user, size_t index, const inf_gen_result *result, const inf_error *error)
@@ -28,18 +26,7 @@ static int32_t INF_CALL on_result(void *user, size_t index, const inf_gen_result
 	if (!ih_call_goes_on(&call->base))
 		return 0;
 	if (call->on_result)
-		answer = call->on_result(call->user, index, result, error);
-	return ih_call_goes_on(&call->base) ? answer : 0;
-}
-
-static int32_t INF_CALL on_poll(void *user)
-{
-	struct batch_call *call = user;
-	int32_t answer = INF_CONTINUE;
-	if (!ih_call_goes_on(&call->base))
-		return 0;
-	if (call->on_poll)
-		answer = call->on_poll(call->user);
+		answer = call->on_result(call->base.user, index, result, error);
 	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
@@ -50,13 +37,12 @@ static inf_status take_params(struct batch_call *call, const inf_batch_params *p
 		return inf_fail(err, INF_E_INVALID, "params", "batch parameters: struct_size is %u, not %d to %u", size,
 				inf_batch_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are the plugin judges */
-	call->user = params->user;
 	call->on_token = params->on_token;
 	call->on_result = params->on_result;
-	call->on_poll = params->on_poll;
+	call->base.on_poll = params->on_poll;
 	call->request.params.user = call;
 	call->request.params.on_result = on_result;
-	call->request.params.on_poll = on_poll;
+	call->request.params.on_poll = ih_call_poll;
 	if (params->on_token)
 		call->request.params.on_token = on_token;
 	return INF_OK;

@@ -10,9 +10,7 @@
 
 struct classify_call {
 	struct ih_call base;
-	void *user;			/* the host's, like the callbacks */
 	int32_t (INF_CALL *on_class)(void *user, const inf_class *result);
-	int32_t (INF_CALL *on_poll)(void *user);
 	bool logprobs;			/* the backend tells them */
 	union {				/* the host's, of any age, with our callbacks */
 		inf_classify_params params;
@@ -25,18 +23,7 @@ static int32_t INF_CALL on_class(void *user, const inf_class *result)
 	struct classify_call *call = user;
 	if (!ih_call_goes_on(&call->base))
 		return 0;
-	int32_t answer = call->on_class(call->user, result);
-	return ih_call_goes_on(&call->base) ? answer : 0;
-}
-
-static int32_t INF_CALL on_poll(void *user)
-{
-	struct classify_call *call = user;
-	int32_t answer = INF_CONTINUE;
-	if (!ih_call_goes_on(&call->base))
-		return 0;
-	if (call->on_poll)
-		answer = call->on_poll(call->user);
+	int32_t answer = call->on_class(call->base.user, result);
 	return ih_call_goes_on(&call->base) ? answer : 0;
 }
 
@@ -47,12 +34,11 @@ static inf_status take_params(struct classify_call *call, const inf_classify_par
 		return inf_fail(err, INF_E_INVALID, "params", "classification parameters: no on_class, or struct_size is %u, not %d "
 				"to %u", size, inf_classify_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, params, size);	/* all of it: what is newer than we are the plugin judges */
-	call->user = params->user;
 	call->on_class = params->on_class;
-	call->on_poll = params->on_poll;
+	call->base.on_poll = params->on_poll;
 	call->request.params.user = call;
 	call->request.params.on_class = on_class;
-	call->request.params.on_poll = on_poll;
+	call->request.params.on_poll = ih_call_poll;
 	return INF_OK;
 }
 

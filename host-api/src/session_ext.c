@@ -12,25 +12,11 @@
 /* A call in flight; lives on the stack of its caller. */
 struct call {
 	struct ih_call base;
-	void *user;			/* the caller's */
-	int32_t (INF_CALL *on_poll)(void *user);
 	union {				/* the caller's, of any age, with our callback */
 		inf_call_params params;
 		unsigned char bytes[INF_STRUCT_MAX];
 	} request;
 };
-
-/* Asked again after the caller's callback: it may be the one who cancelled. */
-static int32_t INF_CALL on_poll(void *user)
-{
-	struct call *call = user;
-	int32_t answer = INF_CONTINUE;
-	if (!ih_call_goes_on(&call->base))
-		return 0;
-	if (call->on_poll)
-		answer = call->on_poll(call->user);
-	return ih_call_goes_on(&call->base) ? answer : 0;
-}
 
 static inf_status take_params(struct call *call, const inf_call_params *params, inf_error *err)
 {
@@ -41,10 +27,8 @@ static inf_status take_params(struct call *call, const inf_call_params *params, 
 		return inf_fail(err, INF_E_INVALID, "call_params", "call parameters: struct_size is %u, not %d to %u", size,
 				inf_call_params_V1_0, INF_STRUCT_MAX);
 	memcpy(call->request.bytes, from, size);	/* all of it: what is newer than we are the plugin judges */
-	call->user = from->user;
-	call->on_poll = from->on_poll;
 	call->request.params.user = call;
-	call->request.params.on_poll = on_poll;
+	call->request.params.on_poll = ih_call_poll;
 	return INF_OK;
 }
 
@@ -58,7 +42,8 @@ static inf_status begin(struct call *call, struct inf_session *self, const inf_c
 		st = ih_call_enter(&call->base, self, err);
 	if (st != INF_OK)
 		return st;
-	ih_call_list(&call->base, call->request.params.request_id, call->user);
+	call->base.on_poll = params ? params->on_poll : NULL;
+	ih_call_list(&call->base, params ? params->request_id : NULL, params ? params->user : NULL);
 	*table = ih_call_extension(&call->base, id);
 	if (*table)
 		memcpy(&size, *table, sizeof size);

@@ -10,7 +10,7 @@ static struct ic_pull *pull_of(inf_session_stream *stream)
 	return (struct ic_pull *)stream;
 }
 
-static inf_status begin(void *user, const void *stream, const char *request_id, inf_error *err)
+static inf_status begin(void *user, void *stream, const char *request_id, inf_error *err)
 {
 	struct ih_call *call = user;
 	(void)err;

@@ -114,13 +114,6 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...)
 }
 
 /* ---- the server's own word ------------------------------------------------------------------------------------- */
-int64_t gr_now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* One look at a binary. */
 struct look {
 	inf_instance *instance;

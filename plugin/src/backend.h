@@ -10,6 +10,7 @@
 
 #include "adapters.h"
 #include "childlog.h"
+#include "clock.h"
 #include "gguf.h"
 #include "http.h"
 #include "launch.h"
@@ -206,7 +207,6 @@ inf_status gr_instance_server(inf_instance *self, int (*on_wait)(void *user), vo
  * on_wait as above, and with it the server has more time. */
 inf_status gr_instance_devices(inf_instance *self, const struct gr_server_file *file, int (*on_wait)(void *user),
 			       void *user, struct gr_devlog *out, inf_error *err);
-int64_t gr_now_ms(void);		/* CLOCK_MONOTONIC */
 /* What gr_child_run() returns. */
 inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
 			   inf_error *err);

@@ -3,18 +3,10 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "request.h"
 #include "utf8.h"
-
-int64_t gr_now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- entering and leaving -------------------------------------------------------------------------------------- */
 static inf_status read_params(struct gr_call *self, const inf_call_params *params, inf_error *err)

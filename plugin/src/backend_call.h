@@ -44,8 +44,6 @@ struct gr_call {
 	int64_t entry_ns, slot_ns;	/* 0 = not yet */
 };
 
-int64_t gr_now_ns(void);		/* CLOCK_MONOTONIC */
-
 /* Read what the host says about the call, and enter the model; after INF_OK gr_call_leave(). params may be NULL. */
 inf_status gr_call_enter(struct gr_call *self, inf_model *model, const inf_call_params *params, inf_error *err);
 void gr_call_leave(struct gr_call *self);

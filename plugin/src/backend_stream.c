@@ -22,7 +22,7 @@ static struct ic_pull *pull_of(inf_stream *stream)
 	return (struct ic_pull *)stream;
 }
 
-static inf_status begin(void *user, const void *stream, const char *request_id, inf_error *err)
+static inf_status begin(void *user, void *stream, const char *request_id, inf_error *err)
 {
 	struct flight *self = user;
 	return gr_call_list_whole(&self->whole, self->model, request_id, stream, err);

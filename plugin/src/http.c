@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fail.h"
 
 enum { URL_MAX = 256, HEADER_MAX = 256 };
@@ -42,13 +43,6 @@ struct transfer {
 	int64_t started_ms, heard_ms;
 	int64_t own_polled_ms, *polled_ms;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the server ---------------------------------------------------------------------------------------------- */
 static bool add_header(struct curl_slist **list, const char *text)
@@ -220,10 +214,10 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 		curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &t->code);
 	if (t->code == 200) {
 		t->stopped = t->request->on_body && t->request->on_body(t->request->user, bytes, len) != 0;
-		t->heard_ms = now_ms();		/* the time that on_body took is no silence */
+		t->heard_ms = gr_now_ms();		/* the time that on_body took is no silence */
 		return t->stopped ? 0 : len;
 	}
-	t->heard_ms = now_ms();
+	t->heard_ms = gr_now_ms();
 	struct gr_buf *body = t->request->error_body;
 	size_t room = body ? GR_HTTP_ERROR_BODY - body->len : 0;
 	if (room && gr_buf_append(body, bytes, len < room ? len : room) == INF_E_NO_MEMORY)
@@ -236,7 +230,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct transfer *t = arg;
 	size_t len = size * count;
-	t->heard_ms = now_ms();
+	t->heard_ms = gr_now_ms();
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		t->headers_done = false;	/* an interim answer may have come before */
 	else if (len == 2 && memcmp(line, "\r\n", 2) == 0)
@@ -266,7 +260,7 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 /* The caller's say and our own deadlines; INF_OK = go on. */
 static inf_status ask(struct transfer *t, inf_error *err)
 {
-	int64_t now = now_ms();
+	int64_t now = gr_now_ms();
 	if (now - *t->polled_ms >= GR_HTTP_POLL_MS) {
 		*t->polled_ms = now;
 		if (t->request->on_poll && t->request->on_poll(t->request->user) != 0)
@@ -350,7 +344,7 @@ inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *r
 	*out_code = 0;
 	if (!t.handle)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", request->path);
-	t.started_ms = t.heard_ms = t.own_polled_ms = now_ms();
+	t.started_ms = t.heard_ms = t.own_polled_ms = gr_now_ms();
 	t.polled_ms = request->polled_ms ? request->polled_ms : &t.own_polled_ms;
 	prepare(&t, url, sizeof url);
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "pathtext.h"
 #include "split.h"
@@ -88,13 +89,6 @@ struct walk {
 	inf_error *err;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static inf_status no_memory(const struct walk *w)
 {
 	return inf_fail(w->err, INF_E_NO_MEMORY, "no_memory", "out of memory for the list of models");
@@ -104,7 +98,7 @@ static bool is_over(struct walk *w)
 {
 	if (w->entries >= GR_MODELS_ENTRIES_MAX || w->files >= GR_MODELS_FILES_MAX)
 		w->limit = GR_MODELS_TOO_MANY;
-	else if (now_ms() >= w->deadline_ms)
+	else if (gr_now_ms() >= w->deadline_ms)
 		w->limit = GR_MODELS_TOO_SLOW;
 	return w->limit >= GR_MODELS_TOO_MANY;
 }
@@ -373,7 +367,7 @@ inf_status gr_models_list(const char *const *dirs, uint32_t flags, gr_models_fn 
 	}
 	*w = (struct walk){
 		.fn = fn, .user = user, .flags = flags, .set = set, .err = err,
-		.deadline_ms = now_ms() + GR_MODELS_TIME_MAX_MS,
+		.deadline_ms = gr_now_ms() + GR_MODELS_TIME_MAX_MS,
 	};
 	for (; st == INF_OK && *dirs; dirs++)
 		st = visit_root(w, *dirs);

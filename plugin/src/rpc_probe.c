@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 enum {
 	HELLO = 14,			/* the command's number, in all versions */
 	SIZE_BYTES = 8,			/* a length goes before each message, little-endian */
@@ -25,13 +27,6 @@ struct talk {
 	uint8_t answer[SIZE_BYTES + ANSWER_BYTES];
 	size_t len;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /*
  * A busy worker reads the greeting of a client that has gone long since, and answers. Where that client closed its
@@ -147,13 +142,13 @@ inf_status gr_rpc_probe(struct gr_rpc_target *targets, size_t count, int timeout
 			void *user, inf_error *err)
 {
 	struct talk talks[GR_RPC_TARGETS_MAX] = { { .fd = -1 } };
-	int64_t until = now_ms() + timeout_ms, left;
+	int64_t until = gr_now_ms() + timeout_ms, left;
 	bool stopped = false;
 	for (size_t i = 0; i < count; i++) {
 		talks[i].target = &targets[i];
 		begin(&talks[i]);
 	}
-	while (!stopped && (left = until - now_ms()) > 0 &&
+	while (!stopped && (left = until - gr_now_ms()) > 0 &&
 	       wait_for_news(talks, count, left < GR_RPC_WAIT_MS ? (int)left : GR_RPC_WAIT_MS))
 		stopped = on_wait && on_wait(user) != 0;
 	for (size_t i = 0; i < count; i++)

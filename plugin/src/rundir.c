@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "procid.h"
 #include "strv.h"
@@ -235,13 +236,6 @@ static bool is_candidate(const char *name)
 	return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0 && strlen(name) == sizeof PREFIX - 1 + RANDOM;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void sweep_base(const char *base, int64_t deadline, struct gr_swept *swept)
 {
 	DIR *dir = base && base[0] == '/' ? opendir(base) : NULL;
@@ -251,7 +245,7 @@ static void sweep_base(const char *base, int64_t deadline, struct gr_swept *swep
 	for (int names = 0; names < GR_RUNDIR_SWEEP_NAMES && (entry = readdir(dir)); names++) {
 		if (!is_candidate(entry->d_name))
 			continue;
-		if (now_ms() >= deadline)
+		if (gr_now_ms() >= deadline)
 			break;
 		sweep_one(dirfd(dir), entry->d_name, swept);
 	}
@@ -263,7 +257,7 @@ struct gr_swept gr_rundir_sweep(char *const *env)
 	struct gr_swept swept = { 0, 0 };
 	const char *bases[BASES];
 	list_bases(bases, env);
-	int64_t deadline = now_ms() + GR_RUNDIR_SWEEP_MS;
+	int64_t deadline = gr_now_ms() + GR_RUNDIR_SWEEP_MS;
 	for (int i = 0; i < BASES; i++)
 		sweep_base(bases[i], deadline, &swept);
 	return swept;

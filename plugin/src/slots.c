@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fail.h"
 
 /* Lives on the waiting caller's stack. */
@@ -93,13 +94,6 @@ static void wait_a_little(struct gr_slots *self, struct waiter *w)
 	pthread_cond_timedwait(&w->wake, &self->lock, &until);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool is_turn(const struct gr_slots *self, const struct waiter *w)
 {
 	return self->free >= w->want && self->first == w;
@@ -110,7 +104,7 @@ static inf_status wait_turn(struct gr_slots *self, int want, int (*on_poll)(void
 {
 	struct waiter w = { .want = want };
 	inf_status st = INF_OK;
-	int64_t deadline = now_ms() + self->timeout_ms;
+	int64_t deadline = gr_now_ms() + self->timeout_ms;
 	enqueue(self, &w);
 	while (!atomic_load(&self->closed) && !is_turn(self, &w)) {
 		wait_a_little(self, &w);
@@ -121,7 +115,7 @@ static inf_status wait_turn(struct gr_slots *self, int want, int (*on_poll)(void
 			st = INF_E_CANCELLED;
 			break;
 		}
-		if (now_ms() >= deadline && !is_turn(self, &w)) {
+		if (gr_now_ms() >= deadline && !is_turn(self, &w)) {
 			st = inf_fail(err, INF_E_BUSY, "queue_timeout", "no slot became free in %d ms (option queue-timeout-ms): all "
 				      "slots of the model are in use", self->timeout_ms);
 			break;

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "procid.h"
 
@@ -476,20 +477,13 @@ static bool collect(int fd, char *out, size_t cap, size_t *len)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Collect until the child has ended or closed its output. */
 static inf_status follow(const struct gr_child *child, int64_t deadline, char *out, size_t cap, size_t *len,
 			 int (*on_wait)(void *user), void *user)
 {
 	bool open = true;
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - gr_now_ms();
 		if (left <= 0)
 			return INF_E_TIMEOUT;
 		if (on_wait && on_wait(user) != 0)
@@ -512,7 +506,7 @@ inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, 
 	inf_status st = gr_child_start(&child, spec, err);
 	if (st != INF_OK)
 		return st;
-	st = follow(&child, now_ms() + timeout_ms, out, out_cap, &len, on_wait, user);
+	st = follow(&child, gr_now_ms() + timeout_ms, out, out_cap, &len, on_wait, user);
 	if (st != INF_OK) {
 		gr_child_signal(&child, SIGKILL);
 		gr_child_ended(&child, REAP_MS);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fail.h"
 
 enum { DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200 };
@@ -38,13 +39,6 @@ struct gr_supervisor {
 	char line[GR_SUPERVISOR_LINE];
 	size_t line_len;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- output ---------------------------------------------------------------------------------------------------- */
 static void deliver_lines(struct gr_supervisor *self, const char *bytes, size_t len)
@@ -94,8 +88,8 @@ static bool drain(struct gr_supervisor *self)
 /* A grandchild may hold the pipe open after the child's end, so this has a deadline. */
 static void drain_rest(struct gr_supervisor *self)
 {
-	int64_t deadline = now_ms() + DRAIN_AT_END_MS, left;
-	while (drain(self) && (left = deadline - now_ms()) > 0) {
+	int64_t deadline = gr_now_ms() + DRAIN_AT_END_MS, left;
+	while (drain(self) && (left = deadline - gr_now_ms()) > 0) {
 		struct pollfd p = { .fd = self->child.out_fd, .events = POLLIN };
 		if (poll(&p, 1, (int)left) == 0)
 			break;
@@ -115,7 +109,7 @@ static void enter_state(struct gr_supervisor *self, enum gr_state state)
 	pthread_cond_broadcast(&self->changed);
 	pthread_mutex_unlock(&self->lock);
 	int limit_ms = gr_supervisor_limit_ms(state);
-	self->state_deadline_ms = limit_ms ? now_ms() + limit_ms : 0;
+	self->state_deadline_ms = limit_ms ? gr_now_ms() + limit_ms : 0;
 }
 
 static void reap(struct gr_supervisor *self)
@@ -163,7 +157,7 @@ static int poll_timeout(const struct gr_supervisor *self)
 {
 	if (!self->state_deadline_ms)
 		return -1;
-	int64_t left = self->state_deadline_ms - now_ms();
+	int64_t left = self->state_deadline_ms - gr_now_ms();
 	return left > 0 ? (int)left : 0;
 }
 
@@ -190,7 +184,7 @@ static void watch(struct gr_supervisor *self)
 			handle_wishes(self);
 		if (n > 0 && p[1].revents)
 			handle(self, GR_EVENT_ENDED);
-		else if (self->state_deadline_ms && now_ms() >= self->state_deadline_ms)
+		else if (self->state_deadline_ms && gr_now_ms() >= self->state_deadline_ms)
 			handle(self, GR_EVENT_DEADLINE);
 	}
 }

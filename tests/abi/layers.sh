@@ -86,7 +86,7 @@ for source in plugin/src/*.[ch]; do
 	entry | backend* | prompt | supervisor | launch | profile | models | modelset | modelreport) continue ;;
 	esac
 	others=$(sed -n 's/^#include "\([a-z_]*\)\.h"$/\1/p' "$source" |
-		grep -vxE "$name|buf|fail|pathtext|pathtrust|strv|utf8" || true)
+		grep -vxE "$name|buf|clock|fail|pathtext|pathtrust|strv|utf8" || true)
 	[[ $name == gguf* ]] && others=$(grep -v '^gguf' <<<"$others" || true)
 	[[ $name == wire* ]] && others=$(grep -v '^wire' <<<"$others" || true)
 	case $name in

@@ -16,7 +16,7 @@ umask 022
 
 # One file for each fault, and two that work.
 plugins=$tmp/plugins
-mkdir -- "$plugins" "$plugins/directory.so" "$tmp/shared"
+mkdir -- "$plugins" "$plugins/directory.so" "$tmp/sticky"
 for name in ctor_crash ctor_exit ctor_fork ctor_hang ctor_noise entry_abort entry_exit library_missing note_lies note_major2 \
 	only_v2 min_host_99 null_generate no_entry echo; do
 	cp -- "$fixtures/$name.so" "$plugins/"
@@ -28,7 +28,7 @@ ln -s nowhere.so "$plugins/dangling.so"
 cp -- "$fixtures/echo.so" "$plugins/writable.so" && chmod 666 "$plugins/writable.so"
 cp -- "$fixtures/echo.so" "$plugins/same_name.so"
 ln -s echo.so "$plugins/same_file.so"
-cp -- "$fixtures/echo.so" "$tmp/shared/x.so" && chmod 1777 "$tmp/shared" && ln -s ../shared/x.so "$plugins/link_to_shared.so"
+cp -- "$fixtures/echo.so" "$tmp/sticky/x.so" && chmod 1777 "$tmp/sticky" && ln -s "$tmp/sticky/x.so" "$plugins/link_to_shared.so"
 cp -- "$fixtures/echo.so" "$plugins/machine.so"
 # EM_68K, which no host is
 printf '\004\000' | dd of="$plugins/machine.so" bs=1 seek=18 conv=notrunc status=none

@@ -93,7 +93,7 @@ static inf_status run(void *user, const inf_input *in, const inf_gen_params *p, 
 	return st;
 }
 
-static inf_status take_off(void *user, const void *self, const char *request_id, inf_error *error)
+static inf_status take_off(void *user, void *self, const char *request_id, inf_error *error)
 {
 	(void)user;
 	script.stream = self;
