@@ -114,11 +114,13 @@ elevated_process_reads_no_environment() {
 	if ! cp -- "$(command -v id)" "$tmp/id" || ! chmod 4755 "$tmp/id" || [[ $("${as_user[@]}" "$tmp/id" -u 2>&1) != 0 ]]; then
 		return 0
 	fi
+	# All of it in here: that user may not see where the tests were built.
 	cp -- "$static" "$tmp/infer" && chmod 4755 "$tmp/infer"
+	cp -- "$static" "$tmp/plain" && cp -- "$INF_PROBE" "$tmp/probe" && chmod 755 "$tmp/plain" "$tmp/probe"
 	mkdir -m 777 -- "$tmp/theirs" && mkdir -- "$tmp/env" && cp -- "$fixtures/echo.so" "$tmp/env/"
-	printf '#!/bin/sh\ntouch -- %s\nexec %s "$@"\n' "$tmp/theirs/was_run" "$INF_PROBE" >"$tmp/marker" && chmod 755 "$tmp/marker"
+	printf '#!/bin/sh\ntouch -- %s\nexec %s "$@"\n' "$tmp/theirs/was_run" "$tmp/probe" >"$tmp/marker" && chmod 755 "$tmp/marker"
 	local -a found=(env INF_PROBE="$tmp/marker" XDG_CACHE_HOME="$tmp/theirs/cache" INF_PLUGIN_PATH="$tmp/env" "${as_user[@]}")
-	"${found[@]}" "$infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
+	"${found[@]}" "$tmp/plain" backends >"$tmp/out" 2>"$tmp/err" </dev/null
 	says out '^. echo' && [[ -e $tmp/theirs/was_run && -e $tmp/theirs/cache/inference ]] || return 1
 	rm -r -- "$tmp/theirs/was_run" "$tmp/theirs/cache"
 	"${found[@]}" "$tmp/infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
