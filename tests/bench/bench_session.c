@@ -28,7 +28,8 @@ void bench_load(struct bench_session *self, const char *model, int32_t slots)
 {
 	static const inf_kv options[] = { { "threads", "1" } };	/* else the server's own need of CPU is what is measured */
 	const inf_load_params params = {
-		.struct_size = sizeof params, .path = model, .context_len = BENCH_CONTEXT, .parallel_slots = slots,
+		.struct_size = sizeof params, .path = model, .parallel_slots = slots,
+		.context_len = slots > 1 ? BENCH_CONTEXT_OF_MANY : BENCH_CONTEXT,
 		.options = options, .option_count = 1,
 	};
 	inf_error err = { .struct_size = sizeof err };

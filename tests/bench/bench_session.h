@@ -10,9 +10,9 @@ struct bench_session {
 	inf_session *session;
 };
 
-enum { BENCH_CONTEXT = 1024 };	/* tokens of a slot */
+/* Tokens of a slot: of one alone, and of each of many. */
+enum { BENCH_CONTEXT = 2048, BENCH_CONTEXT_OF_MANY = 256 };
 
-/* options may be NULL. */
 void bench_open(struct bench_session *self, const char *plugin_dir, const char *server);
 void bench_load(struct bench_session *self, const char *model, int32_t slots);
 void bench_close(struct bench_session *self);

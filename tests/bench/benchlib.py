@@ -167,19 +167,6 @@ class Coprocess:
 		self.process.stdout.close()
 
 
-class Host(Coprocess):
-	"""bench_stream with a model loaded, and a way to the server behind it that only a test would take."""
-
-	def __init__(self, argv, env):
-		super().__init__(argv, env)
-		line = self.read_line(60)
-		if line != "ready":
-			raise RuntimeError(f"{argv[0]}: {line}")
-		self.pid = server_of(self.process.pid)
-		self.socket = argument_of(self.pid, "--host")
-		self.api_key = environment_of(self.pid)["LLAMA_API_KEY"]
-
-
 def words_of(pid, name):
 	with open(f"/proc/{pid}/{name}", "rb") as file:
 		return file.read().decode(errors="replace").split("\0")
@@ -210,12 +197,32 @@ def server_of(host_pid):
 	raise RuntimeError(f"process {host_pid} has no llama-server")
 
 
+class Server:
+	"""The way to a server that a plugin started, as only a test would take it."""
+
+	def __init__(self, pid):
+		self.pid = pid
+		self.socket = argument_of(pid, "--host")
+		self.api_key = environment_of(pid)["LLAMA_API_KEY"]
+
+
+class Host(Coprocess):
+	"""bench_stream with a model loaded, and its server."""
+
+	def __init__(self, argv, env):
+		super().__init__(argv, env)
+		line = self.read_line(60)
+		if line != "ready":
+			raise RuntimeError(f"{argv[0]}: {line}")
+		self.server = Server(server_of(self.process.pid))
+		self.socket, self.api_key, self.pid = self.server.socket, self.server.api_key, self.server.pid
+
+
 class Served:
 	"""A llama-server that nobody but the bench talks to."""
 
 	def __init__(self, process, address, api_key):
-		self.process = process
-		self.pid = process.pid
+		self.process, self.pid = process, process.pid
 		self.socket = address	# a port where it was asked for TCP
 		self.api_key = api_key
 
@@ -248,6 +255,36 @@ def healthy(address):
 			return b" 200 " in s.recv(64)
 	except OSError:
 		return False
+
+
+def get(served, path, timeout=5):
+	"""The body of the answer of a server of a Host, or of serve()."""
+	with connect(served.socket) as s:
+		s.settimeout(timeout)
+		s.sendall(f"GET {path} HTTP/1.0\r\nAuthorization: Bearer {served.api_key}\r\n\r\n".encode())
+		answer = b""
+		while piece := s.recv(1 << 16):
+			answer += piece
+	return answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
+
+
+def await_true(condition, timeout, what, step=0.001):
+	"""The seconds until it held."""
+	start = time.monotonic()
+	while not condition():
+		if time.monotonic() - start > timeout:
+			raise RuntimeError(f"{what}: not within {timeout} s")
+		time.sleep(step)
+	return time.monotonic() - start
+
+
+def gone(pid):
+	"""It has ended, reaped or not."""
+	try:
+		with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+			return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+	except OSError:
+		return True
 
 
 def free_port():
@@ -311,7 +348,7 @@ class Context:
 		address = free_port() if tcp else os.path.join(self.scratch, f"{secrets.token_hex(4)}.sock")
 		key = secrets.token_hex(16)
 		argv = [self.server, "-m", self.model, "--device", "none", "-ngl", "0", "-np", str(slots), "-c",
-			str(CONTEXT * slots), "-b", "512", "-t", str(threads), "--host", "127.0.0.1" if tcp else address,
+			str(CONTEXT_OF_MANY * slots if slots > 1 else CONTEXT), "-b", "512", "-t", str(threads), "--host", "127.0.0.1" if tcp else address,
 			"--alias", "model", "--threads-http", str(slots + 4), "--cors-origins", "http://x.invalid", "--fit", "off",
 			"--log-colors", "off", "-lv", "4", "--offline", "--no-ui", *(["--port", address] if tcp else []), *extra]
 		with open(os.path.join(self.scratch, "server.log"), "ab") as log:
@@ -332,7 +369,7 @@ class Context:
 		shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-CONTEXT = 1024		# tokens of a slot, of whatever server the bench starts
+CONTEXT, CONTEXT_OF_MANY = 2048, 256	# tokens of a slot, as bench_session.h has them
 
 
 # ---- what is told --------------------------------------------------------------------------------------------------
@@ -357,8 +394,8 @@ def lines_of(result):
 			yield f"  {name:<24} {spread(values)} {row.unit}"
 	for c in result.checks:
 		unit = "" if c.bound == "ratio" else " " + row.unit
-		yield (f"  {SYMBOL[c.bound]:<24} {number(c.median)} ({number(c.low)}-{number(c.high)}), "
-		       f"at most {number(c.limit)}{unit}: {c.verdict}")
+		around = "" if c.low == c.high else f" ({number(c.low)}-{number(c.high)})"
+		yield f"  {SYMBOL[c.bound]:<24} {number(c.median)}{around}, at most {number(c.limit)}{unit}: {c.verdict}"
 	if result.failure:
 		yield f"  {'not measured' if result.skipped else 'FAILED'}: {result.failure}"
 
