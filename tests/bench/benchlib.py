@@ -126,6 +126,7 @@ def measure(row, ctx, rounds=None):
 		result.failure, result.skipped = str(error), True
 	except (OSError, ValueError, KeyError, ZeroDivisionError, RuntimeError, subprocess.SubprocessError) as error:
 		result.failure = f"{type(error).__name__}: {error}"
+		ctx.release()		# the next row begins with processes in a known state
 	return result
 
 
@@ -363,9 +364,13 @@ class Context:
 			time.sleep(0.01)
 		return served
 
-	def close(self):
+	def release(self):
 		for kept in reversed(self.kept.values()):
 			kept.close()
+		self.kept = {}
+
+	def close(self):
+		self.release()
 		shutil.rmtree(self.scratch, ignore_errors=True)
 
 

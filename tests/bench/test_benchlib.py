@@ -2,6 +2,7 @@
 """What the bench says about samples is as right as they are."""
 import io
 import unittest
+import unittest.mock
 
 import benchlib
 import callgrind
@@ -95,7 +96,9 @@ class Measuring(unittest.TestCase):
 
 		def lacks(ctx):
 			raise Unavailable("no valgrind")
-		failed = benchlib.measure(row(None, {"ours": fails}), None)
+		ctx = unittest.mock.Mock()
+		failed = benchlib.measure(row(None, {"ours": fails}), ctx)
+		ctx.release.assert_called_once()
 		lacking = benchlib.measure(row(None, {"ours": lacks}), None)
 		self.assertTrue(benchlib.missed(failed))
 		self.assertFalse(benchlib.missed(lacking))

@@ -12,28 +12,28 @@ def slope(client, streams, what):
 	return (long[what] - short[what]) / (long["events"] - short["events"])
 
 
-def cpu(streams):
-	return lambda ctx: slope(ctx.host(slots=STREAMS), streams, "cpu_us")
+def client(ctx, name, slots):
+	host = ctx.host(slots=slots)
+	return ctx.floor(name, host) if name else host
+
+
+def cpu(name, streams):
+	return lambda ctx: slope(client(ctx, name, STREAMS), streams, "cpu_us")
 
 
 def wall(name):
-	def fn(ctx):
-		host = ctx.host(slots=STREAMS)
-		return slope(ctx.floor(name, host) if name else host, STREAMS, "wall_ms")
-	return fn
+	return lambda ctx: slope(client(ctx, name, STREAMS), STREAMS, "wall_ms")
 
 
 def peak(name):
 	"""MB after a stream with one model, of a process that did nothing else."""
-	def fn(ctx):
-		host = ctx.host()
-		return (ctx.floor(name, host) if name else host).ask("100 1")["peak_kib"] / 1e3 * 1.024
-	return fn
+	return lambda ctx: client(ctx, name, 1).ask("100 1")["peak_kib"] * 1024 / 1e6
 
 
 ROWS = [
 	Row("streams-cpu", f"CPU of the client for each event, of {STREAMS} streams and of one", "us",
-	    {"many": cpu(STREAMS), "one": cpu(1)}, compare=("many", "one"), target=Target(ratio=1.2)),
+	    {"many": cpu(None, STREAMS), "one": cpu(None, 1), "curl-many": cpu("floor_curl", STREAMS),
+	     "curl-one": cpu("floor_curl", 1)}, compare=("many", "one"), target=Target(ratio=1.2)),
 	Row("streams-speed", f"time for each token that {STREAMS} streams take together", "ms",
 	    {"ours": wall(None), "curl": wall("floor_curl")}, compare=("ours", "curl"), target=Target(ratio=1.03)),
 	Row("host-memory", "the client's largest resident set, with one model", "MB",
