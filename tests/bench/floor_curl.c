@@ -75,8 +75,10 @@ static void run(struct stream *stream)
 	if (!*easy)
 		*easy = new_easy(client);
 	size_t len = stream_tokenize_body(body, sizeof body);
+	curl_easy_setopt(*easy, CURLOPT_FORBID_REUSE, 0L);
 	post(client, *easy, "/tokenize", body, len, keep, &answer);
 	len = stream_completion_body(body, sizeof body, answer.text, stream->tokens);
+	curl_easy_setopt(*easy, CURLOPT_FORBID_REUSE, 1L);	/* the server closes it, and not always before the next request */
 	post(client, *easy, "/completion", body, len, count_events, stream);
 }
 
