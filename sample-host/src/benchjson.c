@@ -169,9 +169,9 @@ static void add_facts(struct maker *self, json_object *made, const struct bench_
 	add_string(self, made, "date", report->date);
 	add_string(self, made, "infer", report->infer);
 	add_string(self, made, "library", report->library);
-	add_string(self, made, "backend", report->backend);
+	add_string_or_null(self, made, "backend", report->backend);
 	add_string_or_null(self, made, "backend_version", report->backend_version);
-	add_string(self, made, "model", report->model);
+	add_string_or_null(self, made, "model", report->model);
 	add_string_or_null(self, made, "model_type", report->model_type);
 	add_integer_or_null(self, made, "model_bytes", (int64_t)report->model_bytes);
 	add_string_or_null(self, made, "devices", report->devices);
@@ -346,8 +346,8 @@ static bool read_report(json_object *object, struct bench_report *out)
 	json_object *rows = get(object, "rows", json_type_array);
 	if (!rows || json_object_array_length(rows) > BENCH_ROWS_MAX ||
 	    !get_string(object, "format", format, sizeof format) || strcmp(format, FORMAT) ||
-	    !get_string(object, "model", out->model, sizeof out->model) ||
-	    !get_string(object, "backend", out->backend, sizeof out->backend) ||
+	    !get_string_or_null(object, "model", out->model, sizeof out->model) ||
+	    !get_string_or_null(object, "backend", out->backend, sizeof out->backend) ||
 	    !get_string_or_null(object, "devices", out->devices, sizeof out->devices) ||
 	    !get_string_or_null(object, "system", out->system, sizeof out->system) ||
 	    (!is_null(object, "model_bytes") && !get_integer(object, "model_bytes", INT64_MAX, &bytes)) || !get_int32(object, "cpus", &out->cpus) ||

@@ -101,7 +101,7 @@ void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, con
 void json_list_device(struct json_list *self, const char *backend, const char *kind, const inf_device *device)
 {
 	struct object entry = object_new();
-	bool used = device->flags & INF_DEVICE_FLAG_USED;
+	bool used = device->flags & INF_DEVICE_FLAG_USED, total = device->flags & INF_DEVICE_FLAG_TOTAL;
 	object_add_string(&entry, "backend", backend);
 	object_add_integer(&entry, "index", device->index);
 	object_add_string_or_null(&entry, "name", device->name);
@@ -110,10 +110,10 @@ void json_list_device(struct json_list *self, const char *backend, const char *k
 	object_add_string_or_null(&entry, "gfx", device->gfx);
 	object_add_string_or_null(&entry, "uuid", device->uuid);
 	object_add_string_or_null(&entry, "pci", device->pci);
-	object_add_unsigned_or_null(&entry, "memory_total_bytes", device->memory_total, device->flags & INF_DEVICE_FLAG_TOTAL);
+	object_add_unsigned_or_null(&entry, "memory_total_bytes", device->memory_total, total);
 	object_add_unsigned_or_null(&entry, "memory_used_bytes", device->memory_used, used);
 	object_add_unsigned_or_null(&entry, "memory_free_bytes", device->memory_free, used);
-	object_add_string_or_null(&entry, "memory_source", device->memory_source);
+	object_add_string_or_null(&entry, "memory_source", total ? device->memory_source : "");
 	object_add_boolean(&entry, "selected", (device->flags & INF_DEVICE_FLAG_SELECTED) != 0);
 	object_add_string_or_null(&entry, "reason", device->reason);
 	object_add_string_or_null(&entry, "message", device->message);
