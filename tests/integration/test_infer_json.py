@@ -54,8 +54,8 @@ class Judge:
         fitting = [key for key in kinds if not faults[key]]
         if not fitting:
             near = min(kinds, key=lambda key: len(faults[key]))
-            raise AssertionError(f'{command}: {json.dumps(line)[:500]} is no {near[1]}: ' + '; '.join(
-                f'{error.json_path}: {error.message[:200]}' for error in faults[near][:3]))
+            said = '; '.join(f'{error.json_path}: {error.message[-200:]}' for error in faults[near][:3])
+            raise AssertionError(f'{command}: a line is no {near[1]}: {said}: {json.dumps(line)[:500]}')
         assert len(fitting) == 1, f'{command}: {json.dumps(line)[:500]} may be any of {fitting}'
         self.kinds.add((command, *fitting[0]))
         self.note(*fitting[0], line)
@@ -94,7 +94,7 @@ def described(key, file, node):
 def parse(command, out):
     assert out.endswith('\n') or not out, out
     lines = [json.loads(line) for line in out.splitlines()]
-    return [types.SimpleNamespace(kind=judge.take(command, line), **{'line': line}) for line in lines]
+    return [types.SimpleNamespace(kind=judge.take(command, line), line=line) for line in lines]
 
 
 def run(command, *arguments, code=0, text='', words=None, **more):
