@@ -25,6 +25,7 @@ static const struct term variables[] = {
 }, files[] = {
 	{ "~/.local/share/inference/backends", "backends of the user: one file each, NAME.so" },
 	{ "PREFIX/lib/inference/backends", "those that were installed" },
+	{ "PREFIX/share/inference/schema", "what each command prints with --json: NAME.json, a JSON Schema each" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

@@ -196,7 +196,7 @@ static const struct option_spec specs[] = {
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
-	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS & ~BATCHES, AT(flags), OPTION_JSON },
+	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, ALL, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
 	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },

@@ -94,7 +94,7 @@ lists() {
 	run devices "${here[@]}" "${@:2}" --json
 	exits 0 && json "devices = last['devices']
 at = {d['pci']: d for d in devices}
-chosen = [d['pci'] for d in sorted(devices, key=lambda d: d['name']) if d['selected']]
+chosen = [d['pci'] for d in sorted(devices, key=lambda d: d['name'] or '') if d['selected']]
 $1"
 }
 
@@ -123,8 +123,8 @@ devices_used() { says err "^devices +$1(, [0-9]+ of [0-9]+ layers, [0-9]+ MiB)?\
 
 card_beside_a_processors_gpu() {
 	machine 01 && usable gfx1101 0000:03:00.0 &&
-		lists 'assert chosen == ["0000:03:00.0"] and at["0000:0e:00.0"]["class"] == "integrated"
-assert at["0000:03:00.0"]["vram_total"] == 17163091968 and at["0000:03:00.0"]["vram_used"] == 1491832832' &&
+		lists 'assert chosen == ["0000:03:00.0"] and at["0000:0e:00.0"]["kind"] == "integrated"
+assert at["0000:03:00.0"]["memory_total_bytes"] == 17163091968 and at["0000:03:00.0"]["memory_used_bytes"] == 1491832832' &&
 		generates && devices_used ROCm0 && given GPU-880ed6479d653a85 ROCm0 && has_pair --split-mode none &&
 		has_pair -ngl 999
 }
@@ -149,7 +149,7 @@ card_after_a_processors_gpu() {
 }
 
 card_without_a_uuid_is_pinned_by_number() {
-	machine 07 && usable gfx1032 0000:03:00.0 && lists 'assert devices[0]["uuid"] == "" and chosen == ["0000:03:00.0"]' &&
+	machine 07 && usable gfx1032 0000:03:00.0 && lists 'assert devices[0]["uuid"] is None and chosen == ["0000:03:00.0"]' &&
 		generates && given 0 ROCm0
 }
 
@@ -213,7 +213,7 @@ card_by_an_unknown_name() {
 
 strix_halo_alone_is_taken() {
 	machine 06 && usable gfx1151 0000:c3:00.0 &&
-		lists 'assert devices[0]["class"] == "integrated" and devices[0]["vram_total"] == 103079215104' &&
+		lists 'assert devices[0]["kind"] == "integrated" and devices[0]["memory_total_bytes"] == 103079215104' &&
 		generates && devices_used ROCm0 && given 0 ROCm0
 }
 
