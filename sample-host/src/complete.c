@@ -188,7 +188,7 @@ static void complete(struct completion *self, const struct option_spec *open, bo
 		offer_options(self);
 	else if (self->options->command == COMMAND_NONE)
 		offer_commands(self);
-	else
+	else if (self->options->command != COMMAND_RUN || !self->options->model)
 		offer_argument(self, command->arguments);
 }
 

@@ -309,6 +309,8 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
 		code = find_command(shift(words), &self->topic, why);
 	const struct command_spec *spec = options_command(self->command);
+	if (code == EXIT_DONE && self->command == COMMAND_RUN && words->count && !self->model)
+		self->model = shift(words);
 	if (code == EXIT_DONE && words->count && (!spec->arguments[0] || self->command == COMMAND_HELP))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": \"infer help %s\" "
 				     "lists what it knows", spec->name, words->items[0], spec->name);
