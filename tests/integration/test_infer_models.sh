@@ -321,6 +321,11 @@ fit_of_what_is_no_text_model_fails() {
 	refused 1 '.*"adapter".*\[bad_model: not_a_model\]'
 }
 
+fit_of_an_embedding_model_is_that_of_its_load() {
+	run inspect "${idle[@]}" embedder --vram 4G
+	exits 0 && silent err && says out '^ +4096 +2/2 .* fits$' && says out '^  kind +embeds or ranks text'
+}
+
 fit_for_the_devices_of_a_backend() {
 	local tree
 	tree=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
