@@ -91,22 +91,20 @@ static enum exit_code find_model(struct chat *chat, struct failure *why)
 static enum exit_code check_kind(const char *path, const inf_model_file *file, struct failure *why)
 {
 	static const struct {
-		const char *what, *remedy;
+		const char *what, *before, *behind;	/* what takes it, around its path */
 	} others[] = {
-		[INF_MODEL_KIND_EMBEDDING] = { "an embedding model, it makes vectors of texts or ranks them",
-					       "infer embed, or infer rerank, -m " },
+		[INF_MODEL_KIND_EMBEDDING] = { "an embedding model, which makes vectors of texts or ranks them", "infer embed -m ",
+					       " TEXT, or infer rerank" },
 		[INF_MODEL_KIND_PROJECTOR] = { "a projector, with which another model sees or hears",
-					       "infer run MODEL --image FILE --set mmproj=" },
-		[INF_MODEL_KIND_ADAPTER] = { "a LoRA adapter, which changes another model", "infer run MODEL --adapter " },
-		[INF_MODEL_KIND_VOCABULARY] = { "a vocabulary without weights", NULL },
+					       "infer run MODEL --image FILE --set mmproj=", "" },
+		[INF_MODEL_KIND_ADAPTER] = { "a LoRA adapter, which changes another model", "infer run MODEL --adapter ", "" },
+		[INF_MODEL_KIND_VOCABULARY] = { "a vocabulary without weights", "choose another model than ", "" },
 	};
 	size_t kind = file->kind > 0 && file->kind < (int32_t)(sizeof others / sizeof *others) ? (size_t)file->kind : 0;
 	if (!others[kind].what)
 		return EXIT_DONE;
-	if (!others[kind].remedy)
-		return failure_set(why, INF_E_BAD_MODEL, "not_a_model", "%s is %s: choose another model", file->name, others[kind].what);
-	return failure_set(why, INF_E_BAD_MODEL, "not_a_model", "%s is %s: %s%s", file->name, others[kind].what, others[kind].remedy,
-			   path);
+	return failure_set(why, INF_E_BAD_MODEL, "not_a_model", "%.100s is %s: %s%.200s%s", file->name, others[kind].what,
+			   others[kind].before, path, others[kind].behind);
 }
 
 /* What only a template gives a meaning to. */

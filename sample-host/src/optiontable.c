@@ -22,12 +22,12 @@
 static const struct command_spec commands[COMMAND_COUNT] = {
 	[COMMAND_NONE] = { "", "", "", "" },
 	[COMMAND_RUN] = { "run", " [FILE|NAME [MESSAGE...]]", "find a model, choose a backend, and talk",
-		"NAME is what infer models shows, or a part of it, or OWNER/NAME, with :QUANT behind\n"
-		"it where there are several. Without one the only model that is there is taken. What\n"
-		"was chosen, and why, is said on standard error. The context is what the model was\n"
-		"trained for, 8192 tokens at most, and less where the memory does not hold it; -c N\n"
-		"says otherwise. A model that no GPU holds as a whole shares its layers with the CPU.\n"
-		"Then it is as infer chat. A model without a chat template continues what you type,\n"
+		"NAME is what infer models shows, or a part of it, or OWNER/NAME; :QUANT behind it\n"
+		"tells several apart. Without one the only model that is there is taken. What was\n"
+		"chosen, and why, is said on standard error. Then it is as infer chat.\n"
+		"The context is what the model was trained for, 8192 tokens at most, and less where\n"
+		"the memory does not hold it; -c N says otherwise. Of a model that no GPU holds as\n"
+		"a whole the CPU takes layers. One without a chat template continues what you type,\n"
 		"256 tokens at a time if -n does not say otherwise.\n" },
 	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
 		"Exit status 0 when one can be used, 3 when none can.\n" },

@@ -135,7 +135,7 @@ def empty_name_is_usage():
 
 
 def model_of_another_kind_is_named_for_what_it_is():
-    for name, what, remedy in (("embedder", "an embedding model", "infer embed, or infer rerank, -m "),
+    for name, what, remedy in (("embedder", "an embedding model", "infer embed -m "),
                                ("lora", "a LoRA adapter", "infer run MODEL --adapter "),
                                ("mmproj", "a projector", "infer run MODEL --image FILE --set mmproj=")):
         path = f"{tmp}/mixed/{name}.gguf"
