@@ -80,6 +80,11 @@ def whole_name_is_not_ambiguous():
     Run("counter", "-n", "1", "hi", models="twins").answers(" one", "counter.gguf")
 
 
+def whole_word_goes_before_a_part_of_one():
+    Run("mid-1b", "-n", "1", "hi", models="words").answers(" one", "mid-1b-chat.gguf")
+    Run("mid", "hi", models="words").refuses(1, "mid: 2 models, say which: ")
+
+
 def path_is_taken_as_it_is():
     for path in (f"{tmp}/one/counter-1m-f32.gguf", f"{tmp}/one"):
         Run(path, "-n", "2", "hi", models="none").answers(" one two", "counter-1m-f32.gguf")
@@ -310,7 +315,7 @@ def make_models():
     subprocess.run([write, "made", "embedder", embedder], check=True)
     os.makedirs(tmp + "/none")
     place(counter, "one/counter-1m-f32.gguf", "mixed/counter-1m-f32.gguf", "twins/counter.gguf", "twins/counter-q4_k_m.gguf",
-          "twins/counter-q8_0.gguf", "same/a/same.gguf", "same/b/same.gguf", REPOSITORY + "/two.gguf")
+          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", REPOSITORY + "/two.gguf")
     place(embedder, "mixed/embedder.gguf", "others/embedder.gguf")
     subprocess.run([write, "small", "adapter", "llama", tmp + "/mixed/lora.gguf"], check=True)
     subprocess.run([write, "small", "mmproj", "clip", tmp + "/mixed/mmproj.gguf"], check=True)
