@@ -271,15 +271,11 @@ static enum exit_code take_arguments(struct parser *self)
 
 /* ---- the command ---- */
 
-static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
+static enum exit_code fail_unknown_command(const char *word, struct failure *why)
 {
 	struct near near = NEAR_INIT(word);
 	struct text text = TEXT_INIT(NEAR_TEXT_MAX), all = TEXT_INIT(NEAR_TEXT_MAX);
 	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
-		if (!strcmp(word, options_command(c)->name)) {
-			*out = c;
-			return EXIT_DONE;
-		}
 		near_offer(&near, options_command(c)->name);
 		text_printf(&all, "%s%s", all.len ? ", " : "there are ", options_command(c)->name);
 	}
@@ -288,6 +284,16 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 	text_release(&text);
 	text_release(&all);
 	return why->code;
+}
+
+static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		if (!strcmp(word, options_command(c)->name)) {
+			*out = c;
+			return EXIT_DONE;
+		}
+	return fail_unknown_command(word, why);
 }
 
 static const char *shift(struct words *words)
