@@ -286,9 +286,6 @@ static enum exit_code open_input(struct batch *self, struct failure *why)
 {
 	const char *path = self->options->prompt_file;
 	bool is_stdin = !path || !strcmp(path, "-");
-	if (self->options->arguments.count)
-		return failure_usage(why, "extra_argument", "batch takes no argument \"%.100s\": name the file of the "
-				     "lines with -f", self->options->arguments.items[0]);
 	if (input_is_person(self->options))
 		return failure_usage(why, "no_prompt", "no lines to work on: give them with -f FILE, or on standard "
 				     "input");

@@ -70,6 +70,7 @@ static enum exit_code show_version(const struct options *options, struct console
 static command_fn *choose(const struct options *options)
 {
 	static command_fn *const commands[COMMAND_COUNT] = {
+		[COMMAND_RUN] = cmd_run,
 		[COMMAND_BACKENDS] = cmd_backends,
 		[COMMAND_DEVICES] = cmd_devices,
 		[COMMAND_DOCTOR] = cmd_doctor,

@@ -16,6 +16,7 @@
  */
 enum command {
 	COMMAND_NONE,		/* only with OPTION_HELP or OPTION_VERSION */
+	COMMAND_RUN,
 	COMMAND_BACKENDS,
 	COMMAND_DEVICES,
 	COMMAND_DOCTOR,
@@ -52,7 +53,10 @@ enum command {
 #define OPTION_FAIL_SLOWER 0x8000u
 #define OPTION_FORGETS 0x10000u
 
-enum { OPTIONS_ARGUMENTS_MAX = 100000 };
+enum {
+	OPTIONS_ARGUMENTS_MAX = 100000,
+	OPTIONS_MAX = 128,		/* options there may be */
+};
 
 struct command_spec {
 	const char *name;
@@ -150,6 +154,7 @@ enum exit_code options_assign(struct options *self, const struct option_spec *sp
 /* Is --json among the arguments? Known before, and also when, they make no sense. */
 bool options_want_json(int argc, char **argv);
 
+/* The tables, optiontable.c. */
 const struct command_spec *options_command(enum command command);
 size_t options_count(void);
 const struct option_spec *options_spec(size_t index);

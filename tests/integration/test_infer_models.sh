@@ -320,6 +320,11 @@ fit_of_what_is_no_text_model_fails() {
 	refused 1 '.*"adapter".*\[bad_model: not_a_model\]'
 }
 
+fit_of_an_embedding_model_is_that_of_its_load() {
+	run inspect "${idle[@]}" embedder --vram 4G
+	exits 0 && silent err && says out '^ +4096 +2/2 .* fits$' && says out '^  kind +embeds or ranks text'
+}
+
 fit_for_the_devices_of_a_backend() {
 	local tree
 	tree=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
@@ -372,11 +377,22 @@ name_unknown_says_how_to_find_one() {
 	refused 1 'nobody: neither a file nor the name of a model: infer models lists them \[not_found: model_unknown\]'
 }
 
-name_like_a_file_is_a_missing_file() {
-	for file in austen-hub.gguf ./austen-hub none/austen-hub; do
+name_like_a_path_is_a_missing_file() {
+	for file in ./austen-hub-q8_0 ../austen-hub.gguf "$tmp/austen-hub" '~/austen-hub'; do
 		run "${generate[@]}" -m "$file" hi
 		refused 1 '.*austen-hub.* \[not_found: ' && says_not err model_unknown || return 1
 	done
+}
+
+name_like_a_file_is_its_model_or_says_so() {
+	for name in austen-hub-q8_0.gguf Jane/Austen-2M-GGUF jane/austen-2m-gguf:q8; do
+		run "${generate[@]}" -m "$name" --stats 'Mr. Darcy'
+		exits 0 && says err "^model +$hub/snapshots/" || return 1
+	done
+	run "${generate[@]}" -m austen-hub.gguf hi
+	refused 1 'austen-hub\.gguf: neither a file nor .*: did you mean austen-hub-q8_0\? \[not_found: model_unknown\]' || return 1
+	run "${generate[@]}" -m none/austen-hub hi
+	refused 1 'none/austen-hub: neither a file nor the name of a model: infer models lists them \[not_found: model_unknown\]'
 }
 
 name_of_an_embedding_model_says_why_not() {
