@@ -285,6 +285,16 @@ def chat_with_thoughts_and_tools():
     fails('chat', 'usage', *cpu, 'Hello', code=2)
 
 
+def run_by_name_and_by_path():
+    assert is_stream(run('run', *cpu, '-n', '3', model('counter'), 'go'))
+    models = {'INF_MODELS': f'{tmp}/made'}
+    assert is_stream(run('run', *cpu, '-n', '3', 'counter', 'go', **models))
+    model('thinker')
+    fails('run', 'usage', *cpu, code=2, **models)
+    fails('run', 'not_found', *cpu, 'no-such-model', 'go', code=1, **models)
+    fails('run', 'usage', *cpu, '--no-such-option', code=2)
+
+
 def chat_that_goes_on_after_a_failure():
     master, slave = pty.openpty()
     process = subprocess.Popen([infer, 'chat', *cpu, '-m', model('counter'), '-n', '3', '--json'], env=environment, text=True,
