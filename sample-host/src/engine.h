@@ -33,7 +33,12 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
  */
 enum exit_code engine_resolve(struct engine *self, const char *model, struct failure *why);
 
-/* Then select a backend, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
+/* Which file options->model means, for model_path, before anything is loaded: found as engine_find() and engine_resolve() do,
+ * without either where the word is plainly that of a file. */
+enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
+			     struct failure *why);
+
+/* After engine_find(): select a backend, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 

@@ -457,6 +457,50 @@ void json_list_device(struct json_list *self, const char *backend, const char *k
 	list_append(self, &entry);
 }
 
+/* ---- configuration ---- */
+
+static void add_string_or_null(struct object *self, const char *key, const char *value)
+{
+	if (value)
+		add_string(self, key, value);
+	else
+		add_null(self, key);
+}
+
+static struct object row_of_config(const struct config_row *row)
+{
+	static const char *const origins[] = { "default", "file", "environment", "command_line" };
+	char key[512];
+	struct object entry = object_new();
+	snprintf(key, sizeof key, "%s%.*s", row->prefix, (int)row->key_len, row->key);
+	add_string(&entry, "key", key);
+	add_string_or_null(&entry, "value", row->value);
+	add_string(&entry, "from", origins[row->origin]);
+	add_string_or_null(&entry, "variable", row->variable);
+	add_string_or_null(&entry, "section", row->section);
+	if (row->line)
+		add_integer(&entry, "line", row->line);
+	else
+		add_null(&entry, "line");
+	return entry;
+}
+
+void json_add_config(struct text *out, const struct config_rows *rows, const char *path, bool is_there)
+{
+	struct object line = object_new();
+	struct json_list *list = json_list_new();
+	for (size_t i = 0; list && i < rows->count; i++) {
+		struct object entry = row_of_config(&rows->items[i]);
+		list_append(list, &entry);
+	}
+	add_string_or_null(&line, "file", path);
+	add(&line, "read", json_object_new_boolean(is_there));
+	if (list)
+		add_list(&line, "options", list);
+	line.failed |= !list;
+	print(&line, out);
+}
+
 /* ---- models ---- */
 
 /* The fields of inf_model_file under their own names, but for its kind and what is wrong with it. */
