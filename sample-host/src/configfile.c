@@ -103,7 +103,7 @@ static enum exit_code take_section(struct parser *self, const char *name, size_t
 		return fail_line(self, "no_section", "a value above the first section: put the line [defaults] above it");
 	if (file->section_count == CONFIGFILE_ENTRIES_MAX)
 		return fail_line(self, "too_many", "too many sections");
-	struct config_section *sections = reallocarray(file->sections, *out + 1, sizeof *sections);
+	struct config_section *sections = realloc(file->sections, (*out + 1) * sizeof *sections);
 	if (!sections)
 		return failure_memory(self->why, "the configuration file");
 	file->sections = sections;
@@ -219,7 +219,7 @@ static enum exit_code take_value(struct parser *self, const struct option_spec *
 	struct configfile *file = self->file;
 	if (file->entry_count == CONFIGFILE_ENTRIES_MAX)
 		return fail_line(self, "too_many", "more values than a configuration file may have");
-	struct config_entry *entries = reallocarray(file->entries, file->entry_count + 1, sizeof *entries);
+	struct config_entry *entries = realloc(file->entries, (file->entry_count + 1) * sizeof *entries);
 	if (!entries)
 		return failure_memory(self->why, "the configuration file");
 	file->entries = entries;

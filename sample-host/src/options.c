@@ -189,7 +189,7 @@ enum exit_code options_try(const struct option_spec *spec, const char *value, st
 
 enum exit_code options_give(struct options *self, const struct given *what, struct failure *why)
 {
-	struct given *given = reallocarray(self->given, self->given_count + 1, sizeof *given);
+	struct given *given = realloc(self->given, (self->given_count + 1) * sizeof *given);
 	if (!given)
 		return failure_memory(why, "an option");
 	self->given = given;
@@ -349,15 +349,11 @@ static enum exit_code take_arguments(struct parser *self)
 
 /* ---- the command ---- */
 
-static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
+static enum exit_code fail_unknown_command(const char *word, struct failure *why)
 {
 	struct near near = NEAR_INIT(word);
 	struct text text = TEXT_INIT(NEAR_TEXT_MAX), all = TEXT_INIT(NEAR_TEXT_MAX);
 	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
-		if (!strcmp(word, options_command(c)->name)) {
-			*out = c;
-			return EXIT_DONE;
-		}
 		near_offer(&near, options_command(c)->name);
 		text_printf(&all, "%s%s", all.len ? ", " : "there are ", options_command(c)->name);
 	}
@@ -366,6 +362,17 @@ static enum exit_code find_command(const char *word, enum command *out, struct f
 	text_release(&text);
 	text_release(&all);
 	return why->code;
+}
+
+static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
+		if (strcmp(word, options_command(c)->name))
+			continue;
+		*out = c;
+		return EXIT_DONE;
+	}
+	return fail_unknown_command(word, why);
 }
 
 static const char *shift(struct words *words)
@@ -411,7 +418,7 @@ static enum exit_code check_given(const struct options *self, struct failure *wh
 
 static bool grow(const char ***items, size_t count)
 {
-	const char **grown = reallocarray(*items, count, sizeof **items);
+	const char **grown = realloc(*items, count * sizeof **items);
 	if (grown)
 		*items = grown;
 	return grown;
@@ -419,7 +426,7 @@ static bool grow(const char ***items, size_t count)
 
 static bool grow_ids(struct ids *self, size_t more)
 {
-	int32_t *grown = reallocarray(self->items, self->count + more, sizeof *grown);
+	int32_t *grown = realloc(self->items, (self->count + more) * sizeof *grown);
 	if (grown)
 		self->items = grown;
 	return grown;
@@ -430,7 +437,7 @@ enum exit_code options_reserve(struct options *self, size_t more, struct failure
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
 				      &self->adapters, &self->images, &self->sounds };
-	uint64_t *memories = reallocarray(self->memories, self->memory_count + more + 1, sizeof *memories);
+	uint64_t *memories = realloc(self->memories, (self->memory_count + more + 1) * sizeof *memories);
 	if (memories)
 		self->memories = memories;
 	bool ok = memories && grow_ids(&self->stop_tokens, more + 1) && grow_ids(&self->suppress_tokens, more + 1);
