@@ -377,7 +377,7 @@ static enum exit_code judge_trust(const struct configfile *self, struct failure 
 	if (ic_pathtrust_check(self->path, &owners, &found) == INF_OK)
 		return EXIT_DONE;
 	return failure_set(why, INF_E_UNAVAILABLE, "config_untrusted", "the configuration file could name programs to run, so it is "
-			   "not read: %s; or --no-config", found.message);
+			   "not read: %s; or use --no-config", found.message);
 }
 
 static enum exit_code fail_file(const struct configfile *self, const char *reason, const char *text, struct failure *why)

@@ -418,7 +418,7 @@ START_TEST(file_that_others_could_write_is_not_read)
 	ck_assert_int_eq(read_at(path), EXIT_FAILED);
 	ck_assert_str_eq(why.error.reason, "config_untrusted");
 	ck_assert_msg(strstr(why.error.message, "has mode 0666, so that others can change it: chmod go-w") &&
-		      strstr(why.error.message, path) && strstr(why.error.message, "or --no-config"), "%s", why.error.message);
+		      strstr(why.error.message, path) && strstr(why.error.message, "or use --no-config"), "%s", why.error.message);
 	ck_assert_uint_eq(file.entry_count, 0);
 }
 END_TEST
