@@ -272,12 +272,18 @@ static int on_value(void *user, const char *section_name, const char *key, const
 	return self->is_open;
 }
 
+static size_t count_blanks(const char *line, size_t len)
+{
+	size_t n = 0;
+	while (n < len && (line[n] == ' ' || line[n] == '\t'))
+		n++;
+	return n;
+}
+
 /* Whether that begins a comment depends on how inih was built, and on the line. */
 static bool has_comment_behind(const char *line, size_t len)
 {
-	size_t first = 0;
-	while (first < len && strchr(" \t", line[first]))
-		first++;
+	size_t first = count_blanks(line, len);
 	for (size_t i = first + 1; i < len && first < len && !strchr("#;", line[first]); i++)
 		if (line[i] == ';' && strchr(" \t\v\f", line[i - 1]))
 			return true;
@@ -307,7 +313,7 @@ static enum exit_code judge_line(const struct parser *self, const char *line, si
 			 "a path may be a link", most);
 		return fail_line(self, "line_long", text);
 	}
-	if (bracket && close > bracket + 1 + CONFIGFILE_SECTION_MAX && strspn(line, " \t") == (size_t)(bracket - line)) {
+	if (bracket && close > bracket + 1 + CONFIGFILE_SECTION_MAX && count_blanks(line, content) == (size_t)(bracket - line)) {
 		snprintf(text, sizeof text, "the name of the section is longer than %d bytes: shorten it with *",
 			 CONFIGFILE_SECTION_MAX);
 		return fail_line(self, "section_long", text);
@@ -339,7 +345,7 @@ enum exit_code configfile_parse(struct configfile *self, const char *bytes, size
 {
 	static const char mark[] = "\xef\xbb\xbf";
 	struct parser parser = { .file = self, .at = bytes, .end = bytes + len, .why = why };
-	if (len >= sizeof mark - 1 && !memcmp(bytes, mark, sizeof mark - 1))
+	while ((size_t)(parser.end - parser.at) >= sizeof mark - 1 && !memcmp(parser.at, mark, sizeof mark - 1))
 		parser.at += sizeof mark - 1;
 	int wrong = ini_parse_stream(next_line, &parser, on_value, &parser);
 	if (wrong < 0)

@@ -168,6 +168,8 @@ static const struct {
 	{ BYTES("# \xc3"), "utf8", "/a/infer.conf:1: byte 2 is 0xc3" },
 	{ BYTES("[defaults]\rtop-k=1\r"), "carriage_return", "/a/infer.conf:1: a carriage return within the line" },
 	{ BYTES("[model 1234567890123456789012345678901234567890abcd]\ntop-k=1\n"), "section_long", "/a/infer.conf:1: the name of" },
+	{ BYTES("\xef\xbb\xbf\xef\xbb\xbf[model 1234567890123456789012345678901234567890abcd]\ntop-k=1\n"), "section_long",
+	  "/a/infer.conf:1: the name of" },
 	{ BYTES("\n  [model 1234567890123456789012345678901234567890abcd]\ntop-k=1\n"), "section_long", "/a/infer.conf:2: the name" },
 };
 
@@ -273,7 +275,7 @@ static const struct {
 	{ "[model q*]\ntop-k=3\n[chat]\ntop-k=2\n", "chat -m /x/qwen.gguf", "top-k=3;" },
 	{ "[model q*]\ntop-k=3\n[chat]\ntop-k=2\n", "chat -m /x/qwen.gguf --top-k 9", "" },
 	{ "[model Qwen]\ntop-k=3\n", "chat -m /x/qwen.gguf", "top-k=3;" },
-	{ "[model qwen.gguf]\ntop-k=3\n", "chat -m qwen.gguf", "top-k=3;" },
+	{ "[model QWEN.gguf]\ntop-k=3\n", "chat -m qwen.gguf", "top-k=3;" },
 	{ "[model qwe]\ntop-k=3\n[model /x/*]\nseed=1\n", "chat -m /x/qwen.gguf", "seed=1;" },
 	{ "[model *]\ntop-k=3\nseed=1\n[model q*]\ntop-k=4\n", "chat -m /x/q.gguf", "seed=1;top-k=4;" },
 	{ "[model q*]\ntop-k=4\n[model *]\ntop-k=3\nseed=1\n", "chat -m /x/q.gguf", "top-k=3;seed=1;" },
