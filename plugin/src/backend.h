@@ -214,6 +214,8 @@ void gr_log(const inf_instance *self, int32_t level, const char *format, ...) __
 
 inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, inf_model **out, inf_error *err);
 inf_status gr_model_close(inf_model *self, inf_error *err);
+/* What a file of this kind is loaded for. */
+enum gr_task gr_model_task(const struct gr_gguf *facts);
 /* INF_E_BAD_MODEL for a file that is not of the kind that the task takes. */
 inf_status gr_model_check_kind(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
 			       inf_error *err);

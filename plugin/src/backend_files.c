@@ -165,6 +165,7 @@ static inf_status plan_fit(const inf_fit_request *request, const char *path, con
 		.parallel_slots = request->parallel_slots,
 	};
 	inf_status st = gr_options_parse_load(&options, gr_options_table(gr_profile.name), NULL, 0, err);
+	options.task = gr_model_task(&set->facts);
 	if (st == INF_OK)
 		st = gr_model_check_kind(&set->facts, path, &options, err);
 	if (st == INF_OK)
@@ -204,11 +205,7 @@ static inf_status choose_fit(const inf_fit_request *request, const char *path, c
 	inf_status st = plan_fit(request, path, set, &plan, err);
 	if (st != INF_OK)
 		return st;
-	const struct gr_fit_load load = {
-		.context_len = (uint32_t)plan.context_len, .slots = (uint32_t)plan.slots,
-		.batch_size = (uint32_t)plan.batch_size, .gpu_layers = plan.gpu_layers,
-		.cache_type_k = plan.cache_type_k, .cache_type_v = plan.cache_type_v,
-	};
+	const struct gr_fit_load load = gr_launch_memory(&plan);
 	fixed |= request->set & INF_LOAD_SET_GPU_LAYERS ? GR_FIT_LAYERS_FIXED : 0;
 	st = gr_fit_choose(&model, &load, fixed, &device, 1, name, &fit, err);
 	if (st == INF_OK)

@@ -45,6 +45,13 @@ static bool ranks(const struct gr_gguf *facts)
 	return facts->has_rank_head || facts->pooling_type == GR_GGUF_POOLING_RANK;
 }
 
+enum gr_task gr_model_task(const struct gr_gguf *facts)
+{
+	if (gr_gguf_kind(facts) != GR_GGUF_KIND_EMBEDDING)
+		return GR_TASK_GENERATE;
+	return ranks(facts) ? GR_TASK_RERANK : GR_TASK_EMBED;
+}
+
 static inf_status check_for_task(const struct gr_gguf *facts, const char *path, const struct gr_load_options *options,
 				 inf_error *err)
 {

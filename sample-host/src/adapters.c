@@ -10,11 +10,18 @@
 
 enum { SCALE_MAX = 1000, SETTING_MAX = 1 << 16 };
 
+/* Does the name of a file end there? Then what is behind the colon is meant for a scale, whatever it is. */
+static bool ends_file(const char *given, const char *colon)
+{
+	return colon - given > 5 && !strncmp(colon - 5, ".gguf", 5) && !strchr(colon, '/');
+}
+
 /* Behind the last colon; NULL = it says none. */
 static const char *find_scale(const char *given)
 {
 	const char *colon = strrchr(given, ':');
-	return colon && colon[1] && strspn(colon + 1, "-.0123456789") == strlen(colon + 1) ? colon + 1 : NULL;
+	bool is_number = colon && colon[1] && strspn(colon + 1, "-.0123456789") == strlen(colon + 1);
+	return is_number || (colon && ends_file(given, colon)) ? colon + 1 : NULL;
 }
 
 static enum exit_code add(struct text *setting, const char *given, struct failure *why)
@@ -25,8 +32,8 @@ static enum exit_code add(struct text *setting, const char *given, struct failur
 		return failure_usage(why, "adapter_comma", "--adapter %.200s: among several, or with a scale, a comma would end the "
 				     "name: rename the file", given);
 	if (text && !number_real(text, -SCALE_MAX, SCALE_MAX, &scale))
-		return failure_usage(why, "bad_number", "--adapter %.200s: the scale must be a number from %d to %d", given,
-				     -SCALE_MAX, SCALE_MAX);
+		return failure_usage(why, "bad_number", "--adapter %.200s: the scale behind the last colon must be a number "
+				     "from %d to %d", given, -SCALE_MAX, SCALE_MAX);
 	char *file = strndup(given, text ? (size_t)(text - given) - 1 : strlen(given));
 	char *path = file ? path_absolute(file) : NULL;
 	if (path)

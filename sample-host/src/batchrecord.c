@@ -103,7 +103,10 @@ void batchrecord_add_error(struct text *out, const char *id, size_t index, const
 	text_puts(out, "\"error\":{");
 	add_string(out, "status", status, strlen(status));
 	text_puts(out, ",");
-	add_string(out, "reason", error->reason, strnlen(error->reason, sizeof error->reason));
+	if (error->reason[0])
+		add_string(out, "reason", error->reason, strnlen(error->reason, sizeof error->reason));
+	else
+		text_puts(out, "\"reason\":null");
 	text_puts(out, ",");
 	add_string(out, "message", error->message, strnlen(error->message, sizeof error->message));
 	text_puts(out, "}}\n");

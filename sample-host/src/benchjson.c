@@ -51,6 +51,24 @@ static void add_string(struct maker *self, json_object *object, const char *key,
 	add(self, object, key, json_object_new_string(copy));
 }
 
+/* null for 0. */
+static void add_integer_or_null(struct maker *self, json_object *object, const char *key, int64_t value)
+{
+	if (value)
+		add_integer(self, object, key, value);
+	else
+		self->failed |= !object || json_object_object_add(object, key, NULL);
+}
+
+/* null for "". */
+static void add_string_or_null(struct maker *self, json_object *object, const char *key, const char *value)
+{
+	if (value[0])
+		add_string(self, object, key, value);
+	else
+		self->failed |= !object || json_object_object_add(object, key, NULL);
+}
+
 static json_object *number_new(double value)
 {
 	char digits[64];
@@ -128,9 +146,9 @@ static json_object *point_new(struct maker *self, const struct bench_point *poin
 static json_object *row_new(struct maker *self, const struct bench_row *row)
 {
 	json_object *made = json_object_new_object(), *points = json_object_new_array();
-	add_string(self, made, "setting", row->setting);
-	add_integer(self, made, "context", row->context_len);
-	add_integer(self, made, "slots", row->slots);
+	add_string_or_null(self, made, "setting", row->setting);
+	add_integer_or_null(self, made, "context_len", row->context_len);
+	add_integer_or_null(self, made, "slots", row->slots);
 	add_stat(self, made, bench_metric_spec(BENCH_LOAD)->key, &row->load);
 	for (size_t i = 0; i < row->point_count; i++)
 		append(self, points, point_new(self, &row->points[i]));
@@ -139,7 +157,7 @@ static json_object *row_new(struct maker *self, const struct bench_row *row)
 		return made;
 	json_object *error = json_object_new_object();
 	add_string(self, error, "status", inf_status_name(row->error.code));
-	add_string(self, error, "reason", row->error.reason);
+	add_string_or_null(self, error, "reason", row->error.reason);
 	add_string(self, error, "message", row->error.message);
 	add(self, made, "error", error);
 	return made;
@@ -151,13 +169,13 @@ static void add_facts(struct maker *self, json_object *made, const struct bench_
 	add_string(self, made, "date", report->date);
 	add_string(self, made, "infer", report->infer);
 	add_string(self, made, "library", report->library);
-	add_string(self, made, "backend", report->backend);
-	add_string(self, made, "backend_version", report->backend_version);
-	add_string(self, made, "model", report->model);
-	add_string(self, made, "model_type", report->model_type);
-	add_integer(self, made, "model_bytes", (int64_t)report->model_bytes);
-	add_string(self, made, "devices", report->devices);
-	add_string(self, made, "system", report->system);
+	add_string_or_null(self, made, "backend", report->backend);
+	add_string_or_null(self, made, "backend_version", report->backend_version);
+	add_string_or_null(self, made, "model", report->model);
+	add_string_or_null(self, made, "model_type", report->model_type);
+	add_integer_or_null(self, made, "model_bytes", (int64_t)report->model_bytes);
+	add_string_or_null(self, made, "devices", report->devices);
+	add_string_or_null(self, made, "system", report->system);
 	add_integer(self, made, "cpus", report->cpus);
 	add_string(self, made, "command", report->command);
 	add_integer(self, made, "prompt_tokens", report->prompt_tokens);
@@ -195,12 +213,12 @@ void benchjson_add_comparison(struct text *out, const struct bench_comparison *c
 	struct text differences = TEXT_INIT(BENCH_COMMAND_MAX);
 	json_object *made = json_object_new_object(), *list = json_object_new_array();
 	bench_comparison_add_differences(comparison, &differences);
-	add_string(&self, made, "different", text_string(&differences));
+	add_string_or_null(&self, made, "different", text_string(&differences));
 	add_integer(&self, made, "alone", (int64_t)comparison->alone);
 	for (size_t i = 0; i < comparison->count; i++) {
 		const struct bench_change *change = &comparison->changes[i];
 		json_object *item = json_object_new_object();
-		add_string(&self, item, "setting", change->setting);
+		add_string_or_null(&self, item, "setting", change->setting);
 		add_integer(&self, item, "streams", change->streams);
 		add_string(&self, item, "metric", bench_metric_spec(change->metric)->key);
 		add_number(&self, item, "before", change->before->median);
@@ -231,6 +249,21 @@ static bool get_string(json_object *object, const char *key, char *out, size_t s
 	if (!value || (size_t)json_object_get_string_len(value) >= size)
 		return false;
 	snprintf(out, size, "%s", json_object_get_string(value));
+	return true;
+}
+
+static bool is_null(json_object *object, const char *key)
+{
+	json_object *value = NULL;
+	return json_object_object_get_ex(object, key, &value) && !value;
+}
+
+/* null = "". */
+static bool get_string_or_null(json_object *object, const char *key, char *out, size_t size)
+{
+	if (!is_null(object, key))
+		return get_string(object, key, out, size);
+	out[0] = '\0';
 	return true;
 }
 
@@ -296,7 +329,7 @@ static bool read_row(json_object *object, struct bench_row *out)
 {
 	json_object *points = get(object, "points", json_type_array);
 	if (!points || json_object_array_length(points) > BENCH_POINTS_MAX ||
-	    !get_string(object, "setting", out->setting, sizeof out->setting) ||
+	    !get_string_or_null(object, "setting", out->setting, sizeof out->setting) ||
 	    !get_stat(object, bench_metric_spec(BENCH_LOAD)->key, &out->load))
 		return false;
 	out->point_count = json_object_array_length(points);
@@ -313,11 +346,11 @@ static bool read_report(json_object *object, struct bench_report *out)
 	json_object *rows = get(object, "rows", json_type_array);
 	if (!rows || json_object_array_length(rows) > BENCH_ROWS_MAX ||
 	    !get_string(object, "format", format, sizeof format) || strcmp(format, FORMAT) ||
-	    !get_string(object, "model", out->model, sizeof out->model) ||
-	    !get_string(object, "backend", out->backend, sizeof out->backend) ||
-	    !get_string(object, "devices", out->devices, sizeof out->devices) ||
-	    !get_string(object, "system", out->system, sizeof out->system) ||
-	    !get_integer(object, "model_bytes", INT64_MAX, &bytes) || !get_int32(object, "cpus", &out->cpus) ||
+	    !get_string_or_null(object, "model", out->model, sizeof out->model) ||
+	    !get_string_or_null(object, "backend", out->backend, sizeof out->backend) ||
+	    !get_string_or_null(object, "devices", out->devices, sizeof out->devices) ||
+	    !get_string_or_null(object, "system", out->system, sizeof out->system) ||
+	    (!is_null(object, "model_bytes") && !get_integer(object, "model_bytes", INT64_MAX, &bytes)) || !get_int32(object, "cpus", &out->cpus) ||
 	    !get_int32(object, "prompt_tokens", &out->prompt_tokens) || !get_int32(object, "gen_tokens", &out->gen_tokens))
 		return false;
 	out->model_bytes = (uint64_t)bytes;

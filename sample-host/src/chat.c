@@ -22,7 +22,9 @@
 void chat_init(struct chat *self, const struct options *options, struct console *console)
 {
 	*self = (struct chat){
+		.is_once = options->messages_file || options->tools_file || !input_is_person(options),
 		.options = *options, .console = console, .engine = ENGINE_INIT, .history = HISTORY_INIT,
+		.prompt = TEXT_INIT(INPUT_MAX),
 		.tools = TEXT_INIT(INPUT_MAX), .attachments = ATTACHMENTS_INIT,
 	};
 }
@@ -31,6 +33,7 @@ void chat_release(struct chat *self)
 {
 	engine_close(&self->engine, self->console);
 	history_release(&self->history);
+	text_release(&self->prompt);
 	text_release(&self->tools);
 	attachments_release(&self->attachments);
 }
@@ -62,14 +65,6 @@ static enum exit_code add_message(struct chat *self, const char *role, const str
 enum exit_code chat_begin(struct chat *self, struct failure *why)
 {
 	const char *system = self->options.system;
-	enum exit_code code = engine_find(&self->engine, &self->options, self->console, why);
-	if (code == EXIT_DONE)
-		code = engine_load(&self->engine, &self->options, self->console, why);
-	if (code != EXIT_DONE)
-		return code;
-	if (!(self->engine.model.flags & INF_INFO_FLAG_CHAT))
-		return failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: use infer generate",
-				   path_name(self->engine.model_path));
 	if (system && system[0] && !history_add(&self->history, "system", system, strlen(system)))
 		return failure_memory(why, "the system message");
 	return state_load(&self->options, &self->engine, why);
@@ -77,8 +72,24 @@ enum exit_code chat_begin(struct chat *self, struct failure *why)
 
 /* ---- answers ---- */
 
-static struct question question_of(const struct chat *self)
+/* What was typed last begins a line of its own. */
+static void join(struct text *out, const struct history *history)
 {
+	text_reset(out);
+	for (size_t i = 0; i < history->count; i++) {
+		const inf_message *message = history->messages[i];
+		bool is_new = !strcmp(message->role, "user") && message->content_len;
+		text_puts(out, is_new && out->len && out->data[out->len - 1] != '\n' ? "\n" : "");
+		text_add(out, message->content, message->content_len);
+	}
+}
+
+struct question chat_question(struct chat *self)
+{
+	if (self->continues) {
+		join(&self->prompt, &self->history);
+		return (struct question){ .prompt = text_string(&self->prompt), .prompt_len = self->prompt.len };
+	}
 	return (struct question){
 		.messages = (const inf_message *const *)self->history.messages,
 		.message_count = self->history.count,
@@ -90,7 +101,9 @@ enum exit_code chat_ask(struct chat *self, struct answer *answer, struct failure
 {
 	if (!self->shown && self->attachments.count)
 		history_attach(&self->history, self->attachments.list, self->attachments.count);
-	const struct question question = question_of(self);
+	const struct question question = chat_question(self);
+	if (self->prompt.failed)
+		return failure_memory(why, "the text");
 	return answer_run(answer, &question, why);
 }
 
@@ -129,8 +142,7 @@ static enum exit_code settle(struct chat *self, enum exit_code code, const struc
 static bool answer_last(struct chat *self, enum exit_code *code, struct failure *why)
 {
 	struct answer answer;
-	const struct question question = question_of(self);
-	chatroom_make(self, &question);
+	chatroom_make(self);
 	answer_init(&answer, &self->options, &self->engine, self->console);
 	*code = chat_ask(self, &answer, why);
 	separate(self, &answer);
@@ -315,11 +327,15 @@ void chat_show_row(const struct chat *self, const char *left, const char *right)
 
 enum exit_code chat_change_model(struct chat *self, const char *model, struct failure *why)
 {
-	enum exit_code code = engine_change(&self->engine, model, INF_INFO_FLAG_CHAT, &self->options, self->console, why);
+	enum exit_code code = engine_change(&self->engine, model, self->continues ? 0 : INF_INFO_FLAG_CHAT, &self->options,
+					    self->console, why);
 	self->warned = false;
 	self->last.model = &self->engine.model;
-	if (code == EXIT_DONE)
-		console_notice(self->console, STYLE_DIM, "%s, with the conversation so far", path_name(self->engine.model_path));
+	if (code != EXIT_DONE)
+		return code;
+	self->continues = !(self->engine.model.flags & INF_INFO_FLAG_CHAT);
+	console_notice(self->console, STYLE_DIM, "%s, with the %s so far", path_name(self->engine.model_path),
+		       self->continues ? "text" : "conversation");
 	return code;
 }
 

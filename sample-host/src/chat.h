@@ -18,6 +18,9 @@ struct chat {
 	struct console *console;	/* borrowed */
 	struct engine engine;
 	struct history history;		/* the system message first, if there is one */
+	bool is_once;			/* one answer, and no conversation */
+	bool continues;			/* the model has no chat template: it goes on with the text of all messages */
+	struct text prompt;		/* that text */
 	struct text tools;		/* of --tools; empty = none */
 	struct attachments attachments;
 	bool shown;			/* a message that was answered has them */
@@ -28,8 +31,11 @@ struct chat {
 void chat_init(struct chat *self, const struct options *options, struct console *console);
 void chat_release(struct chat *self);
 
-/* Find a backend, load the model, begin with the system message. */
+/* The model is loaded: begin with the system message. EXIT_DONE, EXIT_FAILED, interrupted. */
 enum exit_code chat_begin(struct chat *self, struct failure *why);
+
+/* What the messages as they are ask of the model. Borrowed from the chat, until it or they change. */
+struct question chat_question(struct chat *self);
 
 /* Answer the messages as they are. EXIT_DONE, EXIT_FAILED, interrupted. */
 enum exit_code chat_ask(struct chat *self, struct answer *answer, struct failure *why);

@@ -58,6 +58,9 @@ static enum exit_code run_system(struct chat *self, const char *argument, struct
 			       system ? system->content : "no system message");
 		return EXIT_DONE;
 	}
+	if (self->continues)
+		return failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "the model has no chat template, so there is no system "
+				   "message: put it at the beginning of the text");
 	enum exit_code code = chat_instruct(self, strcmp(argument, "-") ? argument : "", why);
 	if (code == EXIT_DONE)
 		console_notice(self->console, STYLE_DIM, "%s", strcmp(argument, "-") ?

@@ -9,6 +9,8 @@ static int64_t count(const struct chat *self, const struct question *question)
 	const inf_gen_params params = answer_params(&self->options, &self->engine, question);
 	const inf_input input = {
 		.struct_size = sizeof input,
+		.prompt = question->prompt,
+		.prompt_len = question->prompt_len,
 		.msgs = question->messages,
 		.msg_count = question->message_count,
 		.params = &params,
@@ -33,22 +35,23 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-void chatroom_make(struct chat *self, const struct question *question)
+void chatroom_make(struct chat *self)
 {
 	struct history *history = &self->history;
-	struct question now = *question;
+	struct question now;
 	size_t first = chat_system(self) ? 1 : 0, turns = 0, end;
 	int64_t limit = self->engine.model.context_len, wanted = self->options.gen.max_tokens;
 	int64_t reserve = wanted ? least(wanted, limit / 8) : limit / 8, used;
 	if (!end_of_turn(history, first) || limit <= 0)
 		return;
+	now = chat_question(self);
 	used = count(self, &now);
 	if (used <= limit - reserve)
 		return;
 	while (used > limit - least(reserve * 2, limit / 2) && (end = end_of_turn(history, first))) {
 		history_drop(history, first, end - first);
 		turns++;
-		now.message_count = history->count;
+		now = chat_question(self);
 		used = count(self, &now);
 	}
 	self->warned = false;
@@ -72,12 +75,8 @@ void chatroom_warn(struct chat *self)
 		       "oldest turns are dropped; /reset begins anew", used, limit);
 }
 
-int64_t chatroom_used(const struct chat *self)
+int64_t chatroom_used(struct chat *self)
 {
-	const struct question question = {
-		.messages = (const inf_message *const *)self->history.messages,
-		.message_count = self->history.count,
-		.tools = self->tools.len ? self->tools.data : NULL,
-	};
+	const struct question question = chat_question(self);
 	return self->history.count ? count(self, &question) : 0;
 }

@@ -12,12 +12,12 @@ enum { CHATROOM_WARN_PERCENT = 80 };
  * message are dropped until a quarter is free, so that not every message drops one and makes the rest be evaluated again.
  * The last turn always stays. Nothing happens where the backend cannot count.
  */
-void chatroom_make(struct chat *self, const struct question *question);
+void chatroom_make(struct chat *self);
 
 /* After one: say once that the context fills up. */
 void chatroom_warn(struct chat *self);
 
 /* Tokens of the messages as they are; 0 where that is not known. */
-int64_t chatroom_used(const struct chat *self);
+int64_t chatroom_used(struct chat *self);
 
 #endif

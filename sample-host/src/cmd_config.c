@@ -142,14 +142,17 @@ static enum exit_code print(const struct options *options, const char *path, str
 	return code == EXIT_DONE && out->failed ? failure_memory(why, "the options") : code;
 }
 
-static enum exit_code print_path(const char *path, struct console *console, struct failure *why)
+static enum exit_code print_path(const struct options *options, const char *path, struct console *console, struct failure *why)
 {
 	struct text *out = &console->scratch;
 	text_reset(out);
-	if (!path)
+	if (options->flags & OPTION_JSON)
+		json_add_config_path(out, path);
+	else if (!path)
 		return failure_set(why, INF_E_NOT_FOUND, "no_home", "there is no place for a configuration file: neither "
 				   "$XDG_CONFIG_HOME nor $HOME is a directory: set one, or use --config FILE");
-	text_printf(out, "%s\n", path);
+	else
+		text_printf(out, "%s\n", path);
 	return out->failed ? failure_memory(why, "a path") : EXIT_DONE;
 }
 
@@ -158,7 +161,7 @@ enum exit_code cmd_config(const struct options *options, struct console *console
 	struct configfile file = CONFIGFILE_INIT;
 	enum exit_code code = configfile_locate(&file, options->config, why);
 	if (code == EXIT_DONE)
-		code = options->flags & OPTION_PATH_ONLY ? print_path(file.path, console, why) :
+		code = options->flags & OPTION_PATH_ONLY ? print_path(options, file.path, console, why) :
 							   print(options, file.path, console, why);
 	if (code == EXIT_DONE) {
 		console_write(console, text_string(&console->scratch), console->scratch.len);

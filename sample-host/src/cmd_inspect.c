@@ -128,7 +128,7 @@ enum exit_code cmd_inspect(const struct options *options, struct console *consol
 		return failure_usage(why, "no_model", "infer inspect takes one model: a file, or a name of infer models");
 	enum exit_code code = engine_find(&engine, options, console, why);
 	if (code == EXIT_DONE)
-		code = engine_resolve(&engine, arguments->items[0], why);
+		code = engine_resolve(&engine, arguments->items[0], options->verbosity ? NULL : console, why);
 	if (code == EXIT_DONE)
 		code = inspect(&engine, options, console, why);
 	engine_close(&engine, console);

@@ -6,6 +6,7 @@
 #include "options.h"
 
 /* commands: one file each. Each prints what was asked for, cleans up after itself and leaves failures to be printed. */
+enum exit_code cmd_run(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_backends(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_devices(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_doctor(const struct options *options, struct console *console, struct failure *why);

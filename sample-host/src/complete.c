@@ -66,8 +66,10 @@ static void offer_settings(struct completion *self, const inf_registry *registry
 
 static int32_t on_file(void *user, const inf_model_file *file)
 {
-	if (file->kind == INF_MODEL_KIND_MODEL || file->kind == INF_MODEL_KIND_EMBEDDING)
-		offer(user, file->name, "");
+	struct completion *self = user;
+	bool embeds = file->kind == INF_MODEL_KIND_EMBEDDING && self->options->command != COMMAND_RUN;
+	if (file->kind == INF_MODEL_KIND_MODEL || embeds)
+		offer(self, file->name, "");
 	return interrupt_code() == EXIT_DONE ? INF_CONTINUE : 0;
 }
 
@@ -189,7 +191,7 @@ static void complete(struct completion *self, const struct option_spec *open, bo
 		offer_options(self);
 	else if (self->options->command == COMMAND_NONE)
 		offer_commands(self);
-	else
+	else if (self->options->command != COMMAND_RUN || !self->options->model)
 		offer_argument(self, command->arguments);
 }
 

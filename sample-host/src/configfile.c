@@ -163,11 +163,10 @@ static enum exit_code find_key(const struct parser *self, const char *key, const
 /* Does the value name a file? Then from wherever infer is started. */
 static bool is_path(const struct option_spec *spec, const char *value)
 {
-	size_t len = strlen(value);
 	if (!spec->argument || !strcmp(spec->name, "set"))
 		return false;
 	if (!strcmp(spec->argument, "FILE|NAME"))
-		return !len || strchr(value, '/') || value[0] == '~' || (len > 5 && !strcmp(value + len - 5, ".gguf"));
+		return strchr("/~", value[0]) || !strncmp(value, "./", 2) || !strncmp(value, "../", 3);
 	return !strncmp(spec->argument, "FILE", 4) || !strncmp(spec->argument, "DIR", 3);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "interrupt.h"
+#include "modelfind.h"
 #include "path.h"
 #include "progress.h"
 
@@ -102,60 +103,65 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 
 /* ---- which file ---- */
 
-static bool is_missing_file(const char *model)
+static enum exit_code take_path(struct engine *self, const char *path, struct failure *why)
 {
-	size_t len = strlen(model);
-	return strchr(model, '/') || (len > 5 && !strcmp(model + len - 5, ".gguf"));
-}
-
-static enum exit_code fail_name(const char *model, struct failure *why)
-{
-	if (why->error.code == INF_E_NOT_FOUND && !strcmp(why->error.reason, "model_unknown"))
-		return failure_set(why, INF_E_NOT_FOUND, "model_unknown", "%.200s: neither a file nor the name of a model: "
-				   "infer models lists them", model);
-	return failure_as(why, EXIT_FAILED);
-}
-
-/* By the backend that will load it, if it can: another may name what that one cannot read. */
-static enum exit_code ask(struct engine *self, const char *wish, struct failure *why)
-{
-	char path[PATH_MAX];
-	inf_status st = inf_registry_resolve_model(self->registry, self->backend, wish, NULL, 0, path, sizeof path,
-						   &why->error);
-	if (st == INF_E_UNSUPPORTED && self->backend)
-		st = inf_registry_resolve_model(self->registry, NULL, wish, NULL, 0, path, sizeof path, &why->error);
-	if (interrupt_code() != EXIT_DONE)
-		return interrupt_code();
-	if (st != INF_OK)
-		return fail_name(wish, why);
-	free(self->model_path);			/* wish may be that */
-	self->model_path = strdup(path);
-	return self->model_path ? EXIT_DONE : failure_memory(why, "a path");
-}
-
-enum exit_code engine_resolve(struct engine *self, const char *model, struct failure *why)
-{
-	struct stat status;
-	bool exists = !stat(model, &status);
-	if (!exists && !is_missing_file(model))
-		return ask(self, model, why);
-	free(self->model_path);
-	self->model_path = path_absolute(model);
-	if (!self->model_path)
+	char *copy = path_absolute(path);
+	if (!copy)
 		return failure_memory(why, "a path");
-	if (!exists || !S_ISDIR(status.st_mode))
-		return EXIT_DONE;
-	enum exit_code code = ask(self, self->model_path, why);
-	if (code != EXIT_FAILED || why->error.code != INF_E_UNSUPPORTED)
-		return code;
-	*why = (struct failure)FAILURE_INIT;	/* a backend may know directories that nobody can look into */
+	free(self->model_path);			/* path may be that */
+	self->model_path = copy;
 	return EXIT_DONE;
 }
 
-static enum exit_code resolve(struct engine *self, const struct options *options, struct failure *why)
+/* By the backend that will load it, if it can: another may name what that one cannot read. A backend may know directories
+ * that nobody can look into. */
+static enum exit_code enter_directory(struct engine *self, struct failure *why)
 {
-	enum exit_code code = engine_resolve(self, options->model, why);
-	return code == EXIT_FAILED ? options_blame(options, options->model, why) : code;
+	char path[PATH_MAX];
+	inf_status st = inf_registry_resolve_model(self->registry, self->backend, self->model_path, NULL, 0, path, sizeof path,
+						   &why->error);
+	if (st == INF_E_UNSUPPORTED && self->backend)
+		st = inf_registry_resolve_model(self->registry, NULL, self->model_path, NULL, 0, path, sizeof path, &why->error);
+	if (interrupt_code() != EXIT_DONE)
+		return interrupt_code();
+	if (st == INF_OK)
+		return take_path(self, path, why);
+	if (st != INF_E_UNSUPPORTED)
+		return failure_as(why, EXIT_FAILED);
+	*why = (struct failure)FAILURE_INIT;
+	return EXIT_DONE;
+}
+
+static enum exit_code look_up(struct engine *self, const char *name, struct console *console, struct failure *why)
+{
+	struct modelfind models = {
+		.walk = { .registry = self->registry, .backend = self->backend, .progress.console = console },
+	};
+	size_t index;
+	enum exit_code code = modelfind_look(&models, why);
+	if (code == EXIT_DONE)
+		code = modelfind_choose(&models, name, &index, why);
+	if (code == EXIT_DONE)
+		code = take_path(self, models.list.items[index].path, why);
+	modelfind_release(&models);
+	return code;
+}
+
+bool engine_is_path(const char *model)
+{
+	struct stat status;
+	return !stat(model, &status) || strchr("/~", model[0]) || !strncmp(model, "./", 2) || !strncmp(model, "../", 3);
+}
+
+enum exit_code engine_resolve(struct engine *self, const char *model, struct console *console, struct failure *why)
+{
+	struct stat status;
+	if (!engine_is_path(model))
+		return look_up(self, model, console, why);
+	enum exit_code code = take_path(self, model, why);
+	if (code != EXIT_DONE || stat(self->model_path, &status) || !S_ISDIR(status.st_mode))
+		return code;
+	return enter_directory(self, why);
 }
 
 /* ---- the model ---- */
@@ -199,40 +205,42 @@ enum exit_code engine_require_model(const struct options *options, struct failur
 	return EXIT_DONE;
 }
 
+enum exit_code engine_select(struct engine *self, const struct options *options, struct failure *why)
+{
+	self->model.struct_size = sizeof self->model;
+	if (inf_registry_select(self->registry, options->backend, &self->backend, &why->error) != INF_OK) {
+		options_blame(options, options->backend, why);
+		return failure_as(why, EXIT_NO_BACKEND);
+	}
+	enum exit_code code = settings_route(&self->settings, self->registry, self->backend, why);
+	return code == EXIT_USAGE ? options_blame(options, self->settings.culprit, why) : code;
+}
+
+static enum exit_code resolve(struct engine *self, const struct options *options, struct console *console, struct failure *why)
+{
+	enum exit_code code = engine_resolve(self, options->model, options->verbosity ? NULL : console, why);
+	return code == EXIT_FAILED ? options_blame(options, options->model, why) : code;
+}
+
 enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
 			     struct failure *why)
 {
 	struct stat status;
-	bool exists = !stat(options->model, &status);
-	if (exists ? S_ISDIR(status.st_mode) : !is_missing_file(options->model)) {
-		enum exit_code code = engine_find(self, options, console, why);
-		if (code != EXIT_DONE)
-			return code;
+	bool is_file = engine_is_path(options->model) && (stat(options->model, &status) || !S_ISDIR(status.st_mode));
+	enum exit_code code = is_file ? EXIT_DONE : engine_find(self, options, console, why);
+	if (code != EXIT_DONE)
+		return code;
+	if (self->registry)
 		inf_registry_select(self->registry, options->backend, &self->backend, NULL);
-	}
-	return resolve(self, options, why);
-}
-
-static enum exit_code select_backend(struct engine *self, const struct options *options, struct failure *why)
-{
-	if (inf_registry_select(self->registry, options->backend, &self->backend, &why->error) == INF_OK)
-		return EXIT_DONE;
-	options_blame(options, options->backend, why);
-	return failure_as(why, EXIT_NO_BACKEND);
+	return resolve(self, options, console, why);
 }
 
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why)
 {
-	self->model.struct_size = sizeof self->model;
-	enum exit_code code = select_backend(self, options, why);
-	if (code != EXIT_DONE)
-		return code;
-	code = settings_route(&self->settings, self->registry, self->backend, why);
-	if (code == EXIT_USAGE)
-		return options_blame(options, self->settings.culprit, why);
+	enum exit_code code = engine_select(self, options, why);
 	if (code == EXIT_DONE)
-		code = resolve(self, options, why);
+		code = resolve(self, options, console, why);
 	return code == EXIT_DONE ? engine_load_session(self, options, console, why) : code;
 }
 
@@ -252,7 +260,7 @@ static enum exit_code replace(struct engine *self, char *before, const struct op
 	struct failure lost = FAILURE_INIT;
 	close_session(self, console);
 	enum exit_code code = engine_load_session(self, options, console, why);
-	if (code == EXIT_DONE && !(self->model.flags & flags))
+	if (code == EXIT_DONE && (self->model.flags & flags) != flags)
 		code = failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: choose another model",
 				   path_name(self->model_path));
 	if (code == EXIT_DONE || code == EXIT_TERMINATED)
@@ -277,7 +285,7 @@ enum exit_code engine_change(struct engine *self, const char *model, uint32_t fl
 {
 	char *before = self->model_path;
 	self->model_path = NULL;
-	enum exit_code code = engine_resolve(self, model, why);
+	enum exit_code code = engine_resolve(self, model, options->verbosity ? NULL : console, why);
 	if (code == EXIT_DONE && access(self->model_path, R_OK))
 		code = failure_set(why, INF_E_NOT_FOUND, "open", "%.200s: %s", self->model_path, strerror(errno));
 	if (code == EXIT_DONE) {

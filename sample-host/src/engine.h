@@ -26,19 +26,25 @@ enum exit_code engine_require_model(const struct options *options, struct failur
 enum exit_code engine_find(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 
-/*
- * Then find out which file the user means, for model_path. What exists is taken as it is, a directory for the one text
- * model in it; a word without '/' that does not end in ".gguf" is otherwise the name of a model in the usual places; the
- * rest is a file that is missing, and whoever opens it says so. EXIT_DONE, EXIT_FAILED, or interrupted.
- */
-enum exit_code engine_resolve(struct engine *self, const char *model, struct failure *why);
+/* Then choose who loads, and give it the rest of the --set pairs. EXIT_DONE, EXIT_NO_BACKEND, EXIT_FAILED. */
+enum exit_code engine_select(struct engine *self, const struct options *options, struct failure *why);
 
-/* Which file options->model means, for model_path, before anything is loaded: found as engine_find() and engine_resolve() do,
- * without either where the word is plainly that of a file. */
+/* It exists, or is written as only a path is: from "/", "~", "./" or "../" on. Anything else is the name of a model. */
+bool engine_is_path(const char *model);
+
+/*
+ * After engine_find(): which file the user means, for model_path. A path is taken as it is, a directory for the one text model
+ * in it; whoever opens a file says that it is missing. A name has to mean one model in the usual places. On a terminal the
+ * console, if it is not NULL, shows how far the search is. EXIT_DONE, EXIT_FAILED, or interrupted.
+ */
+enum exit_code engine_resolve(struct engine *self, const char *model, struct console *console, struct failure *why);
+
+/* Which file options->model means, for model_path, before anything else is done: by engine_find() and engine_resolve(), without
+ * the former where it is the path of a file. */
 enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
 			     struct failure *why);
 
-/* After engine_find(): select a backend, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
+/* Select, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);
 
@@ -48,7 +54,7 @@ enum exit_code engine_load_session(struct engine *self, const struct options *op
 				   struct failure *why);
 
 /*
- * Load another model in the place of the one that is there, with the same options; it must have one of the INF_INFO_FLAG_*
+ * Load another model in the place of the one that is there, with the same options; it must have all the INF_INFO_FLAG_*
  * in flags. Where that fails or is interrupted the old one is loaded again; when even that fails, session is NULL.
  */
 enum exit_code engine_change(struct engine *self, const char *model, uint32_t flags, const struct options *options,

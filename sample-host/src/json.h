@@ -6,14 +6,16 @@
 #include "diagnosis.h"
 #include "fitview.h"
 #include "history.h"
+#include "options.h"
 #include "outcome.h"
 #include "text.h"
 
 /*
- * json: what --json prints, an object and a newline from each json_add_*, and what --messages reads. But for batchjson the
- * only user of json-c.
+ * json: what --json prints, an object and a newline from each json_add_*, and what --messages reads. What is printed is
+ * described in sample-host/schema; a test holds them together. But for batchjson the json*.c are the only users of json-c.
  *
- * JSON is UTF-8 and file names need not be: what is no UTF-8 becomes U+FFFD.
+ * A number that is not known and a text that there is none of are null, an "error" is only where something failed. JSON is
+ * UTF-8 and file names need not be: what is no UTF-8 becomes U+FFFD.
  */
 void json_add_token(struct text *out, const inf_token *token);
 /* The messages of a JSON array, as OpenAI has them, or with tool calls as INF_TOKEN_FLAG_TOOL_CALL gives them. name: of the
@@ -25,13 +27,17 @@ void json_add_outcome(struct text *out, const struct outcome *outcome);
 /* candidates: whose probabilities the result has; NULL = none. */
 void json_add_class(struct text *out, const inf_class *result, const int32_t *candidates);
 void json_add_failure(struct text *out, const struct failure *failure);
+/* Of one command, or COMMAND_NONE = of all. */
+void json_add_help(struct text *out, enum command command);
+void json_add_version(struct text *out);
 void json_add_backends(struct text *out, const inf_registry *registry, const inf_candidate *selected);
 /* why: what the selection said, if it found nothing. */
 void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
 			const inf_error *why);
 
 /* path: of the configuration file, NULL = there is no place for one. */
-void json_add_config(struct text *out, const struct config_rows *rows, const char *path, bool is_there);
+void json_add_config(struct text *out, const struct config_rows *rows, const char *path, bool is_read);
+void json_add_config_path(struct text *out, const char *path);
 
 void json_add_piece(struct text *out, int32_t id, const struct text *piece);
 void json_add_text(struct text *out, const struct text *text);

@@ -13,6 +13,7 @@
 #include "help.h"
 #include "input.h"
 #include "interrupt.h"
+#include "json.h"
 #include "manpage.h"
 #include "report.h"
 
@@ -41,10 +42,15 @@ static enum exit_code print_page(struct console *console, const struct text *pag
 static enum exit_code show_help(const struct options *options, struct console *console, struct failure *why)
 {
 	struct text page = TEXT_INIT(PAGE_MAX);
+	enum command topic = options->command == COMMAND_HELP ? options->topic : options->command;
+	if (options->flags & OPTION_MAN && options->flags & OPTION_JSON)
+		return failure_usage(why, "two_formats", "--man and --json: give one of them");
 	if (options->flags & OPTION_MAN)
 		manpage_add(&page);
+	else if (options->flags & OPTION_JSON)
+		json_add_help(&page, topic);
 	else
-		help_add_page(&page, options->command == COMMAND_HELP ? options->topic : options->command);
+		help_add_page(&page, topic);
 	enum exit_code code = print_page(console, &page, why);
 	text_release(&page);
 	return code;
@@ -52,14 +58,20 @@ static enum exit_code show_help(const struct options *options, struct console *c
 
 static enum exit_code show_version(const struct options *options, struct console *console, struct failure *why)
 {
-	(void)options;
-	console_write(console, "infer " INFER_VERSION "\n", sizeof "infer " INFER_VERSION);
-	return console_check(console, why);
+	struct text line = TEXT_INIT(PAGE_MAX);
+	if (options->flags & OPTION_JSON)
+		json_add_version(&line);
+	else
+		text_puts(&line, "infer " INFER_VERSION "\n");
+	enum exit_code code = print_page(console, &line, why);
+	text_release(&line);
+	return code;
 }
 
 static command_fn *choose(const struct options *options)
 {
 	static command_fn *const commands[COMMAND_COUNT] = {
+		[COMMAND_RUN] = cmd_run,
 		[COMMAND_BACKENDS] = cmd_backends,
 		[COMMAND_DEVICES] = cmd_devices,
 		[COMMAND_DOCTOR] = cmd_doctor,

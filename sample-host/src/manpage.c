@@ -28,6 +28,7 @@ static const struct term variables[] = {
 	  "KEY = VALUE, see infer config. It is not read if others than its user and root could write to it" },
 	{ "~/.local/share/inference/backends", "backends of the user: one file each, NAME.so" },
 	{ "PREFIX/lib/inference/backends", "those that were installed" },
+	{ "PREFIX/share/inference/schema", "what each command prints with --json: NAME.json, a JSON Schema each" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

@@ -36,6 +36,9 @@ void modelview_add_table(struct text *out, const struct model_rows *rows, const 
 /* Those that cannot, with the reason of each. */
 void modelview_add_broken(struct text *out, const struct model_rows *rows, const struct terminal *terminal);
 
+/* That there is none, where that was looked for (in words; "" = no place is there), and how one gets there. */
+void modelview_add_nothing(struct text *out, const struct text *searched, const struct terminal *terminal);
+
 /* One model in full, and what is not known about it. */
 void modelview_add_page(struct text *out, const inf_model_file *file, const char *path, const struct terminal *terminal);
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { PREFIX_MIN = 2, PREFIX_DISTANCE = 1, FAR = NEAR_WORD_MAX + 1 };
+enum { PREFIX_MIN = 2, PREFIX_DISTANCE = 1, DISTANCE_MAX = 3, FAR = NEAR_WORD_MAX + 1 };
 
 static size_t least(size_t a, size_t b)
 {
@@ -30,21 +30,33 @@ static size_t edit_distance(const char *a, const char *b)
 	return row[b_len];
 }
 
+/* A letter in three and one more, and never so many that less than half of a word stays the same. */
+static bool is_near(size_t distance, size_t len)
+{
+	return len && distance <= least(len / 3 + 1, DISTANCE_MAX) && 2 * distance <= len;
+}
+
+/* FAR unless it is near. */
 static size_t distance(const char *wanted, const char *word)
 {
 	size_t len = strlen(wanted), d = edit_distance(wanted, word);
 	if (len >= PREFIX_MIN && !strncmp(wanted, word, len))
-		d = least(d, PREFIX_DISTANCE);
-	return d;
+		return least(d, PREFIX_DISTANCE);
+	return is_near(d, least(len, strlen(word))) ? d : FAR;
 }
 
 void near_offer(struct near *self, const char *word)
 {
-	const char *dot = strrchr(word, '.');
-	size_t d = distance(self->wanted, word), at = self->count;
+	near_offer_as(self, word, word);
+}
+
+void near_offer_as(struct near *self, const char *key, const char *word)
+{
+	const char *dot = strrchr(key, '.');
+	size_t d = distance(self->wanted, key), at = self->count;
 	if (dot && !strchr(self->wanted, '.'))
 		d = least(d, distance(self->wanted, dot + 1));
-	if (d > strlen(self->wanted) / 3 + 1)
+	if (d == FAR)
 		return;
 	while (at && self->distances[at - 1] > d)
 		at--;

@@ -9,8 +9,8 @@
 /*
  * near: which of the known words may have been meant by an unknown one.
  *
- * A word is near when few letters differ, when it begins with what was given (--temp), or, for dotted keys, when its last
- * part does either (path for llama-server.path). Pure.
+ * A word is near when few letters differ, for how long the shorter of the two is and never more than three, when it begins with
+ * what was given (--temp), or, for dotted keys, when its last part does either (path for llama-server.path). Pure.
  */
 enum {
 	NEAR_MAX = 3,		/* words kept */
@@ -27,6 +27,8 @@ struct near {
 #define NEAR_INIT(word) { .wanted = (word) }
 
 void near_offer(struct near *self, const char *word);
+/* The key is what is compared, and the word is what is kept and shown. */
+void near_offer_as(struct near *self, const char *key, const char *word);
 
 /* "did you mean PREFIXa or PREFIXb?", or otherwise when nothing is near. */
 void near_explain(const struct near *self, const char *prefix, const char *otherwise, struct text *out);

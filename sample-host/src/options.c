@@ -366,12 +366,11 @@ static enum exit_code fail_unknown_command(const char *word, struct failure *why
 
 static enum exit_code find_command(const char *word, enum command *out, struct failure *why)
 {
-	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
-		if (strcmp(word, options_command(c)->name))
-			continue;
-		*out = c;
-		return EXIT_DONE;
-	}
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		if (!strcmp(word, options_command(c)->name)) {
+			*out = c;
+			return EXIT_DONE;
+		}
 	return fail_unknown_command(word, why);
 }
 
@@ -395,6 +394,8 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 	if (code == EXIT_DONE && takes_command && words->count)
 		code = find_command(shift(words), &self->topic, why);
 	const struct command_spec *spec = options_command(self->command);
+	if (code == EXIT_DONE && self->command == COMMAND_RUN && words->count && !self->model)
+		code = options_give(self, &(struct given){ .spec = options_find("model", 5), .value = shift(words) }, why);
 	if (code == EXIT_DONE && words->count && (!spec->arguments[0] || takes_command))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": \"infer help %s\" "
 				     "lists what it knows", spec->name, words->items[0], spec->name);

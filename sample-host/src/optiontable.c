@@ -9,7 +9,8 @@
 #define CONFIGS (1u << COMMAND_CONFIG)
 #define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | CONFIGS | LOOKS | LOADS)
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
-#define GENERATES ((1u << COMMAND_GENERATE) | (1u << COMMAND_CHAT))
+#define CHATS ((1u << COMMAND_RUN) | (1u << COMMAND_CHAT))
+#define GENERATES ((1u << COMMAND_GENERATE) | CHATS)
 #define CLASSIFIES (1u << COMMAND_CLASSIFY)
 #define BATCHES (1u << COMMAND_BATCH)
 #define BENCHES (1u << COMMAND_BENCH)
@@ -22,6 +23,14 @@
 
 static const struct command_spec commands[COMMAND_COUNT] = {
 	[COMMAND_NONE] = { "", "", "", "" },
+	[COMMAND_RUN] = { "run", " [FILE|NAME [MESSAGE...]]", "find a model, choose a backend, and talk",
+		"NAME is what infer models shows, or a part of it, or OWNER/NAME; :QUANT behind it\n"
+		"tells several apart. Without one the only model that is there is taken. What was\n"
+		"chosen, and why, is said on standard error. Then it is as infer chat.\n"
+		"The context is what the model was trained for, 8192 tokens at most, and less where\n"
+		"the memory does not hold it; -c N says otherwise. Of a model that no GPU holds as\n"
+		"a whole the CPU takes layers. One without a chat template continues what you type,\n"
+		"256 tokens at a time if -n does not say otherwise.\n" },
 	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
@@ -117,16 +126,16 @@ static const struct option_spec specs[] = {
 	{ "output", 'o', "FILE", "write to FILE, which must not exist yet", OPTION_TEXT, BATCHES, AT(output) },
 	{ "resume", 0, NULL, "go on with what is in FILE already, if there is any", OPTION_SETS, BATCHES, AT(flags),
 	  OPTION_RESUME },
-	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, 1u << COMMAND_CHAT, AT(system) },
-	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT,
+	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, CHATS, AT(system) },
+	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, CHATS,
 	  AT(messages_file) },
-	{ "tools", 0, "FILE", "tools that the model may call, a JSON array", OPTION_TEXT, 1u << COMMAND_CHAT, AT(tools_file) },
-	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, 1u << COMMAND_CHAT, AT(gen.tool_choice) },
-	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, 1u << COMMAND_CHAT, AT(gen),
+	{ "tools", 0, "FILE", "tools that the model may call, a JSON array", OPTION_TEXT, CHATS, AT(tools_file) },
+	{ "tool-choice", 0, "WHEN", "call tools: auto, none, required", OPTION_TEXT, CHATS, AT(gen.tool_choice) },
+	{ "think", 0, "on|off|N", "think before the answer; N = at most N tokens", OPTION_THINK, CHATS, AT(gen),
 	  INF_GEN_SET_THINKING, .min = 1, .max = INT32_MAX },
-	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(images) },
-	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, 1u << COMMAND_CHAT, AT(sounds) },
-	{ "no-history", 0, NULL, "neither read nor write the file of what was typed", OPTION_SETS, 1u << COMMAND_CHAT, AT(flags),
+	{ "image", 0, "FILE", "PNG or JPEG for the first message (repeatable)", OPTION_LIST, CHATS, AT(images) },
+	{ "audio", 0, "FILE", "WAV, 16 bit mono 16 kHz, for it (repeatable)", OPTION_LIST, CHATS, AT(sounds) },
+	{ "no-history", 0, NULL, "neither read nor write the file of what was typed", OPTION_SETS, CHATS, AT(flags),
 	  OPTION_FORGETS },
 	{ "query", 0, "TEXT", "what the documents are to answer", OPTION_TEXT, 1u << COMMAND_RERANK, AT(query) },
 	{ "decode", 0, NULL, "take ids and print their text", OPTION_SETS, 1u << COMMAND_TOKENIZE, AT(flags), OPTION_DECODE },
@@ -200,7 +209,7 @@ static const struct option_spec specs[] = {
 	{ "vram", 0, "SIZE", "free memory of a card: 16G, 12288M (repeatable)", OPTION_MEMORY, 1u << COMMAND_INSPECT,
 	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
-	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, FINDS & ~BATCHES, AT(flags), OPTION_JSON },
+	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, ALL, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
 	{ "config", 0, "FILE", "read this configuration file, not the usual one", OPTION_TEXT, FINDS, AT(config) },

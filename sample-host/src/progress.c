@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "progress.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "utf8.h"
 
@@ -10,6 +12,8 @@ enum {
 	NOTE_MAX_BYTES = 100,
 	LINE_MAX_BYTES = 4096,
 	CTRL_C = 2,		/* columns of the ^C that a terminal adds */
+	BAR = 20,		/* columns */
+	SECONDS_FROM = 2,	/* so many and more are shown: that a load is alive is seen by them */
 };
 
 static const char *const stages[] = {
@@ -30,18 +34,39 @@ static size_t fit(const struct text *line, size_t columns)
 	return at;
 }
 
+static int64_t now_s(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void add_bar(struct text *line, float fraction)
+{
+	size_t full = (size_t)(fraction * BAR);
+	text_puts(line, "[");
+	text_repeat(line, '#', full);
+	text_repeat(line, '.', BAR - full);
+	text_printf(line, "] %3d %%, ", (int)(fraction * 100));
+}
+
+/* The name comes last: where the line is cut, nothing is lost that changes. */
 static void describe(const struct progress *self, const inf_progress *news, struct text *line)
 {
+	int64_t seconds = now_s() - self->begun_s;
 	text_puts(line, "Loading ");
-	terminal_add_visible(line, self->name, strnlen(self->name, NAME_MAX_BYTES), "");
-	text_printf(line, ": %s", stages[self->stage]);
 	if (news->fraction >= 0 && news->fraction <= 1)
-		text_printf(line, ", %d %%", (int)(news->fraction * 100));
-	if (!news->note || !news->note[0])
-		return;
-	text_puts(line, " (");
-	terminal_add_visible(line, news->note, strnlen(news->note, NOTE_MAX_BYTES), "");
-	text_puts(line, ")");
+		add_bar(line, news->fraction);
+	text_puts(line, stages[self->stage]);
+	if (news->note && news->note[0]) {
+		text_puts(line, " (");
+		terminal_add_visible(line, news->note, strnlen(news->note, NOTE_MAX_BYTES), "");
+		text_puts(line, ")");
+	}
+	if (seconds >= SECONDS_FROM)
+		text_printf(line, ", %" PRId64 " s", seconds);
+	text_puts(line, ": ");
+	terminal_add_visible(line, self->name, strnlen(self->name, NAME_MAX_BYTES), "");
 }
 
 static void draw(struct progress *self, const struct text *line)
@@ -68,6 +93,8 @@ void progress_show(struct progress *self, const inf_progress *news)
 	struct text line = TEXT_INIT(LINE_MAX_BYTES);
 	if (!self->console || !self->console->err.is_tty)
 		return;
+	if (!self->begun_s)
+		self->begun_s = now_s();
 	if (news->stage >= 0 && news->stage < (int32_t)(sizeof stages / sizeof stages[0]))
 		self->stage = news->stage;
 	describe(self, news, &line);

@@ -14,6 +14,7 @@ struct progress {
 	const char *name;		/* of the model, borrowed */
 	int32_t stage;			/* the last one that is known */
 	size_t columns;			/* drawn now */
+	int64_t begun_s;		/* 0 = nothing was shown of a load yet */
 };
 
 void progress_show(struct progress *self, const inf_progress *news);

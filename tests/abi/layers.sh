@@ -17,10 +17,11 @@ only() {
 }
 
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
-only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(json\.c|jsonmessages\.c|benchjson\.c|batchjson\.h)' plugin host-api sample-host
+only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(jsonobject\.h|jsonmessages\.c|benchjson\.c|batchjson\.h)' plugin host-api sample-host
 only '#include <histedit' 'sample-host/src/editor\.c' plugin host-api sample-host
 only '#include <ini\.h>' 'sample-host/src/configfile\.c' plugin host-api sample-host
 only '#include "batchjson\.h"' 'sample-host/src/(batch(json|line|record)|benchjson)\.c' plugin host-api sample-host
+only '#include "jsonobject\.h"' 'sample-host/src/json[a-z]*\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c|host-api/conform/.*\.c' plugin host-api sample-host
 only '(^|[^>.])\b(fork|vfork|clone|posix_spawn|execve|popen|system)\(' 'plugin/src/spawn\.c|host-api/src/probe\.c' plugin/src host-api/common host-api/src sample-host/src
 only '\b(f?opendir|readdir|n?ftw|fts_open|scandir)\(' \

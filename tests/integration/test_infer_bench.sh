@@ -202,7 +202,7 @@ assert last["backend"] == "llama_cpp" and last["backend_version"] and last["mode
 assert last["model_bytes"] == os.path.getsize("'"$model"'") and last["cpus"] >= 1
 assert last["command"].startswith("infer bench -m ") and "--streams 1,2,4" in last["command"]
 row, = last["rows"]
-assert row["setting"] == "" and row["load_ms"]["count"] == 4 and row["slots"] == 4 and row["context"] >= 52 and "error" not in row
+assert row["setting"] is None and row["load_ms"]["count"] == 4 and row["slots"] == 4 and row["context_len"] >= 52 and "error" not in row
 assert [point["streams"] for point in row["points"]] == [1, 2, 4]
 for point in row["points"]:
     n = point["streams"]
@@ -335,7 +335,7 @@ slower_decode_is_said() {
 	run bench --compare "$tmp/whole.json" "$tmp/slow.json" --fail-slower
 	exits 1 && silent err || return
 	run bench --compare "$tmp/slow.json" "$tmp/whole.json" --fail-slower --json
-	exits 0 && json 'assert last["different"] == "" and [c["verdict"] for c in last["changes"]].count("better") == 3, last
+	exits 0 && json 'assert last["different"] is None and [c["verdict"] for c in last["changes"]].count("better") == 3, last
 change, = [c for c in last["changes"] if c["metric"] == "decode_rate" and c["streams"] == 4]
 assert change["verdict"] == "better" and abs(change["percent"] - 9999900) < 100, change'
 }

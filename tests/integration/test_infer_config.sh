@@ -121,7 +121,7 @@ config_as_json() {
 	INF_BACKEND=vulkan run config --json
 	exits 0 && silent err && json '
 rows = {row["key"]: row for row in last["options"]}
-assert last["file"].endswith("/inference/infer.conf") and last["read"] is True, last
+assert last["path"].endswith("/inference/infer.conf") and last["read"] is True, last
 assert rows["seed"] == dict(key="seed", value="7", **{"from": "file"}, variable=None, section="model austen*", line=9), rows["seed"]
 assert rows["top-p"] == dict(key="top-p", value=None, **{"from": "default"}, variable=None, section=None, line=None), rows["top-p"]
 assert rows["backend"]["value"] == "llama_cpp", rows["backend"]'
@@ -219,6 +219,18 @@ file_that_others_could_write_is_not_obeyed() {
 file_that_cannot_be_reached_is_none() {
 	XDG_CONFIG_HOME=$model run config
 	exits 0 && says out 'No configuration file was read'
+}
+
+run_takes_the_model_and_the_section_of_the_file() {
+	config '[run]' 'max-tokens = 5' '[model austen-*]' 'seed = 1'
+	run run </dev/null
+	refused 2 'standard input is empty' || return 1
+	printf 'It was' >"$tmp/text"
+	run run --stats <"$tmp/text"
+	exits 0 && says err 'austen-2m-q8_0' && says err '5 tokens' || return 1
+	config '[run]' 'model = nosuchmodel'
+	run run <"$tmp/text"
+	exits 1 && says err "^infer: $file:9: model: nosuchmodel"
 }
 
 # ---- completion ----

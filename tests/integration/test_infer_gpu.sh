@@ -94,7 +94,7 @@ lists() {
 	run devices "${here[@]}" "${@:2}" --json
 	exits 0 && json "devices = last['devices']
 at = {d['pci']: d for d in devices}
-chosen = [d['pci'] for d in sorted(devices, key=lambda d: d['name']) if d['selected']]
+chosen = [d['pci'] for d in sorted(devices, key=lambda d: d['name'] or '') if d['selected']]
 $1"
 }
 
@@ -119,12 +119,19 @@ has_pair() {
 }
 devices_used() { says err "^devices +$1(, [0-9]+ of [0-9]+ layers, [0-9]+ MiB)?\$"; }
 
+# chats BYTES WORDS: with so much free on the card, infer run answers and says this.
+chats() {
+	echo $((17163091968 - $1)) >"$at/sys/devices/pci0000:00/0000:03:00.0/mem_info_vram_used"
+	run run "${here[@]}" --set rocm.device=0 -n 2 "$tmp/long.gguf" hi
+	exits 0 && says err "$2" && (($(wc -l <"$tmp/err") == 1))
+}
+
 # ---- a card ----
 
 card_beside_a_processors_gpu() {
 	machine 01 && usable gfx1101 0000:03:00.0 &&
-		lists 'assert chosen == ["0000:03:00.0"] and at["0000:0e:00.0"]["class"] == "integrated"
-assert at["0000:03:00.0"]["vram_total"] == 17163091968 and at["0000:03:00.0"]["vram_used"] == 1491832832' &&
+		lists 'assert chosen == ["0000:03:00.0"] and at["0000:0e:00.0"]["kind"] == "integrated"
+assert at["0000:03:00.0"]["memory_total_bytes"] == 17163091968 and at["0000:03:00.0"]["memory_used_bytes"] == 1491832832' &&
 		generates && devices_used ROCm0 && given GPU-880ed6479d653a85 ROCm0 && has_pair --split-mode none &&
 		has_pair -ngl 999
 }
@@ -149,7 +156,7 @@ card_after_a_processors_gpu() {
 }
 
 card_without_a_uuid_is_pinned_by_number() {
-	machine 07 && usable gfx1032 0000:03:00.0 && lists 'assert devices[0]["uuid"] == "" and chosen == ["0000:03:00.0"]' &&
+	machine 07 && usable gfx1032 0000:03:00.0 && lists 'assert devices[0]["uuid"] is None and chosen == ["0000:03:00.0"]' &&
 		generates && given 0 ROCm0
 }
 
@@ -213,7 +220,7 @@ card_by_an_unknown_name() {
 
 strix_halo_alone_is_taken() {
 	machine 06 && usable gfx1151 0000:c3:00.0 &&
-		lists 'assert devices[0]["class"] == "integrated" and devices[0]["vram_total"] == 103079215104' &&
+		lists 'assert devices[0]["kind"] == "integrated" and devices[0]["memory_total_bytes"] == 103079215104' &&
 		generates && devices_used ROCm0 && given 0 ROCm0
 }
 
@@ -292,6 +299,36 @@ server_without_rocm_is_an_error() {
 	machine 01
 	run generate "${here[@]/#llama-server.path=*/llama-server.path=$server}" --backend rocm -m "$model" hi
 	refused 1 '.*invalid device: ROCm0' && says err '\[unavailable: device_missing\]'
+}
+
+# ---- infer run ----
+
+# The context gives way, and then the layers do.
+run_takes_what_the_card_holds() {
+	local used=0000:03:00.0/mem_info_vram_used sizes judged
+	machine 01 && cp -- "$at/sys/devices/pci0000:00/$used" "$tmp/used"
+	python3 - "$model" "$tmp/long.gguf" <<'PYTHON'
+import re, sys
+with open(sys.argv[1], "rb") as file:
+    model = file.read()
+longer = re.sub(rb"(context_length\x04\0\0\0)....", lambda found: found[1] + b"\0\0\2\0", model, flags=re.S)
+assert longer != model
+with open(sys.argv[2], "wb") as file:
+    file.write(longer)
+PYTHON
+	run inspect "${here[@]}" --backend rocm --fit --json "$tmp/long.gguf"
+	read -ra sizes < <(python3 -c '
+import json, sys
+# The card drives no display, which the load knows: 512 MiB of its margin are free.
+short, long = (row["total"] - (512 << 20) for row in json.load(open(sys.argv[1]))["fit"][0]["rows"][:2])
+print((short + long) // 2, short - (long - short) // 4)' "$tmp/out")
+	chats 15000000000 ': rocm on AMD GPU, the first in rank of what can be used here; context 8192 of 131072 tokens, -c N takes more$' &&
+		chats "${sizes[0]}" 'context 4096 of 131072 tokens, more may not fit' &&
+		chats "${sizes[1]}" 'context 2048 of 131072 tokens, more may not fit' &&
+		chats 300000000 ": rocm on the CPU, since the GPU's memory does not hold the model; context 4096 of 131072"
+	judged=$?
+	cp -- "$tmp/used" "$at/sys/devices/pci0000:00/$used"
+	return "$judged"
 }
 
 # ---- all of them ----

@@ -137,9 +137,8 @@ assert set(m) == {"path", "kind", "chat", "recurrent", "name", "repository", "ti
     "quantisation", "tokenizer", "license", "modified", "part_count", "version", "file_bytes", "parameter_count",
     "tensor_bytes", "embedding_bytes", "output_bytes", "layer_bytes", "expert_bytes", "device_bytes", "host_bytes",
     "context_len", "context_train", "num_layers", "hidden_size", "feed_forward_size", "vocab_size", "head_count",
-    "head_count_kv", "key_length", "value_length", "sliding_window", "expert_count", "expert_used_count", "file_type",
-    "error"}, set(m)
-assert m["path"] == "'"$many"'/llama-3.1-8b-q4_k_m.gguf" and m["kind"] == "model" and m["error"] is None
+    "head_count_kv", "key_length", "value_length", "sliding_window", "expert_count", "expert_used_count", "file_type"}, set(m)
+assert m["path"] == "'"$many"'/llama-3.1-8b-q4_k_m.gguf" and m["kind"] == "model"
 assert m["num_layers"] == 32 and m["context_train"] == 131072 and m["context_len"] == 4096 and m["chat"] is False
 assert m["repository"] is None and m["expert_count"] is None and m["device_bytes"] > 5 << 30
 assert models["gpt-oss-20b-mxfp4"]["expert_count"] == 32
@@ -150,7 +149,7 @@ assert models["split"]["part_count"] == 2'
 models_all_as_json_have_errors() {
 	run models "${idle[@]}" --json --all "$many"
 	exits 0 && json '
-broken = [m for m in last["models"] if m["error"]]
+broken = [m for m in last["models"] if "error" in m]
 assert len(last["models"]) == 12 and len(broken) == 4, len(broken)
 assert {"gguf_truncated", "split_missing"} <= {m["error"]["reason"] for m in broken}
 assert all(set(m["error"]) == {"status", "reason", "message"} and m["path"] for m in broken)'
@@ -298,12 +297,12 @@ fit_as_json_adds_up() {
 	run inspect "${idle[@]}" "$many/llama-3.1-8b-q4_k_m.gguf" --vram 16G --vram 1G --json
 	exits 0 && json '
 large, small = last["fit"]
-assert large["memory_free"] == 16 << 30 and large["backend"] is None and large["longest_context"] == 80128, large
+assert large["memory_free_bytes"] == 16 << 30 and large["backend"] is None and large["longest_context_len"] == 80128, large
 assert [r["context_len"] for r in large["rows"]] == [4096, 8192, 16384, 32768, 65536, 131072]
 for r in large["rows"]:
-    assert r["weights"] + r["kv_cache"] + r["compute"] + r["reserve"] == r["total"] <= 16 << 30, r
+    assert r["weights_bytes"] + r["kv_cache_bytes"] + r["compute_bytes"] + r["reserve_bytes"] == r["total_bytes"] <= 16 << 30, r
     assert r["limit"] == ("none" if r["gpu_layers"] == r["layer_count"] == 33 else "layers"), r
-assert small["longest_context"] is None and all(r["gpu_layers"] == 0 and r["total"] == 0 for r in small["rows"])'
+assert small["longest_context_len"] is None and all(r["gpu_layers"] == 0 and r["total_bytes"] == 0 for r in small["rows"])'
 }
 
 fit_of_a_short_context_has_one_row() {
@@ -321,6 +320,11 @@ fit_of_what_is_no_text_model_fails() {
 	refused 1 '.*"adapter".*\[bad_model: not_a_model\]'
 }
 
+fit_of_an_embedding_model_is_that_of_its_load() {
+	run inspect "${idle[@]}" embedder --vram 4G
+	exits 0 && silent err && says out '^ +4096 +2/2 .* fits$' && says out '^  kind +embeds or ranks text'
+}
+
 fit_for_the_devices_of_a_backend() {
 	local tree
 	tree=$(dirname -- "${BASH_SOURCE[0]}")/../fixtures/amdgpu/01-7800xt-9950x-dgpu-first.tree
@@ -329,8 +333,8 @@ fit_for_the_devices_of_a_backend() {
 		"$many/llama-3.1-8b-q4_k_m.gguf" --fit --json
 	exits 0 && json '
 card, shared = last["fit"]
-assert (card["backend"], card["index"], card["memory_free"]) == ("rocm", 0, 17163091968 - 1491832832), card
-assert card["rows"][0]["reserve"] < shared["rows"][0]["reserve"] or not shared["rows"][0]["total"], shared'
+assert (card["backend"], card["index"], card["memory_free_bytes"]) == ("rocm", 0, 17163091968 - 1491832832), card
+assert card["rows"][0]["reserve_bytes"] < shared["rows"][0]["reserve_bytes"] or not shared["rows"][0]["total_bytes"], shared'
 }
 
 # ---- -m with a name ----
@@ -373,11 +377,22 @@ name_unknown_says_how_to_find_one() {
 	refused 1 'nobody: neither a file nor the name of a model: infer models lists them \[not_found: model_unknown\]'
 }
 
-name_like_a_file_is_a_missing_file() {
-	for file in austen-hub.gguf ./austen-hub none/austen-hub; do
+name_like_a_path_is_a_missing_file() {
+	for file in ./austen-hub-q8_0 ../austen-hub.gguf "$tmp/austen-hub" '~/austen-hub'; do
 		run "${generate[@]}" -m "$file" hi
 		refused 1 '.*austen-hub.* \[not_found: ' && says_not err model_unknown || return 1
 	done
+}
+
+name_like_a_file_is_its_model_or_says_so() {
+	for name in austen-hub-q8_0.gguf Jane/Austen-2M-GGUF jane/austen-2m-gguf:q8; do
+		run "${generate[@]}" -m "$name" --stats 'Mr. Darcy'
+		exits 0 && says err "^model +$hub/snapshots/" || return 1
+	done
+	run "${generate[@]}" -m austen-hub.gguf hi
+	refused 1 'austen-hub\.gguf: neither a file nor .*: did you mean austen-hub-q8_0\? \[not_found: model_unknown\]' || return 1
+	run "${generate[@]}" -m none/austen-hub hi
+	refused 1 'none/austen-hub: neither a file nor the name of a model: infer models lists them \[not_found: model_unknown\]'
 }
 
 name_of_an_embedding_model_says_why_not() {

@@ -75,6 +75,9 @@ offers 'infer generate --set=thr' threads=
 offers 'infer generate --set rocm.sys' rocm.sysroot=
 offers 'infer generate --set fit=s' server
 offers 'infer generate -m austen' austen-2m-q8_0
+offers 'infer run aus' austen-2m-q8_0
+offers 'infer run austen-2m-q8_0 aus' ''
+offers 'infer run austen --no-h' --no-history
 offers 'infer inspect models/aus' models/austen-2m-q8_0.gguf
 offers 'infer generate -f quick' quickstart
 offers 'infer models mod' models

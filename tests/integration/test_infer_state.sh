@@ -49,7 +49,12 @@ name_that_cannot_be_kept_is_usage() {
 	done
 }
 scale_out_of_range_is_usage() { generate --adapter "$tmp/adapter.gguf:5000" hi; refused 2 '--adapter .*from -1000 to 1000'; }
-scale_that_is_no_number_is_usage() { generate --adapter "$tmp/adapter.gguf:1.2.3" hi; refused 2 '--adapter .*a number'; }
+scale_that_is_no_number_is_usage() {
+	for scale in 1.2.3 nan inf 0x1 1e '' ' 1'; do
+		generate --adapter "$tmp/adapter.gguf:$scale" hi
+		refused 2 '--adapter .*the scale behind the last colon must be a number' || return 1
+	done
+}
 
 comma_among_several_is_usage() {
 	generate --adapter a,b.gguf --adapter c.gguf hi

@@ -66,7 +66,7 @@ assert json.loads(lines[0]["arguments"]) == {"city": "Paris"} and lines[0]["id"]
 call_is_an_object_in_json() {
 	run "${call[@]}" --json 'Weather?'
 	exits 0 && json 'assert lines[0]["tool_call"]["name"] == "get_weather" and lines[0]["text"] == "", lines
-assert lines[-1]["finish"] == "tool_calls" and lines[-1]["tool_calls"] == 1, lines'
+assert lines[-1]["finish"] == "tool_calls" and lines[-1]["tool_call_count"] == 1, lines'
 }
 
 result_of_a_tool_is_answered() {
@@ -82,7 +82,7 @@ result_of_a_tool_is_answered() {
 
 tool_choice_none_calls_nothing() {
 	run "${call[@]}" --json --tool-choice none 'Weather?'
-	exits 0 && json 'assert lines[-1]["tool_calls"] == 0, lines'
+	exits 0 && json 'assert lines[-1]["tool_call_count"] == 0, lines'
 }
 
 bad_files_are_told_by_name() {

@@ -80,6 +80,9 @@ fi
 
 # infer finds its backends without being told where they are.
 "$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
+for command in $("$prefix/bin/infer" help | sed -n 's/^  \([a-z]*\)  .*/\1/p') version common; do
+	[[ -f $prefix/share/inference/schema/$command.json ]] || fail "there is no schema of $command"
+done
 
 # ---- somebody else's backends and host ----
 

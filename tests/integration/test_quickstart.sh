@@ -9,7 +9,10 @@ first_token_limit_ms=3000
 
 first=$("$root/sample-host/quickstart")
 [[ $first == *llama_cpp* && $first == *rocm* ]] || { echo "no backend table: $first" && exit 1; }
-[[ ${first##*"$prompt"} =~ [a-z]{3} ]] || { echo "no completion: $first" && exit 1; }
+hint='To talk with a model of yours: '
+[[ $first == *"$hint"*' run '*FILE.gguf ]] || { echo "no hint at the end: $first" && exit 1; }
+completion=${first##*"$prompt"}
+[[ ${completion%"$hint"*} =~ [a-z]{3} ]] || { echo "no completion: $first" && exit 1; }
 
 # From the start to the first character behind the prompt.
 start=$(date +%s%N)

@@ -339,10 +339,11 @@ START_TEST(fit_of_what_cannot_be_loaded_says_why)
 	scratch_init(&scratch);
 	open_world(&w, "/nonexistent/llama-server");
 	gguf_build_head(&b, 3);
-	gguf_build_text(&b, "general.architecture", "bert");
-	gguf_build_tensor(&b, "blk.0.attn_k.weight", 8, 4, 0, 0);
+	gguf_build_text(&b, "general.type", "adapter");
+	gguf_build_text(&b, "general.architecture", "llama");
+	gguf_build_tensor(&b, "blk.0.attn_k.weight.lora_a", 8, 4, 0, 0);
 	gguf_build_data(&b, 128);
-	const char *path = scratch_write(&scratch, "embedding.gguf", (const char *)b.data, b.len);
+	const char *path = scratch_write(&scratch, "adapter.gguf", (const char *)b.data, b.len);
 	const inf_models *models = w.backend->get_extension(w.instance, w.backend, NULL, INF_EXT_MODELS);
 	ck_assert_int_eq(models->fit(w.instance, w.backend, path, &request, &report, &w.err), INF_E_BAD_MODEL);
 	ck_assert_str_eq(w.err.reason, "not_a_model");

@@ -184,7 +184,7 @@ static const struct { const char *old, *new; } hostile[] = {
 	{ "\"median\":100.000000", "\"median\":1e999" },
 	{ "\"median\":100.000000", "\"median\":null" }, { "\"median\":100.000000", "\"median\":1000" },
 	{ "\"median\":100.000000", "\"other\":1000" }, { "\"load_ms\":{", "\"load_ms\":[], \"was\":{" },
-	{ "\"points\":[{", "\"points\":[7,{" }, { "\"setting\":\"threads=1\"", "\"setting\":null" },
+	{ "\"points\":[{", "\"points\":[7,{" }, { "\"setting\":\"threads=1\"", "\"setting\":7" },
 };
 
 START_TEST(report_that_makes_no_sense_is_refused)

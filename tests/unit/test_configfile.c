@@ -109,8 +109,8 @@ static const struct {
 	  "2[defaults]top-k=1;4[chat]top-k=2;6[model a b*]top-k=3;" },
 	{ BYTES("[defaults]\nmodel = qwen\nadapter = ~/a:0.5\nplugin-dir = /b\nstate-dir = ~/s\n"),
 	  "2[defaults]model=qwen;3[defaults]adapter=/home/jane/a:0.5;4[defaults]plugin-dir=/b;5[defaults]state-dir=/home/jane/s;" },
-	{ BYTES("[defaults]\nmodel = ~/m.gguf\nignore-eos = false\nthink = off\nbackend =\n"),
-	  "2[defaults]model=/home/jane/m.gguf;3[defaults]ignore-eos=false;4[defaults]think=off;5[defaults]backend=;" },
+	{ BYTES("[chat]\nmodel = Jane/m.gguf\n[defaults]\nmodel = ~/m.gguf\nignore-eos = false\nthink = off\nbackend =\n"),
+	  "2[chat]model=Jane/m.gguf;4[defaults]model=/home/jane/m.gguf;5[defaults]ignore-eos=false;6[defaults]think=off;7[defaults]backend=;" },
 };
 
 START_TEST(file_gives_its_entries)
@@ -151,7 +151,7 @@ static const struct {
 	{ BYTES("[defaults]\nstop=\n"), "empty_value", "/a/infer.conf:2: stop: the value is empty" },
 	{ BYTES("[defaults]\nplugin-dir=b\n"), "relative_path", "/a/infer.conf:2: plugin-dir = b: must begin with / or ~/" },
 	{ BYTES("[defaults]\nplugin-dir=~b\n"), "relative_path", "plugin-dir = ~b: must begin with / or ~/" },
-	{ BYTES("[defaults]\nmodel=m.gguf\n"), "relative_path", "model = m.gguf: must begin with / or ~/" },
+	{ BYTES("[defaults]\nmodel=./m.gguf\n"), "relative_path", "model = ./m.gguf: must begin with / or ~/" },
 	{ BYTES("[defaults]\nmodel=\n"), "relative_path", "model = : must begin with / or ~/" },
 	{ BYTES("[defaults]\ntop-k=1\n\ntop-k=2\n"), "key_twice", "/a/infer.conf:4: top-k stands in line 2 already: leave one out" },
 	{ BYTES("[chat]\ntop-k=1\n[defaults]\n[chat]\ntop-k=1\n"), "key_twice", "/a/infer.conf:5: top-k stands in line 2 already" },
@@ -275,7 +275,10 @@ static const struct {
 	{ "[model q*]\ntop-k=3\n[chat]\ntop-k=2\n", "chat -m /x/qwen.gguf", "top-k=3;" },
 	{ "[model q*]\ntop-k=3\n[chat]\ntop-k=2\n", "chat -m /x/qwen.gguf --top-k 9", "" },
 	{ "[model Qwen]\ntop-k=3\n", "chat -m /x/qwen.gguf", "top-k=3;" },
-	{ "[model QWEN.gguf]\ntop-k=3\n", "chat -m qwen.gguf", "top-k=3;" },
+	{ "[model QWEN.gguf]\ntop-k=3\n", "chat -m ./qwen.gguf", "top-k=3;" },
+	{ "[defaults]\nmodel=/x/q.gguf\n[model r]\ntop-k=3\n", "run /x/r.gguf hello", "top-k=3;" },
+	{ "[defaults]\nmodel=/x/q.gguf\n[model q]\ntop-k=3\n", "run", "model=/x/q.gguf;top-k=3;" },
+	{ "[model q]\ntop-k=3\n", "run", "" },
 	{ "[model qwe]\ntop-k=3\n[model /x/*]\nseed=1\n", "chat -m /x/qwen.gguf", "seed=1;" },
 	{ "[model *]\ntop-k=3\nseed=1\n[model q*]\ntop-k=4\n", "chat -m /x/q.gguf", "seed=1;top-k=4;" },
 	{ "[model q*]\ntop-k=4\n[model *]\ntop-k=3\nseed=1\n", "chat -m /x/q.gguf", "top-k=3;seed=1;" },
