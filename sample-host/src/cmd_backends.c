@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,15 @@ static size_t count_available(const inf_registry *registry)
 	return count;
 }
 
+static void explain_given(struct text *out, const struct options *options)
+{
+	const struct given *given = options_origin(options, options->backend);
+	if (given && given->section)
+		text_printf(out, "%s names it in line %" PRIu32 ".", options->config_path, given->line);
+	else
+		text_puts(out, "--backend names it.");
+}
+
 /* The library gives the choice; the reason follows from its rules, which host.h states. */
 static void explain_choice(struct text *out, const inf_registry *registry, const struct options *options,
 			   const char *name)
@@ -26,7 +36,7 @@ static void explain_choice(struct text *out, const inf_registry *registry, const
 	size_t count = count_available(registry);
 	text_printf(out, "%s would be used: ", name);
 	if (options->backend && options->backend[0])
-		text_puts(out, "--backend names it.");
+		explain_given(out, options);
 	else if (wish && wish[0])
 		text_puts(out, "$INF_BACKEND names it.");
 	else if (count == 1)

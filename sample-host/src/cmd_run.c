@@ -83,7 +83,8 @@ static enum exit_code find_model(struct chat *chat, struct failure *why)
 	const char *wish = chat->options.model;
 	if (wish && !wish[0])
 		return failure_usage(why, "empty_value", "the name of the model is empty: infer models lists those that are there");
-	return wish && engine_is_path(wish) ? engine_resolve(&chat->engine, wish, NULL, why) : look_up(chat, why);
+	enum exit_code code = wish && engine_is_path(wish) ? engine_resolve(&chat->engine, wish, NULL, why) : look_up(chat, why);
+	return code == EXIT_FAILED ? options_blame(&chat->options, wish, why) : code;
 }
 
 /* ---- whether it is one to talk with ---- */

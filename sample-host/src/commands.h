@@ -15,6 +15,7 @@ enum exit_code cmd_inspect(const struct options *options, struct console *consol
 enum exit_code cmd_generate(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_classify(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_batch(const struct options *options, struct console *console, struct failure *why);
+enum exit_code cmd_config(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_chat(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_tokenize(const struct options *options, struct console *console, struct failure *why);
 enum exit_code cmd_embed(const struct options *options, struct console *console, struct failure *why);

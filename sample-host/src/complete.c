@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "engine.h"
 #include "interrupt.h"
 
@@ -199,10 +200,14 @@ void complete_print(int argc, char **argv, struct console *console)
 	const struct option_spec *open;
 	bool only_text;
 	struct options options;
+	struct configfile config = CONFIGFILE_INIT;
 	struct failure why = FAILURE_INIT;
 	char none[] = "", *word = argc > 1 ? argv[argc - 1] : none;
 	int count = read_before(argc > 1 ? argc - 1 : argc, argv, &open, &only_text);
 	options_parse(&options, count, argv, &why);	/* a line that is not finished may be wrong */
+	why = (struct failure)FAILURE_INIT;
+	if (config_read(&config, &options, &why) == EXIT_DONE)
+		config_apply(&config, &options, &why);
 	struct completion self = { .out = TEXT_INIT(PAGE_MAX), .head = word, .wanted = word, .options = &options,
 				   .console = console };
 	if (options.arguments.items)
@@ -210,4 +215,5 @@ void complete_print(int argc, char **argv, struct console *console)
 	console_write(console, text_string(&self.out), self.out.len);
 	text_release(&self.out);
 	options_release(&options);
+	configfile_release(&config);
 }

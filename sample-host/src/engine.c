@@ -34,14 +34,16 @@ static enum exit_code take_dir(char **out, const char *given, struct failure *wh
 	return *out ? EXIT_DONE : failure_memory(why, "a path");
 }
 
-static enum exit_code take_dirs(const struct words *given, char ***out, struct failure *why)
+static enum exit_code take_dirs(const struct options *options, char ***out, struct failure *why)
 {
+	const struct words *given = &options->plugin_dirs;
 	enum exit_code code = EXIT_DONE;
 	char **dirs = calloc(given->count + 1, sizeof *dirs);
 	if (!dirs)
 		return failure_memory(why, "the plugin directories");
 	for (size_t i = 0; code == EXIT_DONE && i < given->count; i++)
-		code = take_dir(&dirs[i], given->items[i], why);
+		if ((code = take_dir(&dirs[i], given->items[i], why)) == EXIT_USAGE)
+			options_blame(options, given->items[i], why);
 	if (code == EXIT_DONE)
 		*out = dirs;
 	else
@@ -73,8 +75,10 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 {
 	char **dirs = NULL;
 	enum exit_code code = settings_parse(&self->settings, &options->settings, why);
+	if (code == EXIT_USAGE)
+		return options_blame(options, self->settings.culprit, why);
 	if (code == EXIT_DONE)
-		code = take_dirs(&options->plugin_dirs, &dirs, why);
+		code = take_dirs(options, &dirs, why);
 	if (code != EXIT_DONE)
 		return code;
 	const inf_registry_params params = {
@@ -92,6 +96,8 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 	};
 	code = find_with(self, &params, why);
 	release_dirs(dirs, options->plugin_dirs.count);
+	if (code == EXIT_USAGE)
+		options_blame(options, self->settings.culprit, why);
 	return code == EXIT_DONE ? interrupt_code() : code;
 }
 
@@ -202,9 +208,31 @@ enum exit_code engine_require_model(const struct options *options, struct failur
 enum exit_code engine_select(struct engine *self, const struct options *options, struct failure *why)
 {
 	self->model.struct_size = sizeof self->model;
-	if (inf_registry_select(self->registry, options->backend, &self->backend, &why->error) != INF_OK)
+	if (inf_registry_select(self->registry, options->backend, &self->backend, &why->error) != INF_OK) {
+		options_blame(options, options->backend, why);
 		return failure_as(why, EXIT_NO_BACKEND);
-	return settings_route(&self->settings, self->registry, self->backend, why);
+	}
+	enum exit_code code = settings_route(&self->settings, self->registry, self->backend, why);
+	return code == EXIT_USAGE ? options_blame(options, self->settings.culprit, why) : code;
+}
+
+static enum exit_code resolve(struct engine *self, const struct options *options, struct console *console, struct failure *why)
+{
+	enum exit_code code = engine_resolve(self, options->model, options->verbosity ? NULL : console, why);
+	return code == EXIT_FAILED ? options_blame(options, options->model, why) : code;
+}
+
+enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
+			     struct failure *why)
+{
+	struct stat status;
+	bool is_file = engine_is_path(options->model) && (stat(options->model, &status) || !S_ISDIR(status.st_mode));
+	enum exit_code code = is_file ? EXIT_DONE : engine_find(self, options, console, why);
+	if (code != EXIT_DONE)
+		return code;
+	if (self->registry)
+		inf_registry_select(self->registry, options->backend, &self->backend, NULL);
+	return resolve(self, options, console, why);
 }
 
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
@@ -212,7 +240,7 @@ enum exit_code engine_load(struct engine *self, const struct options *options, s
 {
 	enum exit_code code = engine_select(self, options, why);
 	if (code == EXIT_DONE)
-		code = engine_resolve(self, options->model, options->verbosity ? NULL : console, why);
+		code = resolve(self, options, console, why);
 	return code == EXIT_DONE ? engine_load_session(self, options, console, why) : code;
 }
 

@@ -39,6 +39,11 @@ bool engine_is_path(const char *model);
  */
 enum exit_code engine_resolve(struct engine *self, const char *model, struct console *console, struct failure *why);
 
+/* Which file options->model means, for model_path, before anything else is done: by engine_find() and engine_resolve(), without
+ * the former where it is the path of a file. */
+enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
+			     struct failure *why);
+
 /* Select, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);

@@ -2,6 +2,7 @@
 #ifndef INFER_JSON_H
 #define INFER_JSON_H
 
+#include "configview.h"
 #include "diagnosis.h"
 #include "fitview.h"
 #include "history.h"
@@ -33,6 +34,10 @@ void json_add_backends(struct text *out, const inf_registry *registry, const inf
 /* why: what the selection said, if it found nothing. */
 void json_add_diagnosis(struct text *out, const struct diagnosis *diagnosis, const inf_registry *registry,
 			const inf_error *why);
+
+/* path: of the configuration file, NULL = there is no place for one. */
+void json_add_config(struct text *out, const struct config_rows *rows, const char *path, bool is_read);
+void json_add_config_path(struct text *out, const char *path);
 
 void json_add_piece(struct text *out, int32_t id, const struct text *piece);
 void json_add_text(struct text *out, const struct text *text);

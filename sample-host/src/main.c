@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "complete.h"
+#include "config.h"
 #include "help.h"
 #include "input.h"
 #include "interrupt.h"
@@ -84,6 +85,7 @@ static command_fn *choose(const struct options *options)
 		[COMMAND_RERANK] = cmd_rerank,
 		[COMMAND_CLASSIFY] = cmd_classify,
 		[COMMAND_BENCH] = cmd_bench,
+		[COMMAND_CONFIG] = cmd_config,
 		[COMMAND_HELP] = show_help,
 	};
 	if (options->flags & OPTION_HELP)
@@ -91,9 +93,16 @@ static command_fn *choose(const struct options *options)
 	return options->flags & OPTION_VERSION ? show_version : commands[options->command];
 }
 
+/* What help is shown for need not work. */
+static bool needs_config(const struct options *options)
+{
+	return !(options->flags & (OPTION_HELP | OPTION_VERSION | OPTION_PATH_ONLY)) && options->command != COMMAND_HELP;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
+	struct configfile config = CONFIGFILE_INIT;
 	struct console console;
 	struct failure why = FAILURE_INIT;
 
@@ -108,13 +117,18 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	enum exit_code code = options_parse(&options, argc, argv, &why);
-	if (code == EXIT_DONE && !(options.flags & (OPTION_HELP | OPTION_VERSION)))
+	if (code == EXIT_DONE && needs_config(&options))
+		code = config_read(&config, &options, &why);
+	if (code == EXIT_DONE && needs_config(&options))
+		code = config_take(&config, &options, argc, argv, &console, &why);
+	if (code == EXIT_DONE && needs_config(&options))
 		code = input_constraint(&options, &why);
 	if (code == EXIT_DONE)
 		code = choose(&options)(&options, &console, &why);
 	if (code == why.code)	/* an interrupt is no failure, and the table of backends says itself why none will do */
 		report_failure(&console, options_want_json(argc, argv) ? OPTION_JSON : 0, &why);
 	options_release(&options);
+	configfile_release(&config);
 	console_release(&console);
 	return code;
 }

@@ -14,15 +14,18 @@ static const struct term variables[] = {
 	{ "INF_BACKEND_DISABLE", "backends not to use: a list of patterns with ':' between them" },
 	{ "INF_MODELS", "directories with models, with ':' between them" },
 	{ "LLAMA_SERVER_PATH", "the llama-server that the backends rocm, vulkan and llama_cpp run; else the one in PATH" },
+	{ "XDG_CONFIG_HOME", "where inference/infer.conf is looked for; else in ~/.config" },
 	{ "NO_COLOR", "no colours, as with TERM=dumb" },
 }, statuses[] = {
 	{ "0", "done" },
 	{ "1", "failed" },
-	{ "2", "usage: the command line makes no sense" },
+	{ "2", "usage: the command line or the configuration file makes no sense" },
 	{ "3", "no usable backend" },
 	{ "130", "interrupted" },
 	{ "143", "terminated" },
 }, files[] = {
+	{ "~/.config/inference/infer.conf", "defaults for options: sections [defaults], [COMMAND] and [model PATTERN] with lines "
+	  "KEY = VALUE, see infer config. It is not read if others than its user and root could write to it" },
 	{ "~/.local/share/inference/backends", "backends of the user: one file each, NAME.so" },
 	{ "PREFIX/lib/inference/backends", "those that were installed" },
 	{ "PREFIX/share/inference/schema", "what each command prints with --json: NAME.json, a JSON Schema each" },

@@ -124,6 +124,15 @@ static enum exit_code add_ids(struct options *self, const struct option_spec *sp
 	}
 }
 
+static enum exit_code set_bit(uint32_t *place, const struct option_spec *spec, const char *value, struct failure *why)
+{
+	bool off = value && !strcmp(value, "false");
+	if (value && !off && strcmp(value, "true"))
+		return failure_usage(why, "bad_value", "--%s %.100s: must be true or false", spec->name, value);
+	*place = off ? *place & ~(uint32_t)spec->bit : *place | (uint32_t)spec->bit;
+	return EXIT_DONE;
+}
+
 static enum exit_code assign(struct options *self, const struct option_spec *spec, const char *value,
 			     struct failure *why)
 {
@@ -132,8 +141,7 @@ static enum exit_code assign(struct options *self, const struct option_spec *spe
 		self->gen.set |= spec->bit;
 	switch (spec->kind) {
 	case OPTION_SETS:
-		*(uint32_t *)place |= (uint32_t)spec->bit;
-		return EXIT_DONE;
+		return set_bit(place, spec, value, why);
 	case OPTION_COUNTS:
 		++*(uint32_t *)place;
 		return EXIT_DONE;
@@ -169,22 +177,93 @@ enum exit_code options_assign(struct options *self, const struct option_spec *sp
 	return assign(self, spec, value, why);
 }
 
-/* ---- arguments ---- */
+enum exit_code options_try(const struct option_spec *spec, const char *value, struct failure *why)
+{
+	struct options scratch = { 0 };
+	enum exit_code code = options_reserve(&scratch, 1, why);
+	if (code == EXIT_DONE)
+		code = assign(&scratch, spec, value, why);
+	options_release(&scratch);
+	return code;
+}
 
-struct parser {
-	struct options *options;
-	char **next, **end;		/* of argv */
-	bool given[OPTIONS_MAX];
-	struct failure *why;
-};
+enum exit_code options_give(struct options *self, const struct given *what, struct failure *why)
+{
+	struct given *given = realloc(self->given, (self->given_count + 1) * sizeof *given);
+	if (!given)
+		return failure_memory(why, "an option");
+	self->given = given;
+	given[self->given_count++] = *what;
+	return assign(self, what->spec, what->value, why);
+}
 
-static const struct option_spec *find_long(const char *name, size_t len)
+/* ---- where they come from ---- */
+
+const struct option_spec *options_find(const char *name, size_t len)
 {
 	for (size_t i = 0; i < options_count(); i++)
 		if (!strncmp(options_spec(i)->name, name, len) && !options_spec(i)->name[len])
 			return options_spec(i);
 	return NULL;
 }
+
+bool options_is_list(const struct option_spec *spec)
+{
+	return spec->kind == OPTION_LIST || spec->kind == OPTION_TOKEN || spec->kind == OPTION_MEMORY || spec->kind == OPTION_IDS;
+}
+
+static bool is_setting(const struct option_spec *spec)
+{
+	return spec->offset == offsetof(struct options, settings);
+}
+
+bool options_same(const struct option_spec *spec, const char *value, const struct option_spec *other, const char *other_value)
+{
+	if (spec != other || !is_setting(spec))
+		return spec == other;
+	value += value[0] == '?';
+	other_value += other_value[0] == '?';
+	size_t len = strcspn(value, "=");
+	return len == strcspn(other_value, "=") && !strncmp(value, other_value, len);
+}
+
+const struct given *options_origin(const struct options *self, const char *value)
+{
+	for (size_t i = 0; value && i < self->given_count; i++)
+		if (self->given[i].value == value)
+			return &self->given[i];
+	return NULL;
+}
+
+enum exit_code options_place(const struct option_spec *spec, const char *path, uint32_t line, struct failure *why)
+{
+	const inf_error error = why->error;
+	const char *rest = error.message, *between = ": ";
+	size_t len = strlen(spec->name);
+	if (!strncmp(rest, "--", 2) && !strncmp(rest + 2, spec->name, len)) {
+		rest += 2 + len;
+		between = rest[0] != ' ' ? "" : is_setting(spec) ? "." : " = ";
+		rest += rest[0] == ' ';
+	}
+	inf_fail(&why->error, error.code, error.reason, "%.200s:%" PRIu32 ": %s%s%s", path, line, spec->name, between, rest);
+	return why->code;
+}
+
+enum exit_code options_blame(const struct options *self, const char *value, struct failure *why)
+{
+	const struct given *given = options_origin(self, value);
+	if (!given || !given->section)
+		return why->code;
+	return options_place(given->spec, self->config_path, given->line, why);
+}
+
+/* ---- arguments ---- */
+
+struct parser {
+	struct options *options;
+	char **next, **end;		/* of argv */
+	struct failure *why;
+};
 
 static const struct option_spec *find_letter(char letter)
 {
@@ -212,8 +291,7 @@ static enum exit_code fail_unknown_long(const char *name, size_t len, struct fai
 /* value NULL: none was attached to the option. */
 static enum exit_code take_option(struct parser *self, const struct option_spec *spec, const char *value)
 {
-	self->given[spec - options_spec(0)] = true;
-	if (!spec->argument && value)
+	if (!spec->argument && value && !options_in_file(spec))
 		return failure_usage(self->why, "value_unwanted", "--%s takes no value: leave out \"=%s\"", spec->name,
 				     value);
 	if (spec->argument && !value && self->next == self->end)
@@ -221,14 +299,14 @@ static enum exit_code take_option(struct parser *self, const struct option_spec 
 				     spec->argument);
 	if (spec->argument && !value)
 		value = *self->next++;
-	return assign(self->options, spec, value, self->why);
+	return options_give(self->options, &(struct given){ .spec = spec, .value = value }, self->why);
 }
 
 static enum exit_code take_long(struct parser *self, const char *name)
 {
 	const char *equals = strchr(name, '=');
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
-	const struct option_spec *spec = find_long(name, len);
+	const struct option_spec *spec = options_find(name, len);
 	if (!spec)
 		return fail_unknown_long(name, len, self->why);
 	return take_option(self, spec, equals ? equals + 1 : NULL);
@@ -312,43 +390,61 @@ static enum exit_code take_command(struct options *self, struct failure *why)
 		code = find_command(shift(words), &self->command, why);
 	else if (!(self->flags & (OPTION_HELP | OPTION_VERSION)))
 		return failure_usage(why, "no_command", "no command given: \"infer help\" lists them");
-	if (code == EXIT_DONE && self->command == COMMAND_HELP && words->count)
+	bool takes_command = self->command == COMMAND_HELP || self->command == COMMAND_CONFIG;
+	if (code == EXIT_DONE && takes_command && words->count)
 		code = find_command(shift(words), &self->topic, why);
 	const struct command_spec *spec = options_command(self->command);
 	if (code == EXIT_DONE && self->command == COMMAND_RUN && words->count && !self->model)
-		self->model = shift(words);
-	if (code == EXIT_DONE && words->count && (!spec->arguments[0] || self->command == COMMAND_HELP))
+		code = options_give(self, &(struct given){ .spec = options_find("model", 5), .value = shift(words) }, why);
+	if (code == EXIT_DONE && words->count && (!spec->arguments[0] || takes_command))
 		return failure_usage(why, "extra_argument", "%s takes no argument \"%.100s\": \"infer help %s\" "
 				     "lists what it knows", spec->name, words->items[0], spec->name);
 	return code;
 }
 
-static enum exit_code check_given(const struct parser *self)
+static enum exit_code check_given(const struct options *self, struct failure *why)
 {
-	enum command command = self->options->command;
-	const char *name = options_command(command)->name;
-	for (size_t i = 0; i < options_count(); i++)
-		if (self->given[i] && !(options_spec(i)->commands & (1u << command)))
-			return failure_usage(self->why, "option_place", "%s does not know --%s: \"infer help %s\" lists what "
-					     "it knows", name, options_spec(i)->name, name);
+	const char *name = options_command(self->command)->name;
+	uint32_t commands = 1u << self->command;
+	if (self->command == COMMAND_CONFIG)	/* it shows what a command line comes to, too */
+		commands |= 1u << self->topic;
+	for (size_t i = 0; i < self->given_count; i++)
+		if (!(self->given[i].spec->commands & commands))
+			return failure_usage(why, "option_place", "%s does not know --%s: \"infer help %s\" lists what "
+					     "it knows", name, self->given[i].spec->name, name);
 	return EXIT_DONE;
 }
 
 /* ---- lifecycle ---- */
 
-static bool allocate(struct options *self, size_t argument_count)
+static bool grow(const char ***items, size_t count)
+{
+	const char **grown = realloc(*items, count * sizeof **items);
+	if (grown)
+		*items = grown;
+	return grown;
+}
+
+static bool grow_ids(struct ids *self, size_t more)
+{
+	int32_t *grown = realloc(self->items, (self->count + more) * sizeof *grown);
+	if (grown)
+		self->items = grown;
+	return grown;
+}
+
+/* One more than that: choose_task() may add one. */
+enum exit_code options_reserve(struct options *self, size_t more, struct failure *why)
 {
 	struct words *const all[] = { &self->arguments, &self->plugin_dirs, &self->settings, &self->stop_strings,
 				      &self->adapters, &self->images, &self->sounds };
-	self->stop_tokens.items = calloc(argument_count + 1, sizeof *self->stop_tokens.items);
-	self->suppress_tokens.items = calloc(argument_count + 1, sizeof *self->suppress_tokens.items);
-	self->memories = calloc(argument_count + 1, sizeof *self->memories);
-	bool ok = self->stop_tokens.items && self->suppress_tokens.items && self->memories;
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-		all[i]->items = calloc(argument_count + 1, sizeof *all[i]->items);
-		ok = ok && all[i]->items;
-	}
-	return ok;
+	uint64_t *memories = realloc(self->memories, (self->memory_count + more + 1) * sizeof *memories);
+	if (memories)
+		self->memories = memories;
+	bool ok = memories && grow_ids(&self->stop_tokens, more + 1) && grow_ids(&self->suppress_tokens, more + 1);
+	for (size_t i = 0; ok && i < sizeof all / sizeof all[0]; i++)
+		ok = grow(&all[i]->items, all[i]->count + more + 1);
+	return ok ? EXIT_DONE : failure_memory(why, "the options");
 }
 
 void options_release(struct options *self)
@@ -371,6 +467,7 @@ void options_release(struct options *self)
 	free(self->adapters_setting);
 	free(self->state_dir);
 	free(self->state_setting);
+	free(self->given);
 	*self = (struct options){ 0 };
 }
 
@@ -406,8 +503,11 @@ static enum exit_code add_settings(struct options *self, struct failure *why)
 	return code;
 }
 
-static void finish(struct options *self)
+enum exit_code options_finish(struct options *self, struct failure *why)
 {
+	enum exit_code code = add_settings(self, why);
+	if (code != EXIT_DONE)
+		return code;
 	choose_task(self);
 	self->load.adapter_path = self->adapter_path;
 	self->gen.stop_tokens = self->stop_tokens.items;
@@ -416,6 +516,7 @@ static void finish(struct options *self)
 	self->gen.suppress_token_count = self->suppress_tokens.count;
 	self->gen.stop_strings = self->stop_strings.items;
 	self->gen.stop_string_count = self->stop_strings.count;
+	return EXIT_DONE;
 }
 
 enum exit_code options_parse(struct options *self, int argc, char **argv, struct failure *why)
@@ -429,19 +530,15 @@ enum exit_code options_parse(struct options *self, int argc, char **argv, struct
 	if (count > OPTIONS_ARGUMENTS_MAX)
 		return failure_usage(why, "too_many", "more than %d arguments: put the text into a file and use -f",
 				     OPTIONS_ARGUMENTS_MAX);
-	if (!allocate(self, count))
-		return failure_memory(why, "the command line");
-	enum exit_code code = take_arguments(&parser);
+	enum exit_code code = options_reserve(self, count, why);
+	if (code == EXIT_DONE)
+		code = take_arguments(&parser);
 	if (code == EXIT_DONE)
 		code = take_command(self, why);
 	if (code == EXIT_DONE)
-		code = check_given(&parser);
+		code = check_given(self, why);
 	if (code == EXIT_DONE && self->gen.tool_choice && !self->tools_file)
 		code = failure_usage(why, "no_tools", "--tool-choice without --tools FILE: give both or none");
-	if (code == EXIT_DONE)
-		code = add_settings(self, why);
-	if (code == EXIT_DONE)
-		finish(self);
 	return code;
 }
 

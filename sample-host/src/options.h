@@ -11,8 +11,9 @@
 /*
  * options: the command line.
  *
- * One const table says which options there are, what they take, which commands know them and what they do; parsing and
- * help come from it. Options that belong to a request of the library are parsed right into that request.
+ * One const table says which options there are, what they take, which commands know them and what they do; parsing, help
+ * and the configuration file (config.h) come from it. Options that belong to a request of the library are parsed right into
+ * that request.
  */
 enum command {
 	COMMAND_NONE,		/* only with OPTION_HELP or OPTION_VERSION */
@@ -30,6 +31,7 @@ enum command {
 	COMMAND_RERANK,
 	COMMAND_CLASSIFY,
 	COMMAND_BENCH,
+	COMMAND_CONFIG,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -52,11 +54,10 @@ enum command {
 #define OPTION_COMPARE 0x4000u
 #define OPTION_FAIL_SLOWER 0x8000u
 #define OPTION_FORGETS 0x10000u
+#define OPTION_NO_CONFIG 0x20000u
+#define OPTION_PATH_ONLY 0x40000u
 
-enum {
-	OPTIONS_ARGUMENTS_MAX = 100000,
-	OPTIONS_MAX = 128,		/* options there may be */
-};
+enum { OPTIONS_ARGUMENTS_MAX = 100000 };
 
 struct command_spec {
 	const char *name;
@@ -65,7 +66,15 @@ struct command_spec {
 	const char *details;		/* lines, each with its newline */
 };
 
-/* Borrowed from argv, in its order. */
+/* What was given for an option, and where. */
+struct given {
+	const struct option_spec *spec;
+	const char *value;		/* borrowed; NULL = none */
+	const char *section;		/* of the configuration file, borrowed; NULL = the command line */
+	uint32_t line;			/* of that file */
+};
+
+/* Borrowed from argv and the configuration file, in their order. */
 struct words {
 	const char **items;		/* owned */
 	size_t count;
@@ -78,7 +87,7 @@ struct ids {
 
 struct options {
 	enum command command;
-	enum command topic;		/* of help; COMMAND_NONE = all */
+	enum command topic;		/* of help and config; COMMAND_NONE = all */
 	uint32_t flags;
 	uint32_t verbosity;		/* how many -v */
 	const char *backend;		/* NULL = the library's choice */
@@ -110,12 +119,16 @@ struct options {
 	int32_t prompt_tokens, gen_tokens, repetitions;	/* of a benchmark; 0 = the default */
 	const char *streams, *sweep;	/* NULL = none */
 	const char *html;		/* file; NULL = none */
+	const char *config;		/* file; NULL = the usual one */
+	const char *config_path;	/* borrowed; of the file that was read; NULL = none */
+	struct given *given;		/* owned; what all of this comes from */
+	size_t given_count;
 	inf_load_params load;
 	inf_gen_params gen;
 };
 
 enum option_kind {
-	OPTION_SETS,		/* a bit of a uint32_t */
+	OPTION_SETS,		/* a bit of a uint32_t; a value may be "true" or "false" */
 	OPTION_COUNTS,		/* a uint32_t up */
 	OPTION_TEXT,		/* const char * */
 	OPTION_LIST,		/* struct words */
@@ -145,18 +158,42 @@ struct option_spec {
 /* Also after options_parse() has failed. Accepts NULL and a zeroed struct. */
 void options_release(struct options *self);
 
-/* EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. With --help or --version anywhere nothing else is required. */
+/* The command line. EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. With --help or --version anywhere nothing else is
+ * required. */
 enum exit_code options_parse(struct options *self, int argc, char **argv, struct failure *why);
+
+/* Make room for `more` values, then give them from elsewhere. EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. */
+enum exit_code options_reserve(struct options *self, size_t more, struct failure *why);
+enum exit_code options_give(struct options *self, const struct given *what, struct failure *why);
+
+/* Once all is given: what options say together. As options_parse(). */
+enum exit_code options_finish(struct options *self, struct failure *why);
 
 /* Give an option of a number, or --think, a value. EXIT_DONE or EXIT_USAGE. */
 enum exit_code options_assign(struct options *self, const struct option_spec *spec, const char *value, struct failure *why);
+/* Would that work? EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. */
+enum exit_code options_try(const struct option_spec *spec, const char *value, struct failure *why);
+
+/* Where that value was given, by its address; NULL = nowhere. */
+const struct given *options_origin(const struct options *self, const char *value);
+/* A failure that is about a line of a file: "FILE:LINE: KEY ..." instead of "--KEY ...". Returns why->code. */
+enum exit_code options_place(const struct option_spec *spec, const char *path, uint32_t line, struct failure *why);
+/* The same for a value, if the configuration file gave it. */
+enum exit_code options_blame(const struct options *self, const char *value, struct failure *why);
 
 /* Is --json among the arguments? Known before, and also when, they make no sense. */
 bool options_want_json(int argc, char **argv);
+
+const struct option_spec *options_find(const char *name, size_t len);	/* NULL = none */
+bool options_is_list(const struct option_spec *spec);			/* may it be given several times? */
+/* Are both for the same option, and of --set for the same key? */
+bool options_same(const struct option_spec *spec, const char *value, const struct option_spec *other, const char *other_value);
 
 /* The tables, optiontable.c. */
 const struct command_spec *options_command(enum command command);
 size_t options_count(void);
 const struct option_spec *options_spec(size_t index);
+/* May it stand in a configuration file? That says how things are done, not what is read, written or printed. */
+bool options_in_file(const struct option_spec *spec);
 
 #endif

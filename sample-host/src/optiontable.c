@@ -4,8 +4,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | LOOKS | LOADS)
+#define CONFIGS (1u << COMMAND_CONFIG)
+#define FINDS ((1u << COMMAND_BACKENDS) | (1u << COMMAND_DEVICES) | (1u << COMMAND_DOCTOR) | CONFIGS | LOOKS | LOADS)
 #define LOOKS ((1u << COMMAND_MODELS) | (1u << COMMAND_INSPECT))
 #define CHATS ((1u << COMMAND_RUN) | (1u << COMMAND_CHAT))
 #define GENERATES ((1u << COMMAND_GENERATE) | CHATS)
@@ -95,11 +97,24 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"lost on the way, each with median and range. With --compare: what changed from\n"
 		"one output of --json to another; \"better\" and \"worse\" where their ranges do not\n"
 		"overlap. --sweep takes what --set takes, slots, context, gpu-layers, cache_mode.\n" },
+	[COMMAND_CONFIG] = { "config", " [COMMAND]", "show what the configuration file sets, and what else does",
+		"Each option that the file may set, its value, and where that comes from: the\n"
+		"command line, a line of the file, a variable of the environment, or nowhere: then\n"
+		"the backend, the model or infer itself decides. With COMMAND what holds for it, and\n"
+		"it may have options as there; with -m what holds for that model.\n"
+		"The file is $XDG_CONFIG_HOME/inference/infer.conf or ~/.config/inference/infer.conf:\n"
+		"  [defaults]          for all commands\n"
+		"  temperature = 0.7   an option by its long name\n"
+		"  set.threads = 8     an option of a backend, as with --set\n"
+		"  [chat]              for one command, and rather than [defaults]\n"
+		"  [model qwen*]       for models with such a name, and rather than both\n"
+		"The command line comes before all of them. ignore-eos = true in the file is undone\n"
+		"with --ignore-eos=false.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
 static const struct option_spec specs[] = {
-	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, LOADS, AT(model) },
+	{ "model", 'm', "FILE|NAME", "the model to load, see infer models", OPTION_TEXT, LOADS | CONFIGS, AT(model) },
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
@@ -197,14 +212,16 @@ static const struct option_spec specs[] = {
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, ALL, AT(flags), OPTION_JSON },
 	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
+	{ "config", 0, "FILE", "read this configuration file, not the usual one", OPTION_TEXT, FINDS, AT(config) },
+	{ "no-config", 0, NULL, "read no configuration file", OPTION_SETS, FINDS, AT(flags), OPTION_NO_CONFIG },
+	{ "path", 0, NULL, "print the name of the file, whether or not it is there", OPTION_SETS, CONFIGS, AT(flags),
+	  OPTION_PATH_ONLY },
 	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },
 	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },
 	{ "version", 0, NULL, "show the version", OPTION_SETS, ALL, AT(flags), OPTION_VERSION },
 };
 
 enum { SPEC_COUNT = sizeof specs / sizeof specs[0] };
-
-_Static_assert(sizeof specs / sizeof specs[0] <= OPTIONS_MAX, "OPTIONS_MAX is too small");
 
 const struct command_spec *options_command(enum command command)
 {
@@ -219,4 +236,18 @@ size_t options_count(void)
 const struct option_spec *options_spec(size_t index)
 {
 	return &specs[index];
+}
+
+bool options_in_file(const struct option_spec *spec)
+{
+	static const char *const names[] = {
+		"model", "backend", "plugin-dir", "set", "system", "think", "no-history", "truncate", "context", "gpu-layers",
+		"slots", "adapter", "state-dir", "allow-cpu", "max-tokens", "min-tokens", "temperature", "top-k", "top-p", "min-p",
+		"repeat-penalty", "frequency-penalty", "presence-penalty", "seed", "stop", "stop-token", "suppress-token",
+		"ignore-eos", "parse-special", "prompt-tokens", "gen-tokens", "repetitions", "streams", "stats",
+	};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (!strcmp(spec->name, names[i]))
+			return true;
+	return false;
 }

@@ -64,6 +64,7 @@ static enum exit_code take_pair(struct settings *self, const char *pair, struct 
 {
 	struct setting *setting = &self->items[self->count];
 	const char *equals = strchr(pair, '=');
+	setting->pair = self->culprit = pair;
 	setting->is_optional = pair[0] == '?';
 	const char *key = pair + setting->is_optional;
 	if (!equals || equals <= key)
@@ -209,6 +210,7 @@ enum exit_code settings_check(struct settings *self, const inf_registry *registr
 	for (size_t i = 0; code == EXIT_DONE && i < self->count; i++) {
 		struct setting *setting = &self->items[i];
 		const inf_option *option = find_known(registry, bare(setting));
+		self->culprit = setting->pair;
 		setting->by_name = !option && is_named_after_backend(registry, bare(setting));
 		if (option)
 			code = check_value(setting, option, why);
@@ -270,6 +272,7 @@ enum exit_code settings_route(struct settings *self, const inf_registry *registr
 	for (size_t i = 0; i < self->count; i++) {
 		const struct setting *setting = &self->items[i];
 		const inf_option *option = find_in(table, bare(setting));
+		self->culprit = setting->pair;
 		if (!option && !has_arrived(setting, registry))
 			return fail_elsewhere(setting, registry, backend, why);
 		if (option && option->where & INF_OPTION_AT_LOAD)

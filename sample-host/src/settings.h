@@ -20,7 +20,8 @@ enum { SETTINGS_MAX = 256 };
 
 struct setting {
 	char *key;		/* owned, '?' in front */
-	const char *value;	/* borrowed */
+	const char *pair;	/* borrowed; both as they were given */
+	const char *value;	/* in it */
 	bool is_optional;	/* the user wrote the '?' */
 	bool by_name;		/* known only as named after a backend that has no table */
 };
@@ -30,10 +31,11 @@ struct settings {
 	size_t count;
 	inf_kv *instance, *load, *request;	/* owned; the strings are the items' */
 	size_t instance_count, load_count, request_count;
+	const char *culprit;	/* of the pairs: the one that a failure is about */
 	char **chosen;		/* owned; values of request that settings_choose() set, at their places, NULL for the others */
 };
 
-#define SETTINGS_INIT { NULL, 0, NULL, NULL, NULL, 0, 0, 0, NULL }
+#define SETTINGS_INIT { NULL, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL }
 
 void settings_release(struct settings *self);	/* accepts NULL and a released one */
 

@@ -19,6 +19,7 @@ only() {
 only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
 only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(jsonobject\.h|jsonmessages\.c|benchjson\.c|batchjson\.h)' plugin host-api sample-host
 only '#include <histedit' 'sample-host/src/editor\.c' plugin host-api sample-host
+only '#include <ini\.h>' 'sample-host/src/configfile\.c' plugin host-api sample-host
 only '#include "batchjson\.h"' 'sample-host/src/(batch(json|line|record)|benchjson)\.c' plugin host-api sample-host
 only '#include "jsonobject\.h"' 'sample-host/src/json[a-z]*\.c' plugin host-api sample-host
 only '#include <dlfcn\.h>' 'host-api/src/(loader|registry)\.c|host-api/conform/.*\.c' plugin host-api sample-host
@@ -51,7 +52,7 @@ while IFS=: read -r source _ header; do
 	failures=$((failures + 1))
 done < <(grep -nE '^#include "' host-api/common/*.[ch])
 only '#include "(batch|classify|fanout|keep|pull|request)\.h"' 'host-api/(common|src)/.*|plugin/src/(backend[a-z_]*|sampling)\.c' plugin host-api sample-host
-only '#include "pathtrust\.h"' 'host-api/(common|src)/.*|plugin/src/server\.c' plugin host-api sample-host
+only '#include "pathtrust\.h"' 'host-api/(common|src)/.*|plugin/src/server\.c|sample-host/src/configfile\.c' plugin host-api sample-host
 
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \

@@ -3,6 +3,7 @@
 # What the tests of infer share: sourced, with $infer and $tmp set.
 limit_s=60	# of one run of infer; none comes near it
 failures=0
+export XDG_CONFIG_HOME=$tmp/config	# no file of whoever runs the tests
 
 # ---- running and judging ----
 

@@ -126,7 +126,16 @@ elevated_process_reads_no_environment() {
 	"${found[@]}" "$tmp/infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
 	says_not out '^. echo' || return 1
 	"${found[@]}" "$tmp/infer" backends --plugin-dir "$tmp/env" >"$tmp/out" 2>"$tmp/err" </dev/null
-	says out '^. echo' && [[ ! -e $tmp/theirs/was_run && ! -e $tmp/theirs/cache ]]
+	says out '^. echo' && [[ ! -e $tmp/theirs/was_run && ! -e $tmp/theirs/cache ]] || return 1
+	mkdir -p -- "$tmp/theirs/config/inference" && printf '[defaults]\nplugin-dir = %s\n' "$tmp/env" >"$tmp/theirs/config/inference/infer.conf"
+	chown -R 12321:12321 "$tmp/theirs" && chmod 755 "$tmp/theirs"
+	found=(env XDG_CONFIG_HOME="$tmp/theirs/config" "${as_user[@]}")
+	"${found[@]}" "$tmp/plain" backends >"$tmp/out" 2>"$tmp/err" </dev/null
+	says out '^. echo' || return 1
+	"${found[@]}" "$tmp/infer" backends >"$tmp/out" 2>"$tmp/err" </dev/null
+	says_not out '^. echo' || return 1
+	"${found[@]}" "$tmp/infer" backends --config "$tmp/theirs/config/inference/infer.conf" >"$tmp/out" 2>"$tmp/err" </dev/null
+	says err '--config: this process has more rights than its user'
 }
 
 # ---- inf-probe ----

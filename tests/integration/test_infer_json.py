@@ -187,6 +187,18 @@ def backends_of_every_state():
     fails('backends', 'usage', *nowhere, '--set', 'nonsense', code=2)
 
 
+def configuration_from_everywhere():
+    os.makedirs(f'{tmp}/config', exist_ok=True)
+    file = put('config/infer.conf', '[defaults]\ntemperature = 0\n[chat]\nset.threads = 1\n')
+    rows = {row['key']: row for row in run('config', 'chat', '--config', file, '--top-k', '3', INF_MODELS='/m')[0].line['options']}
+    assert [rows[key]['from'] for key in ('top-p', 'temperature', '$INF_MODELS', 'top-k')] == ['default', 'file', 'environment', 'command_line']
+    assert rows['set.threads']['section'] == 'chat' and rows['set.threads']['line'] == 4, rows['set.threads']
+    assert run('config', HOME='')[0].line['path'] is None
+    assert kinds_of(run('config', '--path') + run('config', '--path', HOME='')) == ['place', 'place']
+    put('config/infer.conf', 'nonsense')
+    fails('config', 'usage', '--config', file, code=2)
+
+
 def devices_of_machines():
     for number in ('01', '05', '07', '22', '24', '09'):
         run('devices', *machine(number))

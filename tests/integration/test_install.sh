@@ -76,6 +76,8 @@ fi
 "$prefix/bin/inf-conform" "$libdir/inference/backends/llama-cpp.so" --set "llama-server.path=$server" -m "$model" --only 101,105,143 |
 	grep -q '^3 passed, 0 failed' || { echo "inf-conform does not like what is installed" && exit 1; }
 
+[[ -f $prefix/share/doc/infer/infer.conf.example ]] || fail "the example of a configuration file is not there"
+
 # infer finds its backends without being told where they are.
 "$prefix/bin/infer" backends | grep -q '^\* *llama_cpp'
 for command in $("$prefix/bin/infer" help | sed -n 's/^  \([a-z]*\)  .*/\1/p') version common; do

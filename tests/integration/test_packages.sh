@@ -7,7 +7,7 @@ set -euo pipefail
 build=$1 source=$2 model=$4
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-export LLAMA_SERVER_PATH=$3 XDG_DATA_HOME=$work/nowhere
+export LLAMA_SERVER_PATH=$3 XDG_DATA_HOME=$work/nowhere XDG_CONFIG_HOME=$work/nowhere
 unset INF_PLUGIN_PATH INF_BACKEND LD_LIBRARY_PATH
 umask 022
 
@@ -52,7 +52,7 @@ package libinference1 libc6
 ! dpkg-deb -c "$work/DEB/libinference1_${version}_$architecture.deb" | grep -q '/libinference\.so -> ' ||
 	fail "libinference1 holds what two versions of it could not both hold: libinference.so"
 package libinference-dev libc6 libinference1
-package infer libc6 libedit2 libinference1 libjson-c5
+package infer libc6 libedit2 libinference1 libinih1 libjson-c5
 curl=$(dpkg-deb -f "$work/DEB/inference-backend-rocm_${version}_$architecture.deb" Depends | grep -o 'libcurl[a-z0-9-]*')
 for backend in llama-cpp rocm vulkan; do
 	package "inference-backend-$backend" libc6 "$curl" libjson-c5
