@@ -320,7 +320,7 @@ PYTHON
 	read -ra sizes < <(python3 -c '
 import json, sys
 # The card drives no display, which the load knows: 512 MiB of its margin are free.
-short, long = (row["total"] - (512 << 20) for row in json.load(open(sys.argv[1]))["fit"][0]["rows"][:2])
+short, long = (row["total_bytes"] - (512 << 20) for row in json.load(open(sys.argv[1]))["fit"][0]["rows"][:2])
 print((short + long) // 2, short - (long - short) // 4)' "$tmp/out")
 	chats 15000000000 ': rocm on AMD GPU, the first in rank of what can be used here; context 8192 of 131072 tokens, -c N takes more$' &&
 		chats "${sizes[0]}" 'context 4096 of 131072 tokens, more may not fit' &&
