@@ -310,26 +310,15 @@ static inf_status ask(struct transfer *t, int64_t now, inf_error *err)
 	return INF_OK;
 }
 
-/* A peer that is gone shows in what is waited for; where that is room to write, there may never be any. */
-static int happened(const struct pollfd *socket)
-{
-	const short gone = POLLERR | POLLHUP;
-	int what = socket->revents & POLLOUT ? CURL_CSELECT_OUT : 0;
-	if (socket->events & POLLIN && socket->revents & (POLLIN | gone))
-		what |= CURL_CSELECT_IN;
-	if (socket->revents & POLLNVAL || (socket->events & POLLOUT && socket->revents & gone))
-		what |= CURL_CSELECT_ERR;
-	return what;
-}
-
 /* Wait, but not longer than until the next question to the caller, and let libcurl do what is to be done. */
 static CURLMcode go_on(struct handle *handle, int64_t now, int *running)
 {
 	int64_t until_timer = handle->timer_ms - now;
 	int wait_ms = until_timer < 0 ? 0 : until_timer < GR_HTTP_POLL_MS ? (int)until_timer : GR_HTTP_POLL_MS;
 	int ready = poll(&handle->socket, 1, wait_ms);
-	if (ready > 0)
-		return curl_multi_socket_action(handle->multi, handle->socket.fd, happened(&handle->socket), running);
+	if (ready > 0)	/* what is more than bytes to read, libcurl finds out itself */
+		return curl_multi_socket_action(handle->multi, handle->socket.fd,
+						handle->socket.revents == POLLIN ? CURL_CSELECT_IN : 0, running);
 	if (ready < 0 && errno != EINTR)
 		return CURLM_INTERNAL_ERROR;
 	if (handle->timer_ms > gr_now_ms())
