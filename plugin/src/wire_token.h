@@ -5,7 +5,7 @@
 #include "wire.h"
 
 /*
- * wire_token: the one event of a stream that there is for every token, read without json-c, which takes 30 blocks of memory for it.
+ * wire_token: the one event of a stream that there is for every token, read without json-c, which allocates 30 times for it.
  *
  *   {"index":0,"content":" was","tokens":[320],"stop":false,"id_slot":-1,"tokens_predicted":1,"tokens_evaluated":3}
  *
