@@ -12,10 +12,13 @@
 
 #include "keep.h"
 
+enum { TEXT_ROOM = 64 };		/* in every chunk, so that one serves for the next token */
+
 /* A token with its text. */
 struct chunk {
 	struct chunk *next;
 	inf_token token;
+	size_t room;			/* for the text, with its NUL */
 	char text[];
 };
 
@@ -25,14 +28,16 @@ struct ic_pull {
 	struct ic_keep kept;
 	pthread_t thread;
 	inf_status stop;		/* the thread's: why on_token said stop */
-	int fd;				/* readable while next() would not wait */
+	int fd;				/* once somebody asked for it: readable while next() would not wait */
 	struct chunk *current;		/* the caller's of next(), until the next one */
 
 	pthread_mutex_t lock;		/* what follows */
 	pthread_cond_t arrived, taken;
 	struct chunk *first, **last;	/* in the order they came */
+	struct chunk *spare;		/* that the caller has done with; NULL = none */
 	size_t waiting;			/* bytes */
 	bool readable, cancelled, over;
+	bool watched;			/* somebody has the descriptor */
 	inf_status status;		/* how it ended, as the next two */
 	inf_error error;
 	inf_gen_result result;
@@ -64,21 +69,25 @@ static void init_condition(pthread_cond_t *cond)
 /* ---- the queue, with the lock held -------------------------------------------------------------------------------- */
 static size_t cost(const struct chunk *chunk)
 {
-	return sizeof *chunk + chunk->token.text_len + 1;
+	return sizeof *chunk + chunk->room;
 }
 
 /* The counter of an eventfd goes between 0 and 1: neither call can block or fail. */
-static void show(struct ic_pull *self)
+static void show_to_watcher(const struct ic_pull *self, bool readable)
 {
 	uint64_t one = 1;
+	while ((readable ? write(self->fd, &one, sizeof one) : read(self->fd, &one, sizeof one)) < 0 && errno == EINTR)
+		;
+}
+
+static void show(struct ic_pull *self)
+{
 	bool readable = self->first || self->over;
 	if (readable == self->readable)
 		return;
 	self->readable = readable;
-	while ((readable ? write(self->fd, &one, sizeof one) : read(self->fd, &one, sizeof one)) < 0 && errno == EINTR)
-		;
-	if (readable)
-		pthread_cond_signal(&self->arrived);
+	if (self->watched)
+		show_to_watcher(self, readable);
 }
 
 static void append(struct ic_pull *self, struct chunk *chunk)
@@ -101,6 +110,28 @@ static struct chunk *take(struct ic_pull *self)
 	return chunk;
 }
 
+static void give_back(struct ic_pull *self, struct chunk *chunk)
+{
+	if (!self->spare && chunk && chunk->room == TEXT_ROOM)
+		self->spare = chunk;
+	else
+		free(chunk);
+}
+
+static struct chunk *new_chunk(struct ic_pull *self, size_t room)
+{
+	struct chunk *chunk = room <= TEXT_ROOM ? self->spare : NULL;
+	if (chunk) {
+		self->spare = NULL;
+		return chunk;
+	}
+	room = room > TEXT_ROOM ? room : TEXT_ROOM;
+	chunk = malloc(sizeof *chunk + room);
+	if (chunk)
+		chunk->room = room;
+	return chunk;
+}
+
 /* The lock is given up meanwhile. */
 static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
 {
@@ -117,37 +148,41 @@ static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------------- */
-static struct chunk *copy(const inf_token *token)
+static void copy(struct chunk *chunk, const inf_token *token)
 {
-	struct chunk *chunk = malloc(sizeof *chunk + token->text_len + 1);
-	if (!chunk)
-		return NULL;
 	chunk->next = NULL;
 	chunk->token = (inf_token){ 0 };
 	memcpy(&chunk->token, token, token->struct_size < sizeof *token ? inf_token_V1_0 : sizeof *token);
 	chunk->token.struct_size = sizeof chunk->token;
 	chunk->token.text = memcpy(chunk->text, token->text, token->text_len);
 	chunk->text[token->text_len] = '\0';
-	return chunk;
 }
 
+/* With the lock held. */
+static inf_status enqueue(struct ic_pull *self, const inf_token *token)
+{
+	struct chunk *chunk = new_chunk(self, token->text_len + 1);
+	if (!chunk)
+		return INF_E_NO_MEMORY;
+	inf_status st = wait_for_room(self, cost(chunk));
+	if (st != INF_OK) {
+		free(chunk);
+		return st;
+	}
+	copy(chunk, token);
+	append(self, chunk);
+	return INF_OK;
+}
+
+/* Whoever waits is woken when the lock can be had. */
 static int32_t INF_CALL on_token(void *user, const inf_token *token)
 {
 	struct ic_pull *self = user;
-	struct chunk *chunk = copy(token);
-	if (!chunk) {
-		self->stop = INF_E_NO_MEMORY;
-		return 0;
-	}
 	pthread_mutex_lock(&self->lock);
-	self->stop = wait_for_room(self, cost(chunk));
-	if (self->stop == INF_OK)
-		append(self, chunk);
+	self->stop = enqueue(self, token);
 	pthread_mutex_unlock(&self->lock);
-	if (self->stop == INF_OK)
-		return INF_CONTINUE;
-	free(chunk);
-	return 0;
+	pthread_cond_signal(&self->arrived);
+	return self->stop == INF_OK ? INF_CONTINUE : 0;
 }
 
 static int32_t INF_CALL on_poll(void *user)
@@ -191,6 +226,7 @@ static void *thread_main(void *arg)
 	self->over = true;
 	show(self);
 	pthread_mutex_unlock(&self->lock);
+	pthread_cond_signal(&self->arrived);
 	return NULL;
 }
 
@@ -231,6 +267,7 @@ static void release(struct ic_pull *self)
 		self->first = next;
 	}
 	free(self->current);
+	free(self->spare);
 	ic_keep_release(&self->kept);
 	if (self->fd >= 0)
 		close(self->fd);
@@ -286,9 +323,9 @@ inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event
 		return inf_fail(err, INF_E_INVALID, "argument", "next: event or token is NULL, or timeout_ms below -1");
 	*token = NULL;
 	*event = INF_STREAM_WAITING;
-	free(self->current);
-	self->current = NULL;
 	pthread_mutex_lock(&self->lock);
+	give_back(self, self->current);
+	self->current = NULL;
 	wait_for_arrival(self, timeout_ms);
 	if (self->first) {
 		self->current = take(self);
@@ -304,9 +341,16 @@ inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event
 	return st;
 }
 
-int32_t ic_pull_descriptor(const struct ic_pull *self)
+int32_t ic_pull_descriptor(struct ic_pull *self)
 {
-	return is_dead(self) ? -1 : self->fd;
+	if (is_dead(self))
+		return -1;
+	pthread_mutex_lock(&self->lock);
+	if (!self->watched && self->readable)
+		show_to_watcher(self, true);
+	self->watched = true;
+	pthread_mutex_unlock(&self->lock);
+	return self->fd;
 }
 
 inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err)

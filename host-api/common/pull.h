@@ -36,7 +36,7 @@ struct ic_pull_job {
 inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
 			const struct ic_pull_job *job, inf_error *err);
 inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
-int32_t ic_pull_descriptor(const struct ic_pull *self);		/* -1 if there is none for this process */
+int32_t ic_pull_descriptor(struct ic_pull *self);		/* -1 if there is none for this process */
 inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err);
 void ic_pull_cancel(struct ic_pull *self);
 void ic_pull_close(struct ic_pull *self);

@@ -103,11 +103,6 @@ void gr_call_watch(struct gr_call *self, int64_t limit_ms)
 	gr_watchdog_begin(&self->watchdog, limit_ms, gr_now_ms());
 }
 
-void gr_call_excuse(struct gr_call *self, int64_t begun_ns)
-{
-	gr_watchdog_excuse(&self->watchdog, (gr_now_ns() - begun_ns) / 1000000);
-}
-
 inf_status gr_call_stopped(const struct gr_call *self)
 {
 	if (self->stopped == INF_E_CLOSED)

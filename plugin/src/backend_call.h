@@ -85,8 +85,6 @@ int gr_call_poll(void *call);
 int gr_call_poll_working(void *call);
 /* From now on it has so long to show life. */
 void gr_call_watch(struct gr_call *self, int64_t limit_ms);
-/* Time that was spent in a callback of the host does not count. */
-void gr_call_excuse(struct gr_call *self, int64_t begun_ns);
 
 /* The call was told to stop. */
 inf_status gr_call_stopped(const struct gr_call *self);

@@ -24,10 +24,11 @@ static int hand_over(struct gr_delivery *self, const inf_token *token)
 {
 	if (!self->params->on_token)
 		return 0;
-	int64_t begun = gr_now_ns();
+	int64_t begun_ns = self->now_ns;
 	self->begun = true;
 	int32_t answer = self->params->on_token(self->params->user, token);
-	gr_call_excuse(self->call, begun);
+	self->now_ns = gr_now_ns();
+	gr_watchdog_excuse(&self->call->watchdog, (self->now_ns - begun_ns) / 1000000);
 	if (answer != INF_CONTINUE) {
 		self->end = GR_DELIVERY_CALLER;
 		return -1;
@@ -103,7 +104,7 @@ static void count(struct gr_delivery *self, int64_t predicted)
 {
 	self->owed += predicted - self->seen;
 	self->seen = predicted;
-	self->last_ns = gr_now_ns();
+	self->last_ns = self->now_ns;
 	if (!self->first_ns) {
 		self->first_ns = self->last_ns;
 		gr_call_watch(self->call, self->call->model->start->options.token_timeout_ms);
@@ -184,7 +185,7 @@ int gr_delivery_final(struct gr_delivery *self, const struct gr_wire_event *even
 	self->final = true;
 	result->generated_tokens = event->predicted > self->seen ? event->predicted : self->seen;
 	if (event->predicted > self->seen) {
-		self->last_ns = gr_now_ns();
+		self->last_ns = self->now_ns;
 		self->first_ns = self->first_ns ? self->first_ns : self->last_ns;
 	}
 	if (event->cached >= 0)

@@ -35,6 +35,7 @@ struct gr_delivery {
 	enum gr_delivery_end end;
 	inf_status failure;
 	int64_t first_ns, last_ns;	/* tokens; 0 = none yet */
+	int64_t now_ns;			/* when the event came, or the host returned, whichever was later */
 };
 
 /* The caller's structs must outlive it. */

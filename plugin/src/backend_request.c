@@ -68,7 +68,8 @@ static int on_event(const struct gr_sse_event *event, void *user)
 	struct gr_wire_event said;
 	if (r->delivery.final)
 		return 0;
-	gr_watchdog_event(&r->call.watchdog, gr_now_ms());
+	r->delivery.now_ns = gr_now_ns();
+	gr_watchdog_event(&r->call.watchdog, r->delivery.now_ns / 1000000);
 	inf_status st = gr_wire_stream_decode(r->wire, event->data, event->data_len, &said, r->call.err);
 	while (st == INF_OK) {
 		if (deliver(r, &said) != 0)

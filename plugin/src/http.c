@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ struct handle {
 	struct handle *next;
 	CURL *easy;
 	CURLM *multi;
+	struct pollfd socket;		/* what libcurl waits for; fd -1 = nothing */
+	int64_t timer_ms;		/* when it wants to be called without that; INT64_MAX = never */
 };
 
 struct gr_http {
@@ -40,6 +43,7 @@ struct transfer {
 	bool stopped;
 	bool out_of_memory;
 	bool headers_done;
+	bool heard;			/* since heard_ms */
 	int64_t started_ms, heard_ms;
 	int64_t own_polled_ms, *polled_ms;
 };
@@ -156,6 +160,30 @@ static void keep_wakeup_pair(CURLM *multi)
 	fcntl(writer, F_SETFD, FD_CLOEXEC);
 }
 
+/* What libcurl waits for: one socket at a time, as one handle has one transfer, and that no names to look up. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *of_socket)
+{
+	struct handle *handle = user;
+	(void)easy;
+	(void)of_socket;
+	if (what == CURL_POLL_REMOVE && fd == handle->socket.fd)
+		handle->socket.fd = -1;
+	else if (what != CURL_POLL_REMOVE)
+		handle->socket = (struct pollfd){
+			.fd = fd,
+			.events = (short)((what & CURL_POLL_IN ? POLLIN : 0) | (what & CURL_POLL_OUT ? POLLOUT : 0)),
+		};
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *user)
+{
+	struct handle *handle = user;
+	(void)multi;
+	handle->timer_ms = timeout_ms < 0 ? INT64_MAX : gr_now_ms() + timeout_ms;
+	return 0;
+}
+
 /* ---- handles ------------------------------------------------------------------------------------------------- */
 static struct handle *new_handle(const struct gr_http *self)
 {
@@ -176,6 +204,12 @@ static struct handle *new_handle(const struct gr_http *self)
 	curl_easy_setopt(handle->easy, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_multi_setopt(handle->multi, CURLMOPT_MAXCONNECTS, 1L);
+	handle->socket.fd = -1;
+	handle->timer_ms = INT64_MAX;
+	curl_multi_setopt(handle->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(handle->multi, CURLMOPT_SOCKETDATA, handle);
+	curl_multi_setopt(handle->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(handle->multi, CURLMOPT_TIMERDATA, handle);
 	return handle;
 }
 
@@ -212,12 +246,11 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 	size_t len = size * count;
 	if (!t->code)
 		curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &t->code);
+	t->heard = true;
 	if (t->code == 200) {
 		t->stopped = t->request->on_body && t->request->on_body(t->request->user, bytes, len) != 0;
-		t->heard_ms = gr_now_ms();		/* the time that on_body took is no silence */
 		return t->stopped ? 0 : len;
 	}
-	t->heard_ms = gr_now_ms();
 	struct gr_buf *body = t->request->error_body;
 	size_t room = body ? GR_HTTP_ERROR_BODY - body->len : 0;
 	if (room && gr_buf_append(body, bytes, len < room ? len : room) == INF_E_NO_MEMORY)
@@ -230,7 +263,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct transfer *t = arg;
 	size_t len = size * count;
-	t->heard_ms = gr_now_ms();
+	t->heard = true;
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		t->headers_done = false;	/* an interim answer may have come before */
 	else if (len == 2 && memcmp(line, "\r\n", 2) == 0)
@@ -258,9 +291,11 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 }
 
 /* The caller's say and our own deadlines; INF_OK = go on. */
-static inf_status ask(struct transfer *t, inf_error *err)
+static inf_status ask(struct transfer *t, int64_t now, inf_error *err)
 {
-	int64_t now = gr_now_ms();
+	if (t->heard)
+		t->heard_ms = now;		/* the time that on_body took is no silence */
+	t->heard = false;
 	if (now - *t->polled_ms >= GR_HTTP_POLL_MS) {
 		*t->polled_ms = now;
 		if (t->request->on_poll && t->request->on_poll(t->request->user) != 0)
@@ -275,23 +310,39 @@ static inf_status ask(struct transfer *t, inf_error *err)
 	return INF_OK;
 }
 
+/* Wait, but not longer than until the next question to the caller, and let libcurl do what is to be done. */
+static CURLMcode go_on(struct handle *handle, int64_t now, int *running)
+{
+	int64_t until_timer = handle->timer_ms - now;
+	int wait_ms = until_timer < 0 ? 0 : until_timer < GR_HTTP_POLL_MS ? (int)until_timer : GR_HTTP_POLL_MS;
+	int ready = poll(&handle->socket, 1, wait_ms);
+	if (ready > 0)	/* what is more than bytes to read, libcurl finds out itself */
+		return curl_multi_socket_action(handle->multi, handle->socket.fd,
+						handle->socket.revents == POLLIN ? CURL_CSELECT_IN : 0, running);
+	if (ready < 0 && errno != EINTR)
+		return CURLM_INTERNAL_ERROR;
+	if (handle->timer_ms > gr_now_ms())
+		return CURLM_OK;
+	handle->timer_ms = INT64_MAX;
+	return curl_multi_socket_action(handle->multi, CURL_SOCKET_TIMEOUT, 0, running);
+}
+
 /* Drive the transfer until curl is done with it (*out_result) or we stop it. */
 static inf_status drive(struct transfer *t, CURLcode *out_result, inf_error *err)
 {
 	int running = 1;
-	for (;;) {
-		CURLMcode mc = curl_multi_perform(t->handle->multi, &running);
-		if (mc != CURLM_OK)
-			return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
-		if (!running)
-			break;
-		inf_status st = ask(t, err);
+	CURLMcode mc = curl_multi_socket_action(t->handle->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	while (mc == CURLM_OK && running) {
+		int64_t now = gr_now_ms();
+		inf_status st = ask(t, now, err);
 		if (st != INF_OK)
 			return st;
-		mc = curl_multi_poll(t->handle->multi, NULL, 0, GR_HTTP_POLL_MS, NULL);
-		if (mc != CURLM_OK)
-			return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
+		mc = go_on(t->handle, now, &running);
 	}
+	if (mc == CURLM_OUT_OF_MEMORY)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
+	if (mc != CURLM_OK)
+		return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
 	int left;
 	CURLMsg *msg = curl_multi_info_read(t->handle->multi, &left);
 	*out_result = msg ? msg->data.result : CURLE_RECV_ERROR;
@@ -355,7 +406,7 @@ inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *r
 		st = drive(&t, &result, err);
 		curl_multi_remove_handle(t.handle->multi, t.handle->easy);
 		if (st == INF_OK && attempt < GR_HTTP_RETRIES && may_retry(&t, result)) {
-			st = ask(&t, err);
+			st = ask(&t, gr_now_ms(), err);
 			if (st == INF_OK)
 				continue;
 		}

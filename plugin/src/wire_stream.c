@@ -5,19 +5,23 @@
 #include <string.h>
 
 #include "wire_json.h"
+#include "wire_token.h"
 
 struct gr_wire_stream {
 	struct json_tokener *tokener;
 	struct json_object *root;	/* of the event decoded last; its strings are lent out */
 	struct gr_json_deltas *deltas;	/* of a chat; NULL = a completion */
+	struct gr_buf text;		/* of a token that was read without json-c */
 };
 
 struct gr_wire_stream *gr_wire_stream_new(void)
 {
 	struct gr_wire_stream *self = calloc(1, sizeof *self);
-	if (self)
-		self->tokener = gr_json_tokener(GR_JSON_DEPTH);
-	if (self && !self->tokener) {
+	if (!self)
+		return NULL;
+	gr_buf_init(&self->text, GR_WIRE_PIECE_MAX);
+	self->tokener = gr_json_tokener(GR_JSON_DEPTH);
+	if (!self->tokener) {
 		free(self);
 		self = NULL;
 	}
@@ -43,6 +47,7 @@ void gr_wire_stream_free(struct gr_wire_stream *self)
 	json_object_put(self->root);
 	json_tokener_free(self->tokener);
 	gr_json_deltas_free(self->deltas);
+	gr_buf_release(&self->text);
 	free(self);
 }
 
@@ -121,14 +126,9 @@ static inf_status read_event(struct json_object *root, const char *data, size_t 
 	return INF_OK;
 }
 
-inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
-				 inf_error *err)
+static inf_status decode_json(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
+			      inf_error *err)
 {
-	*out = nothing;
-	json_object_put(self->root);
-	self->root = NULL;
-	if (is_mark(self, data, len))
-		return INF_OK;
 	self->root = gr_json_parse_object(self->tokener, data, len);
 	if (!self->root)
 		return gr_json_bad_answer(err, data, len, "holds an event that cannot be read");
@@ -142,6 +142,20 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 		return INF_OK;
 	}
 	return self->deltas ? gr_json_deltas_next(self->deltas, out, err) : read_event(self->root, data, len, out, err);
+}
+
+inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
+				 inf_error *err)
+{
+	*out = nothing;
+	json_object_put(self->root);
+	self->root = NULL;
+	if (is_mark(self, data, len))
+		return INF_OK;
+	enum gr_wire_token read = self->deltas ? GR_WIRE_TOKEN_LEFT : gr_wire_token_read(&self->text, data, len, out);
+	if (read == GR_WIRE_TOKEN_NO_MEMORY)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the text of a token");
+	return read == GR_WIRE_TOKEN_TAKEN ? INF_OK : decode_json(self, data, len, out, err);
 }
 
 inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err)

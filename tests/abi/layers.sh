@@ -57,7 +57,7 @@ only '#include "pathtrust\.h"' 'host-api/(common|src)/.*|plugin/src/server\.c|sa
 # Pure modules: no descriptor, clock, environment or log.
 for module in adapters digest sse gguf gguf_kind gguf_tensor gguf_type fit split modelname modelreport pathtext launch options diagnose stop \
 	supervisor_table utf8 chat media sampling refusal rpc_list gpu_mask gpu_report gpu_select gpu_verify vulkan_pick devlog finding env_report \
-	machine_report childlog number bias; do
+	machine_report childlog number bias wire_token; do
 	hits=$(grep -nE '\b(open|read|write|socket|clock_gettime|time|getenv|secure_getenv|gr_log|pthread_[a-z]+)\(' \
 		plugin/src/$module.c || true)
 	[[ -z $hits ]] && continue

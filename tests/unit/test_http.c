@@ -293,6 +293,18 @@ static void expect_body(struct client *client, const char *text)
 	gr_buf_release(&client->body);
 }
 
+/* ---- what wakes a thread up ------------------------------------------------------------------------------------ */
+static _Thread_local int wake_ups;	/* of this thread, but for those after GR_HTTP_POLL_MS */
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	int ready = __real_poll(fds, count, timeout_ms);
+	wake_ups += ready > 0 || timeout_ms < GR_HTTP_POLL_MS;
+	return ready;
+}
+
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 static void script_hello(struct connection *c)
 {
@@ -379,6 +391,35 @@ static void script_continue(struct connection *c)
 	if (read_request(c) && send_text(c, "HTTP/1.1 100 Continue\r\n\r\n"))
 		answer(c, "200 OK", "hello", 5);
 }
+
+enum { PIECES = 50, WAKE_UPS_BESIDE = 5 };
+
+/* A piece comes when the client has seen the one before. */
+static void script_piece_by_piece(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD))
+		return;
+	for (int i = 0; i < PIECES; i++) {
+		server.go = false;
+		if (!send_bytes(c, "1\r\nx\r\n", 6) || !wait_until(is_told_to_go, NULL, SOON_MS))
+			return;
+	}
+	send_text(c, "0\r\n\r\n");
+}
+
+START_TEST(stream_wakes_up_once_for_each_piece)
+{
+	struct client client = { 0 };
+	start_server(script_piece_by_piece);
+	wake_ups = 0;
+	ck_assert_int_eq(get("/completion", &client), INF_OK);
+	int seen = wake_ups;
+	ck_assert_uint_eq(client.pieces, PIECES);
+	ck_assert_int_ge(seen, PIECES);
+	ck_assert_int_le(seen, PIECES + WAKE_UPS_BESIDE);
+	gr_buf_release(&client.body);
+}
+END_TEST
 
 START_TEST(answer_after_an_interim_one_is_the_one_that_counts)
 {
@@ -627,6 +668,37 @@ START_TEST(connection_cut_while_a_body_is_sent_raises_no_signal)
 	start_server(script_read_little);
 	ck_assert_int_eq(perform(&request, &client), INF_E_IO);
 	ck_assert_int_eq(client.code, 0);
+	free((void *)request.body);
+}
+END_TEST
+
+/* Leaves when the client can send no more: there is never room again. */
+static void script_read_little_for_long(struct connection *c)
+{
+	char byte;
+	if (recv(c->fd, &byte, 1, 0) == 1)
+		wait_until(is_told_to_go, NULL, SOON_MS);
+}
+
+static int let_go_at_second_poll(void *user)
+{
+	struct client *client = user;
+	server.go = client->polls++ > 0;
+	return 0;
+}
+
+START_TEST(connection_cut_while_a_body_waits_is_an_io_error)
+{
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/x", &client);
+	size_t len = 6 << 20;
+	request.body = calloc(1, len);
+	request.body_len = len;
+	request.on_poll = let_go_at_second_poll;
+	request.timeout_ms = SOON_MS;
+	start_server(script_read_little_for_long);
+	ck_assert_int_eq(perform(&request, &client), INF_E_IO);
+	ck_assert_int_ge(client.polls, 2);
 	free((void *)request.body);
 }
 END_TEST
@@ -1204,6 +1276,7 @@ static TCase *answers_case(void)
 	tcase_add_test(tc, get_without_callbacks_is_fine);
 	tcase_add_loop_test(tc, stream_in_pieces_arrives_whole, 0, ROWS(piece_sizes));
 	tcase_add_test(tc, stream_pieces_are_delivered_at_once);
+	tcase_add_test(tc, stream_wakes_up_once_for_each_piece);
 	tcase_add_test(tc, answer_after_an_interim_one_is_the_one_that_counts);
 	tcase_add_test(tc, answer_with_trailers_is_whole);
 	tcase_add_test(tc, post_sends_body_key_and_type);
@@ -1220,6 +1293,7 @@ static TCase *failures_case(void)
 	TCase *tc = tcase_create("failures");
 	tcase_add_loop_test(tc, connection_that_is_cut_is_an_io_error, 0, ROWS(cut_cases));
 	tcase_add_test(tc, connection_cut_while_a_body_is_sent_raises_no_signal);
+	tcase_add_test(tc, connection_cut_while_a_body_waits_is_an_io_error);
 	tcase_add_test(tc, missing_socket_is_unreachable);
 	tcase_add_test(tc, socket_nobody_listens_on_is_unreachable);
 	tcase_add_test(tc, socket_path_that_is_too_long_is_an_io_error);

@@ -333,6 +333,51 @@ START_TEST(descriptor_is_readable_exactly_while_next_would_not_wait)
 }
 END_TEST
 
+START_TEST(descriptor_that_is_asked_for_late_is_readable_all_the_same)
+{
+	script.count = 1;
+	begin();
+	ck_assert_int_eq(next(-1), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	expect_end(INF_OK, INF_FINISH_EOS);		/* asks for it first */
+}
+END_TEST
+
+START_TEST(descriptor_that_is_asked_for_between_tokens_is_not_readable)
+{
+	script.gated = script.polls = true;
+	script.count = 2;
+	begin();
+	sem_post(&script.go);
+	ck_assert_int_eq(next(-1), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	ck_assert(!readable());
+	sem_post(&script.go);
+	ck_assert(wait_until(is_readable, NULL, SOON_MS));
+}
+END_TEST
+
+enum { WARM = 4, STEADY = 200 };
+
+START_TEST(reader_that_keeps_up_costs_no_memory)
+{
+	script.gated = script.polls = true;
+	script.count = WARM + STEADY;
+	begin();
+	bool all = true;
+	for (int i = 0; i < WARM + STEADY; i++) {
+		if (i == WARM)
+			failmalloc_arm(FAILMALLOC_NEVER);
+		sem_post(&script.go);
+		all = all && next(-1) == INF_OK && event == INF_STREAM_TOKEN && token->id == i;
+	}
+	size_t allocations = failmalloc_count();
+	failmalloc_disarm();
+	ck_assert(all);
+	ck_assert_uint_eq(allocations, 0);
+}
+END_TEST
+
 /* ---- the bound ----------------------------------------------------------------------------------------------------- */
 START_TEST(reader_that_is_slow_makes_the_generation_stand_still)
 {
@@ -548,7 +593,9 @@ int main(void)
 		stream_delivers_every_token_and_then_the_end, stream_without_a_token_only_ends,
 		stream_ends_with_what_the_generation_returned, result_is_zero_before_the_end, thread_blocks_every_signal,
 		next_waits_no_longer_than_it_may, next_without_a_limit_waits_for_the_token,
-		descriptor_is_readable_exactly_while_next_would_not_wait, reader_that_is_slow_makes_the_generation_stand_still,
+		descriptor_is_readable_exactly_while_next_would_not_wait, descriptor_that_is_asked_for_late_is_readable_all_the_same,
+		descriptor_that_is_asked_for_between_tokens_is_not_readable, reader_that_keeps_up_costs_no_memory,
+		reader_that_is_slow_makes_the_generation_stand_still,
 		token_larger_than_the_bound_waits_alone, tokens_without_text_are_bounded_too, cancel_ends_a_generation_that_polls,
 		cancel_ends_a_generation_that_stands_still, cancel_after_the_end_changes_nothing, stream_is_dead_in_a_forked_child,
 		arguments_are_checked, input_that_cannot_be_copied_is_refused, generation_is_in_flight_from_the_open_on,
