@@ -110,6 +110,18 @@ START_TEST(answer_that_is_cut_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(server_without_vulkan_is_asked_once)
+{
+	struct world w;
+	struct direct d;
+	open_world(&w);
+	answer(&w, "list", "printf 'load_backend: loaded CPU backend from x\\nAvailable devices:\\n  (none)\\n'\n");
+	open_direct(&d, &w, "vulkan_backend_missing");
+	ck_assert_int_eq(times_asked(&w), 1);
+	close_direct(&d, &w);
+}
+END_TEST
+
 /* A question that fails is not asked again by available(), but by a load. */
 static void expect_failure(const char *list, const char *reason, const char *words)
 {
