@@ -126,6 +126,7 @@ def measure(row, ctx, rounds=None):
 		result.failure, result.skipped = str(error), True
 	except (OSError, ValueError, KeyError, ZeroDivisionError, RuntimeError, subprocess.SubprocessError) as error:
 		result.failure = f"{type(error).__name__}: {error}"
+		ctx.release()		# the next row begins with processes in a known state
 	return result
 
 
@@ -167,13 +168,63 @@ class Coprocess:
 		self.process.stdout.close()
 
 
+def words_of(pid, name):
+	with open(f"/proc/{pid}/{name}", "rb") as file:
+		return file.read().decode(errors="replace").split("\0")
+
+
+def argument_of(pid, name):
+	words = words_of(pid, "cmdline")
+	return words[words.index(name) + 1] if name in words else None
+
+
+def environment_of(pid):
+	return dict(word.split("=", 1) for word in words_of(pid, "environ") if "=" in word)
+
+
+def parent_of(pid):
+	with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+		return int(file.read().rsplit(")", 1)[1].split()[1])
+
+
+def server_of(host_pid):
+	"""The child of a host that listens."""
+	for pid in filter(str.isdigit, os.listdir("/proc")):
+		try:
+			if parent_of(pid) == host_pid and argument_of(pid, "--host"):
+				return int(pid)
+		except OSError:		# it has ended meanwhile, or is not ours
+			pass
+	raise RuntimeError(f"process {host_pid} has no llama-server")
+
+
+class Server:
+	"""The way to a server that a plugin started, as only a test would take it."""
+
+	def __init__(self, pid):
+		self.pid = pid
+		self.socket = argument_of(pid, "--host")
+		self.api_key = environment_of(pid)["LLAMA_API_KEY"]
+
+
+class Host(Coprocess):
+	"""bench_stream with a model loaded, and its server."""
+
+	def __init__(self, argv, env):
+		super().__init__(argv, env)
+		line = self.read_line(60)
+		if line != "ready":
+			raise RuntimeError(f"{argv[0]}: {line}")
+		self.server = Server(server_of(self.process.pid))
+		self.socket, self.api_key, self.pid = self.server.socket, self.server.api_key, self.server.pid
+
+
 class Served:
 	"""A llama-server that nobody but the bench talks to."""
 
-	def __init__(self, process, path, api_key):
-		self.process = process
-		self.pid = process.pid
-		self.socket = path
+	def __init__(self, process, address, api_key):
+		self.process, self.pid = process, process.pid
+		self.socket = address	# a port where it was asked for TCP
 		self.api_key = api_key
 
 	def close(self):
@@ -185,15 +236,62 @@ class Served:
 			self.process.wait()
 
 
-def healthy(path):
+def connect(address):
+	"""The path of a Unix socket, or a port of this machine."""
+	unix = address.startswith("/")
+	s = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
+	s.settimeout(5)
 	try:
-		with socket.socket(socket.AF_UNIX) as s:
-			s.settimeout(5)
-			s.connect(path)
+		s.connect(address if unix else ("127.0.0.1", int(address)))
+	except OSError:
+		s.close()
+		raise
+	return s
+
+
+def healthy(address):
+	try:
+		with connect(address) as s:
 			s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
 			return b" 200 " in s.recv(64)
 	except OSError:
 		return False
+
+
+def get(served, path, timeout=5):
+	"""The body of the answer of a server of a Host, or of serve()."""
+	with connect(served.socket) as s:
+		s.settimeout(timeout)
+		s.sendall(f"GET {path} HTTP/1.0\r\nAuthorization: Bearer {served.api_key}\r\n\r\n".encode())
+		answer = b""
+		while piece := s.recv(1 << 16):
+			answer += piece
+	return answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
+
+
+def await_true(condition, timeout, what, step=0.001):
+	"""The seconds until it held."""
+	start = time.monotonic()
+	while not condition():
+		if time.monotonic() - start > timeout:
+			raise RuntimeError(f"{what}: not within {timeout} s")
+		time.sleep(step)
+	return time.monotonic() - start
+
+
+def gone(pid):
+	"""It has ended, reaped or not."""
+	try:
+		with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+			return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+	except OSError:
+		return True
+
+
+def free_port():
+	with socket.socket() as s:
+		s.bind(("127.0.0.1", 0))
+		return str(s.getsockname()[1])
 
 
 class Context:
@@ -234,36 +332,49 @@ class Context:
 		"""The same one for the same arguments."""
 		return self.keep(("coprocess", argv), lambda: Coprocess(list(argv), self.env))
 
-	def serve(self, slots=1, threads=1, extra=()):
-		"""A bare llama-server on a Unix socket, with the arguments that the plugin would give it."""
-		return self.keep(("serve", slots, threads, tuple(extra)), lambda: self.start(slots, threads, extra))
+	def host(self, slots=1, server=None):
+		"""Ours: a Host whose plugin started a server of its own, kept for the run."""
+		argv = (self.program("bench_stream"), self.plugin_dir, server or self.server, self.model, str(slots))
+		return self.keep(("host", argv), lambda: Host(list(argv), self.env))
 
-	def start(self, slots, threads, extra, timeout=60):
-		path = os.path.join(self.scratch, f"{secrets.token_hex(4)}.sock")
+	def floor(self, name, served):
+		"""A floor that talks to the server of a Host, or to one of serve()."""
+		return self.coprocess(self.program(name), served.socket, served.api_key)
+
+	def serve(self, slots=1, threads=1, extra=(), tcp=False):
+		"""A bare llama-server with the arguments that the plugin would give it, on a Unix socket unless tcp."""
+		return self.keep(("serve", slots, threads, tuple(extra), tcp), lambda: self.start(slots, threads, extra, tcp))
+
+	def start(self, slots, threads, extra, tcp, timeout=60):
+		address = free_port() if tcp else os.path.join(self.scratch, f"{secrets.token_hex(4)}.sock")
 		key = secrets.token_hex(16)
-		argv = [self.server, "-m", self.model, "--device", "none", "-ngl", "0", "-np", str(slots), "-c", str(CONTEXT * slots),
-			"-b", "512", "-t", str(threads), "--host", path, "--alias", "model", "--threads-http", str(slots + 4),
-			"--cors-origins", "http://x.invalid", "--fit", "off", "--log-colors", "off", "-lv", "4", "--offline", "--no-ui",
-			*extra]
+		argv = [self.server, "-m", self.model, "--device", "none", "-ngl", "0", "-np", str(slots), "-c",
+			str(CONTEXT_OF_MANY * slots if slots > 1 else CONTEXT), "-b", "512", "-t", str(threads), "--host", "127.0.0.1" if tcp else address,
+			"--alias", "model", "--threads-http", str(slots + 4), "--cors-origins", "http://x.invalid", "--fit", "off",
+			"--log-colors", "off", "-lv", "4", "--offline", "--no-ui", *(["--port", address] if tcp else []), *extra]
 		with open(os.path.join(self.scratch, "server.log"), "ab") as log:
 			process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
 						   env={**self.env, "LLAMA_API_KEY": key, "OMP_WAIT_POLICY": "passive"})
-		served = Served(process, path, key)
+		served = Served(process, address, key)
 		deadline = time.monotonic() + timeout
-		while not healthy(path):
+		while not healthy(address):
 			if process.poll() is not None or time.monotonic() > deadline:
 				served.close()
-				raise RuntimeError(f"{self.server} did not become ready: {' '.join(argv)}")
+				raise RuntimeError(f"did not become ready: {' '.join(argv)}")
 			time.sleep(0.01)
 		return served
 
-	def close(self):
+	def release(self):
 		for kept in reversed(self.kept.values()):
 			kept.close()
+		self.kept = {}
+
+	def close(self):
+		self.release()
 		shutil.rmtree(self.scratch, ignore_errors=True)
 
 
-CONTEXT = 1024		# tokens of a slot, of whatever server the bench starts
+CONTEXT, CONTEXT_OF_MANY = 2048, 256	# tokens of a slot, as bench_session.h has them
 
 
 # ---- what is told --------------------------------------------------------------------------------------------------
@@ -288,8 +399,8 @@ def lines_of(result):
 			yield f"  {name:<24} {spread(values)} {row.unit}"
 	for c in result.checks:
 		unit = "" if c.bound == "ratio" else " " + row.unit
-		yield (f"  {SYMBOL[c.bound]:<24} {number(c.median)} ({number(c.low)}-{number(c.high)}), "
-		       f"at most {number(c.limit)}{unit}: {c.verdict}")
+		around = "" if c.low == c.high else f" ({number(c.low)}-{number(c.high)})"
+		yield f"  {SYMBOL[c.bound]:<24} {number(c.median)}{around}, at most {number(c.limit)}{unit}: {c.verdict}"
 	if result.failure:
 		yield f"  {'not measured' if result.skipped else 'FAILED'}: {result.failure}"
 

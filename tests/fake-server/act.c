@@ -156,6 +156,9 @@ static void act_on(struct fake *self, struct conn *conn, const struct action *ac
 	case VERB_PACE:
 		conn->pace_ms = number;
 		break;
+	case VERB_LOCKSTEP:
+		conn->lockstep = true;
+		break;
 	case VERB_CUT:
 		conn_cut(conn);
 		break;

@@ -95,8 +95,38 @@ static void wait_drained(struct conn *self)
 	}
 }
 
+/* Of the process that connected: whether its main thread sleeps. */
+static bool peer_sleeps(const struct conn *self)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+	char path[64], text[512];
+	if (getsockopt(self->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return true;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)peer.pid);
+	FILE *file = fopen(path, "re");
+	size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+	if (file)
+		fclose(file);
+	text[n] = '\0';
+	const char *state = strrchr(text, ')');
+	return !state || strncmp(state, ") S", 3) == 0;
+}
+
+/* Twice in a row: it may also sleep for a moment on its way to the next poll. */
+static void wait_asleep(struct conn *self)
+{
+	wait_drained(self);
+	for (int i = 0, seen = 0; i < DRAIN_STEPS && seen < 2; i++) {
+		seen = peer_sleeps(self) ? seen + 1 : 0;
+		pause_us(STEP_US);
+	}
+}
+
 static void write_piece(struct conn *self, const char *bytes, size_t len)
 {
+	if (self->lockstep)
+		wait_asleep(self);
 	if (self->pace_ms)
 		conn_wait(self, (int)self->pace_ms);
 	while (len && !self->gone) {

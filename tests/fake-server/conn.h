@@ -19,6 +19,7 @@ struct conn {
 	long sent;			/* bytes of this answer */
 	long split_at;			/* after so many bytes the client reads before more is sent; -1 = nowhere */
 	long pace_ms;			/* before each write */
+	bool lockstep;			/* each write finds the client asleep, with nothing left to read */
 };
 
 /* All but the last byte of the body, so that a reset can leave it unread. False when the client is gone. */

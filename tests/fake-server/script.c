@@ -25,6 +25,7 @@ static const struct {
 	{ "stream", VERB_STREAM, NOTHING },	{ "send", VERB_SEND, TEXT },		{ "chunk", VERB_CHUNK, TEXT },
 	{ "fill", VERB_FILL, NUMBER },		{ "event", VERB_EVENT, TEXT },		{ "token", VERB_TOKEN, TEXT },
 	{ "ping", VERB_PING, NOTHING },		{ "final", VERB_FINAL, TEXT },		{ "end", VERB_END, NOTHING },
+	{ "lockstep", VERB_LOCKSTEP, NOTHING },
 	{ "split", VERB_SPLIT, NUMBER },	{ "pace", VERB_PACE, NUMBER },		{ "reset", VERB_RESET,
 	  NOTHING },
 };
