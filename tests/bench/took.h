@@ -59,7 +59,9 @@ static inline double took_cpu_ms(const struct rusage *used)
 
 static inline void took_gone(const struct took *self)
 {
-	printf("ready=%.3f gone=%.3f cpu=%.3f switches=%ld\n", self->ready - self->start, took_now_ms() - self->wish,
+	double gone = took_now_ms();
+	took_mark("moment:gone");
+	printf("ready=%.3f gone=%.3f cpu=%.3f switches=%ld\n", self->ready - self->start, gone - self->wish,
 	       took_cpu_ms(&self->after) - took_cpu_ms(&self->before), self->after.ru_nvcsw - self->before.ru_nvcsw);
 	fflush(stdout);
 }

@@ -254,5 +254,6 @@ END_TEST
 
 RUN_SUITE("vulkan_question", 60, answer_is_kept_while_the_binary_is_the_same,
 	  hidden_devices_are_asked_for_only_where_there_is_no_other, answer_that_is_cut_is_asked_for_again,
+	  server_without_vulkan_is_asked_once,
 	  question_that_hangs_ends_in_time, question_that_crashes_says_so, list_of_nonsense_is_a_server_without_devices,
 	  load_is_cancelled_while_the_devices_are_asked_for, memory_of_a_models_device_is_told_before_and_now)
