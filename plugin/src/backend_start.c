@@ -16,9 +16,9 @@ enum {
 	HEALTH_TIMEOUT_MS = 2000,
 	PROPS_TIMEOUT_MS = 10000,
 	PROPS_MAX = 8 << 20,
-	/* How often a loading server is asked: at first it is nearly ready each time, later a few per cent of the time
-	 * passed are precise enough. */
-	ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
+	/* How often a loading server is asked: when it has said something, as it does when it becomes ready, and from time to
+	 * time, a hundredth of the time passed, in case that it says nothing. */
+	ASK_SPOKE_MS = 1, ASK_MIN_MS = 2, ASK_MAX_MS = 25, ASK_SHARE = 100,
 	REPORT_MS = 60,			/* between two progress reports; who waits for a restart is to be asked every 100 */
 	DEVICE_LOOK_MS = 1000,		/* without another sign of life, before the devices are asked */
 	DEVICE_GROWTH = 16 << 20,	/* bytes: a desktop on the same card moves less, and to and fro */
@@ -109,6 +109,7 @@ struct loading {
 	uint64_t cpu_begin;		/* CPU ticks when the window began */
 	int64_t cpu_begin_ms;
 	uint64_t output_total, device_used;
+	uint64_t heard;			/* output_total before the server was asked */
 	int64_t stall_ms;
 	int32_t stage;
 	float fraction;
@@ -293,10 +294,12 @@ static inf_status read_props(struct loading *l, struct gr_wire_props *out, inf_e
 	return st;
 }
 
-static int pause_for(const struct loading *l)
+static void pause_before_next(struct loading *l)
 {
 	int64_t share = (gr_now_ms() - l->started_ms) / ASK_SHARE;
-	return share < ASK_MIN_MS ? ASK_MIN_MS : share > ASK_MAX_MS ? ASK_MAX_MS : (int)share;
+	int longest = share < ASK_MIN_MS ? ASK_MIN_MS : share > ASK_MAX_MS ? ASK_MAX_MS : (int)share;
+	gr_supervisor_wait_end(l->model->server, ASK_SPOKE_MS);
+	l->heard = gr_supervisor_wait_output(l->model->server, l->heard, longest - ASK_SPOKE_MS);
 }
 
 static inf_status wait_ready(inf_model *self, const struct gr_progress *progress, struct gr_wire_props *props,
@@ -317,7 +320,7 @@ static inf_status wait_ready(inf_model *self, const struct gr_progress *progress
 		if (health < 0)
 			return inf_fail(err, INF_E_INTERNAL, "server_answer",
 					"llama-server answers its health check with HTTP status %d", code);
-		gr_supervisor_wait_end(self->server, pause_for(&l));
+		pause_before_next(&l);
 	}
 	inf_status st = read_props(&l, props, err);
 	if (st != INF_OK)

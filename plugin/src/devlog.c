@@ -364,7 +364,8 @@ bool gr_devlog_list_is_whole(const struct gr_devlog *self)
 		if (at->kind == GR_DEVLOG_KIND_UNKNOWN || !at->description[0])
 			return false;
 	}
-	return self->listed && (any || self->found == 0 || self->mask_refused || self->no_driver);
+	return self->listed && (any || self->found == 0 || self->mask_refused || self->no_driver ||
+				(self->cpu_loaded && self->found < 0));
 }
 
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
@@ -431,6 +432,8 @@ static void take_line(struct gr_devlog *self, const char *line)
 		say_vulkan(self, at);
 	else if (strncmp(at, "[Vulkan Loader] ERROR", 21) == 0)
 		self->no_driver = true;
+	else if (take_word(&at, "load_backend: loaded CPU backend "))
+		self->cpu_loaded = true;
 	else if (begins_list(self, line, at))
 		self->listed = true;
 	else if (strncmp(at, "  Device ", 9) == 0)

@@ -23,6 +23,7 @@
  *	ggml_vulkan: 0 = AMD Radeon RX 7800 XT (RADV NAVI32) (radv) | uma: 0 | fp16: 1 | ...
  *	ggml_vulkan: Warning: Device type is CPU. This is probably not the device you want.
  *	ggml_vulkan: No devices found.
+ *	load_backend: loaded CPU backend from /usr/lib/.../libggml-cpu-zen4.so
  *	ggml_vulkan: Invalid device index 7 in GGML_VK_VISIBLE_DEVICES.
  *	[Vulkan Loader] ERROR | DRIVER: vkCreateInstance: Found no drivers!
  *
@@ -63,6 +64,7 @@ struct gr_devlog {
 	bool listed;			/* a list of devices was begun, though it may be empty */
 	bool mask_refused;		/* GGML_VK_VISIBLE_DEVICES names a device that does not exist */
 	bool no_driver;			/* the Vulkan loader found no driver, or none with a device */
+	bool cpu_loaded;		/* the backend that is loaded last, so that all others have said what they say */
 
 	/* private */
 	char family[16];		/* of the devices that were found: "ROCm" */

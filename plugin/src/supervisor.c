@@ -14,7 +14,10 @@
 #include "clock.h"
 #include "fail.h"
 
-enum { DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200 };
+enum {
+	DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200,
+	GATHER_MS = 1,			/* after output, before more is read: the server writes each line in pieces */
+};
 
 struct gr_supervisor {
 	struct gr_supervisor_spec spec;
@@ -65,6 +68,7 @@ static void keep_output(struct gr_supervisor *self, const char *bytes, size_t le
 		done += part;
 	}
 	self->output_total += len;
+	pthread_cond_broadcast(&self->changed);
 	pthread_mutex_unlock(&self->lock);
 	if (self->spec.on_line)
 		deliver_lines(self, bytes, len);
@@ -169,16 +173,17 @@ static bool is_over(const struct gr_supervisor *self)
 
 static void watch(struct gr_supervisor *self)
 {
-	bool output_open = true;
+	bool output_open = true, gathers = false;
 	while (!is_over(self)) {
 		bool reaped = self->state == GR_STATE_DEAD;
 		struct pollfd p[3] = {
 			{ self->wake_fd, POLLIN, 0 },
 			{ reaped ? -1 : self->child.pidfd, POLLIN, 0 },
-			{ output_open && !reaped ? self->child.out_fd : -1, POLLIN, 0 },
+			{ output_open && !reaped && !gathers ? self->child.out_fd : -1, POLLIN, 0 },
 		};
-		int n = poll(p, 3, poll_timeout(self));
-		if (n > 0 && p[2].revents)
+		int n = poll(p, 3, gathers ? GATHER_MS : poll_timeout(self));
+		gathers = n > 0 && p[2].revents;
+		if (gathers)
 			output_open = drain(self);
 		if (n > 0 && p[0].revents)
 			handle_wishes(self);
@@ -322,7 +327,7 @@ enum gr_state gr_supervisor_state(struct gr_supervisor *self)
 	return state;
 }
 
-enum gr_state gr_supervisor_wait_end(struct gr_supervisor *self, int timeout_ms)
+static struct timespec in_ms(int timeout_ms)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -332,6 +337,12 @@ enum gr_state gr_supervisor_wait_end(struct gr_supervisor *self, int timeout_ms)
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
+	return until;
+}
+
+enum gr_state gr_supervisor_wait_end(struct gr_supervisor *self, int timeout_ms)
+{
+	struct timespec until = in_ms(timeout_ms);
 	pthread_mutex_lock(&self->lock);
 	while (self->state <= GR_STATE_UP)
 		if (pthread_cond_timedwait(&self->changed, &self->lock, &until) == ETIMEDOUT)
@@ -339,6 +350,18 @@ enum gr_state gr_supervisor_wait_end(struct gr_supervisor *self, int timeout_ms)
 	enum gr_state state = self->state;
 	pthread_mutex_unlock(&self->lock);
 	return state;
+}
+
+uint64_t gr_supervisor_wait_output(struct gr_supervisor *self, uint64_t known, int timeout_ms)
+{
+	struct timespec until = in_ms(timeout_ms);
+	pthread_mutex_lock(&self->lock);
+	while (self->state <= GR_STATE_UP && self->output_total == known)
+		if (pthread_cond_timedwait(&self->changed, &self->lock, &until) == ETIMEDOUT)
+			break;
+	uint64_t total = self->output_total;
+	pthread_mutex_unlock(&self->lock);
+	return total;
 }
 
 struct gr_exit gr_supervisor_exit(struct gr_supervisor *self)

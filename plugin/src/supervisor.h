@@ -83,6 +83,9 @@ struct gr_exit gr_supervisor_exit(struct gr_supervisor *self);
 size_t gr_supervisor_output(struct gr_supervisor *self, char *buf, size_t cap);
 /* Bytes of output so far. */
 uint64_t gr_supervisor_output_total(struct gr_supervisor *self);
+/* Wait until there is more output than the known bytes, the state is past UP, or timeout_ms is over; returns the bytes of
+ * output so far. */
+uint64_t gr_supervisor_wait_output(struct gr_supervisor *self, uint64_t known, int timeout_ms);
 bool gr_supervisor_activity(struct gr_supervisor *self, struct gr_activity *out);
 pid_t gr_supervisor_pid(struct gr_supervisor *self);
 

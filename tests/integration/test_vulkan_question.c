@@ -110,6 +110,18 @@ START_TEST(answer_that_is_cut_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(server_without_vulkan_is_asked_once)
+{
+	struct world w;
+	struct direct d;
+	open_world(&w);
+	answer(&w, "list", "printf 'load_backend: loaded CPU backend from x\\nAvailable devices:\\n  (none)\\n'\n");
+	open_direct(&d, &w, "vulkan_backend_missing");
+	ck_assert_int_eq(times_asked(&w), 1);
+	close_direct(&d, &w);
+}
+END_TEST
+
 /* A question that fails is not asked again by available(), but by a load. */
 static void expect_failure(const char *list, const char *reason, const char *words)
 {
@@ -242,5 +254,6 @@ END_TEST
 
 RUN_SUITE("vulkan_question", 60, answer_is_kept_while_the_binary_is_the_same,
 	  hidden_devices_are_asked_for_only_where_there_is_no_other, answer_that_is_cut_is_asked_for_again,
+	  server_without_vulkan_is_asked_once,
 	  question_that_hangs_ends_in_time, question_that_crashes_says_so, list_of_nonsense_is_a_server_without_devices,
 	  load_is_cancelled_while_the_devices_are_asked_for, memory_of_a_models_device_is_told_before_and_now)

@@ -41,6 +41,7 @@ static void assert_same(const struct gr_devlog *a, const struct gr_devlog *b)
 	ck_assert_int_eq(a->listed, b->listed);
 	ck_assert_int_eq(a->mask_refused, b->mask_refused);
 	ck_assert_int_eq(a->no_driver, b->no_driver);
+	ck_assert_int_eq(a->cpu_loaded, b->cpu_loaded);
 	ck_assert_uint_eq(a->count, b->count);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct gr_devlog_device *x = &a->devices[i], *y = &b->devices[i];
@@ -379,6 +380,7 @@ static const struct {
 	{ "list-vulkan-hidden.txt", 0, 0, false, false, true },
 	{ "list-vulkan-masked.txt", 0, -1, true, false, true },
 	{ "list-vulkan-driverless.txt", 0, -1, false, true, true },
+	{ "list-without-vulkan.txt", 0, -1, false, false, true },
 	{ "list-vulkan.txt", 1, -1, false, false, false },
 	{ "list-none.txt", 0, -1, false, false, false },
 	{ "list-rpc.txt", 1, -1, false, false, false },
@@ -463,6 +465,10 @@ START_TEST(list_that_lacks_a_part_is_not_whole)
 		"", "Available devices:\n", "ggml_vulkan: No devices found.\n",
 		"ggml_vulkan: 0 = A (radv) | uma: 1 |\nAvailable devices:\n",
 		"Available devices:\n  Vulkan0: A (9 MiB, 8 MiB free)\n",
+		"load_backend: loaded CPU backend from x\n",
+		"load_backend: loaded RPC backend from x\nAvailable devices:\n  (none)\n",
+		"x: load_backend: loaded CPU backend from x\nAvailable devices:\n  (none)\n",
+		"ggml_vulkan: Found 1 Vulkan devices:\nload_backend: loaded CPU backend from x\nAvailable devices:\n",
 	};
 	for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
 		const struct gr_devlog log = list_of(cut[i], strlen(cut[i]));

@@ -476,6 +476,42 @@ START_TEST(output_in_a_flood_does_not_block_the_child)
 }
 END_TEST
 
+/* The server writes each line in three pieces, and a hundred lines when it starts. */
+START_TEST(output_in_many_pieces_wakes_the_thread_once_a_millisecond)
+{
+	struct rusage first, last;
+	int64_t begin = monotonic_ms();
+	getrusage(RUSAGE_SELF, &first);
+	start("i=0; while [ $i -lt 5000 ]; do echo x; i=$((i + 1)); done");
+	wait_dead();
+	getrusage(RUSAGE_SELF, &last);
+	ck_assert_uint_eq(gr_supervisor_output_total(supervisor), 10000);
+	/* The thread and who waits for the end, each asleep before and after a millisecond; and the start. */
+	ck_assert_int_lt(last.ru_nvcsw - first.ru_nvcsw, 4 * (monotonic_ms() - begin) + 100);
+}
+END_TEST
+
+START_TEST(wait_for_output_ends_with_output_or_with_the_child)
+{
+	char script[512];
+	FILE *go;
+	snprintf(script, sizeof script, "until [ -e %s ]; do sleep 0.01; done; echo hello; exec sleep 1000",
+		 scratch_at(&scratch, "go"));
+	start(script);
+	ck_assert_uint_eq(gr_supervisor_wait_output(supervisor, 0, A_WHILE_MS), 0);
+	int64_t begin = monotonic_ms();
+	ck_assert_ptr_nonnull(go = fopen(scratch_at(&scratch, "go"), "w"));
+	fclose(go);
+	ck_assert_uint_eq(gr_supervisor_wait_output(supervisor, 0, SOON_MS), 6);
+	ck_assert_uint_eq(gr_supervisor_wait_output(supervisor, 0, SOON_MS), 6);
+	ck_assert_uint_eq(gr_supervisor_wait_output(supervisor, 6, 0), 6);
+	kill(gr_supervisor_pid(supervisor), SIGKILL);
+	ck_assert_uint_eq(gr_supervisor_wait_output(supervisor, 6, SOON_MS), 6);
+	ck_assert_int_gt(gr_supervisor_state(supervisor), GR_STATE_UP);
+	ck_assert_int_lt(monotonic_ms() - begin, SOON_MS);
+}
+END_TEST
+
 /* The read end stays readable for ever then. */
 START_TEST(output_closed_by_the_child_costs_nothing)
 {
@@ -692,6 +728,8 @@ static TCase *output_case(void)
 	tcase_add_test(tc, output_into_a_small_buffer_is_the_newest_part);
 	tcase_add_test(tc, output_of_both_streams_is_one);
 	tcase_add_test(tc, output_in_a_flood_does_not_block_the_child);
+	tcase_add_test(tc, output_in_many_pieces_wakes_the_thread_once_a_millisecond);
+	tcase_add_test(tc, wait_for_output_ends_with_output_or_with_the_child);
 	tcase_add_test(tc, output_closed_by_the_child_costs_nothing);
 	tcase_add_loop_test(tc, lines_arrive_without_their_newline, 0, ROWS(line_cases));
 	tcase_add_test(tc, lines_may_hold_nul);
