@@ -16,12 +16,14 @@ static inf_gate gate;
 static inf_gen gen;
 static inf_gen_params params;
 static inf_gen_result result;
+static atomic_int inside, ended;	/* threads */
 
 static void setup(void)
 {
 	err = (inf_error){ .struct_size = sizeof err };
 	params = (inf_gen_params){ .struct_size = sizeof params };
 	result = (inf_gen_result){ .struct_size = sizeof result };
+	inside = ended = 0;
 }
 
 /* Refused with that status, as a sentence in which `names` is. */
@@ -66,6 +68,7 @@ START_TEST(text_of_border_bytes_is_sound_where_nothing_is_to_be_fixed)
 {
 	static const unsigned char borders[] = { 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
 						 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff };
+	size_t wrong = 0;
 	for (size_t n = 0; n < COUNT(borders) * COUNT(borders) * COUNT(borders) * COUNT(borders); n++) {
 		char text[5] = "", fixed[5];
 		for (size_t i = 0, rest = n; i < 4; i++, rest /= COUNT(borders))
@@ -74,8 +77,9 @@ START_TEST(text_of_border_bytes_is_sound_where_nothing_is_to_be_fixed)
 		size_t sound = inf_utf8_length(text, 4), same = 0;
 		while (same < 4 && text[same] == fixed[same])
 			same++;
-		ck_assert_uint_eq(sound, same);
+		wrong += sound != same;
 	}
+	ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 
@@ -472,8 +476,6 @@ START_TEST(poll_that_says_stop_cancels)
 END_TEST
 
 /* ---- close ----------------------------------------------------------------------------------------------------- */
-static atomic_int inside, ended;
-
 static void *generate_until_closed(void *out)
 {
 	inf_gen mine;

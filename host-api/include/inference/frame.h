@@ -91,7 +91,7 @@ static inline inf_status inf_text_take(char **out, const char *what, const char 
   if (st != INF_OK) return st;
   *out = (char *)malloc(len + 1);
   if (!*out) return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "%s: no memory for its %zu bytes", what, len);
-  memcpy(*out, len ? text : "", len);
+  if (text) memcpy(*out, text, len);
   (*out)[len] = 0;
   return INF_OK;
 }
@@ -325,7 +325,7 @@ static inline inf_status inf_gate_ask(inf_gate *gate, int32_t (INF_CALL *on_poll
                                       int64_t *asked_ns, inf_error *err) {
   bool closing;
   int64_t now = inf_clock_ns();
-  if (*asked_ns && now - *asked_ns < INF_ASK_EVERY_NS) return INF_OK;
+  if (now - *asked_ns < INF_ASK_EVERY_NS) return INF_OK;
   *asked_ns = now;
   pthread_mutex_lock(&gate->lock);
   closing = gate->closing;
