@@ -384,7 +384,8 @@ static void close_beneath(struct kit_world *world, struct caller *callers, size_
 		abort();
 	kit_expect(kit, !kit_wait(is_over, &closer.over, HOLD_MS), "close() returned while callbacks of its model were running");
 	atomic_store(released, true);
-	if (!kit_expect(kit, kit_wait(is_over, &closer.over, CLOSE_MS), "close() did not return within 10 s"))
+	int ms = kit_patience_ms(kit, CLOSE_MS);
+	if (!kit_expect(kit, kit_wait(is_over, &closer.over, ms), "close() did not return within %d ms", ms))
 		_exit(0);		/* nothing here can be given back any more */
 	join_callers(callers, count);
 	pthread_join(thread, NULL);
