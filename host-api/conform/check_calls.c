@@ -23,13 +23,14 @@ struct caller {
 	inf_status status;
 	pthread_t thread;
 	atomic_bool *released;		/* what in_token waits for */
-	atomic_bool is_in_token;
+	atomic_bool is_in_token, is_over;
 };
 
 static void *call(void *arg)
 {
 	struct caller *caller = arg;
 	caller->status = kit_say(caller->world, caller->sink, caller->max_tokens, NULL);
+	atomic_store(&caller->is_over, true);
 	return NULL;
 }
 
@@ -41,9 +42,18 @@ static void hold(struct kit_sink *sink)
 		kit_sleep_ms(2);
 }
 
-static bool is_held(void *ctx)
+struct held {
+	const struct caller *callers;
+	size_t count, wanted;
+};
+
+static bool are_held(void *ctx)
 {
-	return atomic_load(&((struct caller *)ctx)->is_in_token);
+	const struct held *held = ctx;
+	size_t count = 0;
+	for (size_t i = 0; i < held->count; i++)
+		count += atomic_load(&held->callers[i].is_in_token) || atomic_load(&held->callers[i].is_over);
+	return count >= held->wanted;
 }
 
 /* Callers that stay in their first on_token until *released; NULL: they do not stay. */
@@ -245,8 +255,7 @@ static bool wait_in_queue(struct kit_world *world, bool last_attempt)
 	atomic_bool released = false;
 	size_t slots = slots_of(world);
 	start_callers(world, callers, slots, &released, 0);
-	for (size_t i = 0; i < slots; i++)
-		kit_wait(is_held, &callers[i], START_MS);
+	kit_wait(are_held, &(struct held){ callers, slots, slots }, kit_patience_ms(world->kit, START_MS));
 	start_callers(world, &queued, 1, NULL, 1);
 	kit_sleep_ms(QUEUE_MS);
 	atomic_store(&released, true);
@@ -358,54 +367,78 @@ void kit_inf_164(struct kit *kit)
 /* ---- INF-165 ----------------------------------------------------------------------------------------------------- */
 struct closer {
 	struct kit_world *world;
-	atomic_bool over;
+	atomic_bool begun, over;
 };
 
 static void *close_model(void *arg)
 {
 	struct closer *closer = arg;
+	atomic_store(&closer->begun, true);
 	kit_world_close_model(closer->world);
 	atomic_store(&closer->over, true);
 	return NULL;
 }
 
-static bool is_over(void *ctx)
+static bool is_true(void *ctx)
 {
 	return atomic_load((atomic_bool *)ctx);
 }
 
-static void close_beneath(struct kit_world *world, struct caller *callers, size_t count, atomic_bool *released)
+/* Closes the model while callbacks of it are running, and lets those return afterwards. */
+static void close_beneath(struct kit_world *world, atomic_bool *released)
 {
 	struct kit *kit = world->kit;
 	struct kit_world copy = *world;		/* the callers go on to use theirs */
 	struct closer closer = { .world = &copy };
 	pthread_t thread;
+	int ms = kit_patience_ms(kit, CLOSE_MS);
 	if (pthread_create(&thread, NULL, close_model, &closer))
 		abort();
-	kit_expect(kit, !kit_wait(is_over, &closer.over, HOLD_MS), "close() returned while callbacks of its model were running");
+	kit_wait(is_true, &closer.begun, kit_patience_ms(kit, START_MS));
+	kit_expect(kit, !kit_wait(is_true, &closer.over, HOLD_MS), "close() returned while callbacks of its model were running");
 	atomic_store(released, true);
-	if (!kit_expect(kit, kit_wait(is_over, &closer.over, CLOSE_MS), "close() did not return within 10 s"))
+	if (!kit_expect(kit, kit_wait(is_true, &closer.over, ms), "close() did not return within %d ms", ms))
 		_exit(0);		/* nothing here can be given back any more */
-	join_callers(callers, count);
 	pthread_join(thread, NULL);
-	for (size_t i = 0; i < count; i++)
-		kit_expect(kit, callers[i].status == INF_E_CLOSED || callers[i].status == INF_E_BUSY, "close() began during a call, which "
-			   "returned %s", kit_status(callers[i].status));
 	world->model = NULL;
 }
 
-void kit_inf_165(struct kit *kit)
+static bool all_were_ended(struct kit *kit, const struct caller *callers, size_t count, bool last_attempt)
+{
+	bool good = true;
+	for (size_t i = 0; i < count; i++) {
+		bool ended = callers[i].status == INF_E_CLOSED || callers[i].status == INF_E_BUSY;
+		good &= ended;
+		kit_expect(kit, ended || !last_attempt, "close() began during a call, which returned %s", kit_status(callers[i].status));
+	}
+	return good;
+}
+
+static bool close_during_calls(struct kit *kit, bool last_attempt)
 {
 	struct kit_world world;
 	struct caller callers[CALLERS_MAX];
 	atomic_bool released = false;
 	if (!kit_world_load(&world, kit))
-		return;
-	size_t slots = slots_of(&world);
-	start_callers(&world, callers, slots + 1, &released, 0);
-	for (size_t i = 0; i < slots + 1; i++)	/* one of them waits in the queue */
-		kit_wait(is_held, &callers[i], HOLD_MS);
-	close_beneath(&world, callers, slots + 1, &released);
-	free_callers(callers, slots + 1);
+		return true;
+	size_t slots = slots_of(&world), count = slots + 1;	/* one of them waits in the queue */
+	struct held held = { callers, count, slots };
+	start_callers(&world, callers, count, &released, 0);
+	kit_wait(are_held, &held, kit_patience_ms(kit, START_MS));
+	held.wanted = count;
+	kit_wait(are_held, &held, HOLD_MS);
+	close_beneath(&world, &released);
+	join_callers(callers, count);
+	bool good = all_were_ended(kit, callers, count, last_attempt);
+	free_callers(callers, count);
 	kit_world_close(&world);
+	return good;
+}
+
+/* close() may be begun, and not have come to anything when the callbacks return: a busy machine. */
+void kit_inf_165(struct kit *kit)
+{
+	bool good = false;
+	for (int i = 0; i < KIT_ATTEMPTS && !good; i++)
+		good = close_during_calls(kit, i == KIT_ATTEMPTS - 1);
 }

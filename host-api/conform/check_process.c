@@ -242,7 +242,8 @@ static void kill_host(struct kit *kit, pid_t host, int said)
 	waitpid(host, NULL, 0);
 	if (!gone.count)
 		kit_note(kit, "it has no children");
-	kit_expect(kit, kit_wait(are_gone, &gone, GONE_MS), "children were still there 15 s after the host was killed");
+	int ms = kit_patience_ms(kit, GONE_MS);
+	kit_expect(kit, kit_wait(are_gone, &gone, ms), "children were still there %d ms after the host was killed", ms);
 }
 
 void kit_inf_183(struct kit *kit)

@@ -15,7 +15,7 @@
  * thing that is not as it should be; one that says nothing has passed. It looks at its own requirement and no other, so that
  * one fault is one failure.
  */
-enum { KIT_SETTINGS_MAX = 32, KIT_ONLY_MAX = 64, KIT_LINE_MAX = 900, KIT_TIMEOUT_S = 120 };
+enum { KIT_SETTINGS_MAX = 32, KIT_ONLY_MAX = 64, KIT_LINE_MAX = 900, KIT_TIMEOUT_S = 120, KIT_JOBS_MAX = 64 };
 
 enum kit_level { KIT_MUST, KIT_SHOULD };
 /* What a check runs on. */
@@ -28,7 +28,7 @@ struct kit_args {
 	int only[KIT_ONLY_MAX];
 	size_t only_count;
 	unsigned seed;
-	int timeout_s;
+	int timeout_s, jobs;
 	bool strict, list, json, junit;
 	int run, report_fd;			/* hidden: the one check to run here, and where to say what came out */
 };
@@ -68,7 +68,7 @@ struct kit_outcome {
 	char detail[4 * KIT_LINE_MAX];	/* sentences, parted by "; " */
 };
 
-/* Run one check in a process of its own. */
+/* Run one check in a process of its own, which ends with the calling thread. [ts] */
 void kit_run_child(const struct kit_args *args, char **argv, const struct kit_check *check, struct kit_outcome *out);
 /* That process: open the plugin as the check needs it, and run it. Returns the exit status. */
 int kit_run_here(const struct kit_args *args);

@@ -2,6 +2,7 @@
 /* inf-conform: does a plugin keep its side of the contract? See host-api/docs/CONFORMANCE.md. */
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ enum { OPT_BACKEND = 256, OPT_SET, OPT_ONLY, OPT_LIST, OPT_JSON, OPT_JUNIT, OPT_
        OPT_REPORT };
 
 static const struct option long_options[] = {
-	{ "model", required_argument, NULL, 'm' },	{ "backend", required_argument, NULL, OPT_BACKEND },
+	{ "model", required_argument, NULL, 'm' },	{ "jobs", required_argument, NULL, 'j' },
+	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "set", required_argument, NULL, OPT_SET },	{ "only", required_argument, NULL, OPT_ONLY },
 	{ "list", no_argument, NULL, OPT_LIST },	{ "json", no_argument, NULL, OPT_JSON },
 	{ "junit", no_argument, NULL, OPT_JUNIT },	{ "seed", required_argument, NULL, OPT_SEED },
@@ -28,6 +30,7 @@ static const char usage[] =
 	"  -m, --model FILE     a small model that the backend can load; without it those checks are skipped\n"
 	"      --backend NAME   which backend of the plugin; the first if not given\n"
 	"      --set KEY=VALUE  an option of the instance or the load\n"
+	"  -j, --jobs N         so many checks at the same time, 1 to 64; 1 if not given\n"
 	"      --only LIST      INF-101,INF-133,...: these checks only\n"
 	"      --list           what is checked\n"
 	"      --json, --junit  the report in that format\n"
@@ -81,6 +84,7 @@ static int take_option(struct kit_args *args, int option, char *value)
 	int bad = 0;
 	switch (option) {
 	case 'm': args->model = value; return 0;
+	case 'j': bad = number_of(value, 1, KIT_JOBS_MAX, &number); args->jobs = (int)number; return bad;
 	case OPT_BACKEND: args->backend = value; return 0;
 	case OPT_SET: return add_setting(args, value);
 	case OPT_ONLY: return add_only(args, value);
@@ -98,7 +102,7 @@ static int take_option(struct kit_args *args, int option, char *value)
 
 static int read_args(struct kit_args *args, int argc, char **argv)
 {
-	for (int option; (option = getopt_long(argc, argv, "m:h", long_options, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "m:j:h", long_options, NULL)) != -1;) {
 		if (option == 'h') {
 			fputs(usage, stdout);
 			exit(0);
@@ -139,29 +143,75 @@ static bool is_wanted(const struct kit_args *args, int number)
 	return !args->only_count;
 }
 
+/* Checks that are taken in their order by as many threads as there are jobs, and told in it. */
+struct crew {
+	const struct kit_args *args;
+	char **argv;
+	const struct kit_check *checks[CHECKS_MAX];
+	struct kit_outcome outcomes[CHECKS_MAX];
+	bool done[CHECKS_MAX];
+	size_t count, next;
+	pthread_mutex_t lock;		/* guards next and done */
+	pthread_cond_t change;
+};
+
+static void *work(void *arg)
+{
+	struct crew *crew = arg;
+	pthread_mutex_lock(&crew->lock);
+	while (crew->next < crew->count) {
+		size_t i = crew->next++;
+		pthread_mutex_unlock(&crew->lock);
+		kit_run_child(crew->args, crew->argv, crew->checks[i], &crew->outcomes[i]);
+		pthread_mutex_lock(&crew->lock);
+		crew->done[i] = true;
+		pthread_cond_signal(&crew->change);
+	}
+	pthread_mutex_unlock(&crew->lock);
+	return NULL;
+}
+
+static void tell(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->count; i++) {
+		pthread_mutex_lock(&crew->lock);
+		while (!crew->done[i])
+			pthread_cond_wait(&crew->change, &crew->lock);
+		pthread_mutex_unlock(&crew->lock);
+		kit_print_one(crew->args, crew->checks[i], &crew->outcomes[i]);
+	}
+}
+
 static int run_all(const struct kit_args *args, char **argv)
 {
-	const struct kit_check *checks[CHECKS_MAX];
-	struct kit_outcome *outcomes = calloc(CHECKS_MAX, sizeof *outcomes);
-	size_t count = 0;
-	if (!outcomes)
+	pthread_t threads[KIT_JOBS_MAX];
+	int started = 0;
+	struct crew *crew = calloc(1, sizeof *crew);
+	if (!crew)
 		return EXIT_USAGE;
+	crew->args = args;
+	crew->argv = argv;
+	pthread_mutex_init(&crew->lock, NULL);
+	pthread_cond_init(&crew->change, NULL);
+	for (const struct kit_check *check = kit_checks; check->number && crew->count < CHECKS_MAX; check++)
+		if (is_wanted(args, check->number))
+			crew->checks[crew->count++] = check;
 	kit_print_head(args);
-	for (const struct kit_check *check = kit_checks; check->number && count < CHECKS_MAX; check++) {
-		if (!is_wanted(args, check->number))
-			continue;
-		kit_run_child(args, argv, check, &outcomes[count]);
-		kit_print_one(args, check, &outcomes[count]);
-		checks[count++] = check;
-	}
-	int status = kit_print_end(args, checks, outcomes, count);
-	free(outcomes);
+	while (started < args->jobs && !pthread_create(&threads[started], NULL, work, crew))
+		started++;
+	if (!started)
+		work(crew);
+	tell(crew);
+	while (started)
+		pthread_join(threads[--started], NULL);
+	int status = kit_print_end(args, crew->checks, crew->outcomes, crew->count);
+	free(crew);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	struct kit_args args = { .seed = 1, .timeout_s = KIT_TIMEOUT_S, .report_fd = -1 };
+	struct kit_args args = { .seed = 1, .timeout_s = KIT_TIMEOUT_S, .jobs = 1, .report_fd = -1 };
 	int status = read_args(&args, argc, argv);
 	if (status)
 		fputs(usage, stderr);

@@ -145,6 +145,7 @@ static pid_t start(char **argv, int number, int report_fd)
 		return pid;
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fcntl(report_fd, F_SETFD, 0);	/* before, it is not passed on to the processes of other checks */
 	int null = open("/dev/null", O_RDONLY);
 	dup2(null, 0);
 	dup2(2, 1);	/* so that a plugin that prints does not spoil the report */
@@ -152,23 +153,32 @@ static pid_t start(char **argv, int number, int report_fd)
 	_exit(127);
 }
 
-/* Reads until the other side is closed or the time is over; returns whether it was closed. */
+/* The process ends with this. What it left behind may still hold its side of the pipe. */
+static bool is_done(const char *text, size_t len)
+{
+	static const char last[] = "done\n";
+	size_t n = sizeof last - 1;
+	return len >= n && !memcmp(text + len - n, last, n) && (len == n || text[len - n - 1] == '\n');
+}
+
+/* Reads until it is done, the other side is closed or the time is over; returns whether the time was enough. */
 static bool read_report(int fd, int timeout_s, char *text)
 {
 	int64_t deadline = kit_now_ns() + (int64_t)timeout_s * 1000000000;
 	size_t len = 0;
+	text[0] = '\0';
 	for (;;) {
 		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 		int64_t left_ms = (deadline - kit_now_ns()) / 1000000;
-		text[len] = '\0';
 		if (left_ms <= 0)
 			return false;
 		if (poll(&pollfd, 1, (int)left_ms) <= 0)
 			continue;
 		ssize_t n = read(fd, text + len, REPORT_MAX - 1 - len);
-		if (n <= 0)
+		len += n > 0 ? (size_t)n : 0;
+		text[len] = '\0';
+		if (n <= 0 || is_done(text, len))
 			return true;
-		len += (size_t)n;
 	}
 }
 
@@ -224,14 +234,14 @@ static void wait_for(int report_fd, pid_t pid, int timeout_s, struct kit_outcome
 {
 	char *text = malloc(REPORT_MAX);
 	int status = 0;
-	bool closed = text && read_report(report_fd, timeout_s, text);
-	if (!closed)
+	bool in_time = text && read_report(report_fd, timeout_s, text);
+	if (!in_time)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	kill(-pid, SIGKILL);
 	if (!text || !digest(text, out))
-		explain_end(status, !closed, timeout_s, out);
+		explain_end(status, !in_time, timeout_s, out);
 	free(text);
 }
 
@@ -244,11 +254,10 @@ void kit_run_child(const struct kit_args *args, char **argv, const struct kit_ch
 		append(out, "needs -m");
 		return;
 	}
-	if (pipe2(fds, 0)) {
+	if (pipe2(fds, O_CLOEXEC)) {
 		append(out, strerror(errno));
 		return;
 	}
-	fcntl(fds[0], F_SETFD, FD_CLOEXEC);
 	pid_t pid = start(argv, check->number, fds[1]);
 	close(fds[1]);
 	if (pid < 0)

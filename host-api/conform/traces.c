@@ -83,13 +83,13 @@ static bool has_no_child(void *unused)
 
 void kit_expect_no_child(struct kit *kit, const char *after_what)
 {
-	kit_expect(kit, kit_wait(has_no_child, NULL, LEAVE_MS), "%s there is a child", after_what);
+	kit_expect(kit, kit_wait(has_no_child, NULL, kit_patience_ms(kit, LEAVE_MS)), "%s there is a child", after_what);
 }
 
 void kit_expect_no_more(struct kit *kit, const struct kit_leftovers *before, const char *after_what)
 {
 	struct kit_leftovers limit = *before;
-	if (kit_wait(is_no_more, &limit, LEAVE_MS))
+	if (kit_wait(is_no_more, &limit, kit_patience_ms(kit, LEAVE_MS)))
 		return;
 	struct kit_leftovers now = kit_count();
 	kit_fail(kit, "%s there are %d descriptors, %d threads and %d children; before, there were %d, %d and %d", after_what,

@@ -34,6 +34,11 @@ bool kit_wait(bool (*holds)(void *ctx), void *ctx, int ms)
 	return true;
 }
 
+int kit_patience_ms(const struct kit *kit, int ms)
+{
+	return ms / 250 < kit->args->timeout_s ? ms : kit->args->timeout_s * 250;
+}
+
 void *kit_guarded(size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (size + 7) / 8 * 8, whole = (room + page - 1) / page * page;

@@ -17,6 +17,8 @@ enum {
 int64_t kit_now_ns(void);
 void kit_sleep_ms(int ms);
 bool kit_wait(bool (*holds)(void *ctx), void *ctx, int ms);	/* false: not within the time */
+/* ms, or less where that is more than a quarter of the check's time: so it says itself what it waited for in vain. */
+int kit_patience_ms(const struct kit *kit, int ms);
 
 /* ---- hosts ---- */
 struct kit_host {

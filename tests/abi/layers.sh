@@ -34,6 +34,9 @@ only '#include "(\.\./)*plugin/|"(backend|supervisor|spawn)\.h"' 'plugin/src/[a-
 only '#include "inference/host\.h"' '(host-api|sample-host)/.*' plugin host-api sample-host
 only '#include "(cache|devices|discover|image|loader|note|probe|probe_report|registry|routing|screen|select|session|trust)\.h"' 'host-api/(src|probe)/.*' plugin host-api sample-host
 
+# frame.h is for authors of backends elsewhere: the template shows it, and hosts know nothing of it.
+only '#include [<"]inference/frame\.h[>"]' 'host-api/template/.*' plugin host-api sample-host
+
 # The conformance kit is a host of its own: it knows a plugin by the public headers, and nothing of libinference.
 only '#include "(conform|elf_file|failures|spy|world)\.h"' 'host-api/conform/.*' plugin host-api sample-host
 for source in host-api/conform/*.[ch]; do

@@ -6,17 +6,16 @@
  * token; its id is its place in the stream. Any file that exists is a model. With the request option echo.repeat=true the
  * words come again and again until the caller, on_poll, close() or max_tokens ends it.
  */
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inference/extensions.h"
+#include "inference/frame.h"
 
 INF_PLUGIN_NOTE("abi=1.0;min=0;id=org.example.echo;backends=echo");
 
-enum { SCORE = 50, POLL_EVERY_NS = 2000000 };
+enum { SCORE = 50 };
 
 struct inf_instance {
 	const inf_host *host;
@@ -24,33 +23,10 @@ struct inf_instance {
 };
 
 struct inf_model {
+	inf_gate gate;
 	int32_t context_len;		/* words; 0 = no limit */
 	int32_t parallel_slots;
-	pthread_mutex_t lock;		/* guards what follows */
-	pthread_cond_t idle;
-	bool closing;
-	size_t in_flight;
-	inf_error last;
 };
-
-/* One generate or chat. */
-struct run {
-	struct inf_model *model;
-	inf_gen_params params;
-	bool repeat;
-	char *text;			/* owned; what is echoed */
-	size_t len;
-	int64_t prompt_tokens;
-	int64_t begun_ns, polled_ns;
-	inf_gen_result result;
-};
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- text ---- */
 
@@ -76,33 +52,6 @@ static int64_t count_words(const char *text, size_t len)
 	for (size_t n; (n = next_word(text, len)); text += n, len -= n)
 		count++;
 	return count;
-}
-
-/* The length of the code point at s, 0 if it is none. */
-static size_t code_point(const unsigned char *s, size_t len)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
-	uint32_t value = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-	if (!n || n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (s[i] & 0x3f);
-	}
-	return value < least[n] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000) ? 0 : n;
-}
-
-static bool is_utf8(const char *text, size_t len)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	for (size_t n; len; s += n, len -= n) {
-		n = code_point(s, len);
-		if (!n)
-			return false;
-	}
-	return true;
 }
 
 /* ---- options ---- */
@@ -140,24 +89,13 @@ static const inf_option repeat_option = {
 static const inf_option *const option_list[] = { &score_option, &threads_option, &repeat_option };
 static const inf_options option_table = { sizeof option_table, sizeof option_list / sizeof *option_list, option_list };
 
-static const char *find(const inf_kv *options, size_t count, const char *key)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(options[i].key + (options[i].key[0] == '?'), key))
-			return options[i].value;
-	return NULL;
-}
-
-static inf_status only_known(const inf_kv *options, size_t count, const char *known, inf_error *err)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (options[i].key[0] != '?' && strcmp(options[i].key, known))
-			return inf_fail(err, INF_E_UNSUPPORTED, "option", "echo: unknown option \"%s\"", options[i].key);
-		if (find(options, i, options[i].key + (options[i].key[0] == '?')))
-			return inf_fail(err, INF_E_INVALID, "option", "echo: option \"%s\" twice", options[i].key);
-	}
-	return INF_OK;
-}
+static const char *const load_keys[] = { "threads", NULL }, *const request_keys[] = { "echo.repeat", NULL };
+static const inf_takes loads = {
+	.flags = INF_LOAD_FLAG_ALLOW_CPU, .plain = INF_TAKES_CONTEXT_LEN | INF_TAKES_PARALLEL_SLOTS, .options = load_keys,
+};
+static const inf_takes gens = {
+	.fields = INF_GEN_SET_MAX_TOKENS, .flags = INF_GEN_FLAG_NO_WAIT | INF_GEN_FLAG_NO_PROMPT_CACHE, .options = request_keys,
+};
 
 static inf_status read_int(const char *text, long least, long most, int32_t *out)
 {
@@ -174,7 +112,7 @@ static inf_status read_int(const char *text, long least, long most, int32_t *out
 static inf_status INF_CALL create(const inf_host *host, inf_instance **out, inf_error *err)
 {
 	*out = NULL;
-	const char *score = find(host->options, host->option_count, score_option.key);
+	const char *score = inf_option_value(host->options, host->option_count, score_option.key);
 	struct inf_instance *self = calloc(1, sizeof *self);
 	if (!self)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "echo: no memory");
@@ -245,16 +183,12 @@ static const void *INF_CALL get_extension(inf_instance *self, const inf_backend 
 static inf_status check_load(const inf_load_params *p, inf_error *err)
 {
 	int32_t threads;
-	const char *text = find(p->options, p->option_count, threads_option.key);
-	if (p->adapter_path || p->cache_mode || p->devices)
-		return inf_fail(err, INF_E_UNSUPPORTED, "field", "echo: adapter_path, cache_mode and devices");
-	if (!p->path || p->path[0] != '/' || p->context_len < 0 || p->parallel_slots < 0 || p->reserved0)
-		return inf_fail(err, INF_E_INVALID, "field", "echo: path is not absolute, or a number is negative");
+	const char *text = inf_option_value(p->options, p->option_count, threads_option.key);
 	if (text && read_int(text, 1, 1024, &threads) != INF_OK)
 		return inf_fail(err, INF_E_INVALID, "option", "threads=%s is not a number in 1..1024", text);
 	if (access(p->path, F_OK))
 		return inf_fail(err, INF_E_NOT_FOUND, "no_file", "%s does not exist", p->path);
-	return only_known(p->options, p->option_count, threads_option.key, err);
+	return INF_OK;
 }
 
 static inf_status report_progress(const inf_load_params *p, inf_error *err)
@@ -276,10 +210,9 @@ static inf_status INF_CALL load(inf_instance *self, const inf_backend *backend, 
 	(void)self;
 	(void)backend;
 	*out = NULL;
-	inf_status st = inf_read_request(&p, sizeof p, params, inf_load_params_V1_0, INF_LOAD_FLAG_ALLOW_CPU, 0);
-	if (st != INF_OK)
-		return inf_fail(err, st, "params", "echo: load parameters");
-	st = check_load(&p, err);
+	inf_status st = inf_load_read(&p, params, &loads, err);
+	if (st == INF_OK)
+		st = check_load(&p, err);
 	if (st == INF_OK)
 		st = report_progress(&p, err);
 	if (st != INF_OK)
@@ -289,11 +222,12 @@ static inf_status INF_CALL load(inf_instance *self, const inf_backend *backend, 
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "echo: no memory");
 	model->context_len = p.context_len;
 	model->parallel_slots = p.parallel_slots ? p.parallel_slots : 1;
-	model->last.struct_size = sizeof model->last;
-	pthread_mutex_init(&model->lock, NULL);
-	pthread_cond_init(&model->idle, NULL);
-	*out = model;
-	return INF_OK;
+	st = inf_gate_init(&model->gate, 0, err);
+	if (st == INF_OK)
+		*out = model;
+	else
+		free(model);
+	return st;
 }
 
 static inf_status INF_CALL info(inf_model *self, inf_model_info *out, inf_error *err)
@@ -315,213 +249,95 @@ static inf_status INF_CALL info(inf_model *self, inf_model_info *out, inf_error 
 
 static inf_status INF_CALL last_error(inf_model *self, inf_error *out)
 {
-	pthread_mutex_lock(&self->lock);
-	inf_status st = self->last.code;
-	inf_write_struct(out, &self->last, sizeof self->last);
-	pthread_mutex_unlock(&self->lock);
-	return st;
+	return inf_gate_last(&self->gate, out);
 }
 
 static inf_status INF_CALL close_model(inf_model *self, inf_error *err)
 {
-	(void)err;
-	pthread_mutex_lock(&self->lock);
-	self->closing = true;
-	while (self->in_flight)
-		pthread_cond_wait(&self->idle, &self->lock);
-	pthread_mutex_unlock(&self->lock);
-	pthread_cond_destroy(&self->idle);
-	pthread_mutex_destroy(&self->lock);
-	free(self);
-	return INF_OK;
+	inf_status st = inf_gate_close(&self->gate, err);
+	if (st == INF_OK)
+		free(self);
+	return st;
 }
 
 /* ---- generate, chat ---- */
 
-static bool is_closing(struct inf_model *self)
+static bool wants_repeat(const inf_gen_params *p)
 {
-	pthread_mutex_lock(&self->lock);
-	bool closing = self->closing;
-	pthread_mutex_unlock(&self->lock);
-	return closing;
-}
-
-static inf_status read_params(struct run *run, const inf_gen_params *params, inf_error *err)
-{
-	uint64_t bad = 0;
-	inf_status st = inf_read_request(&run->params, sizeof run->params, params, inf_gen_params_V1_0,
-					 INF_GEN_FLAG_NO_WAIT | INF_GEN_FLAG_NO_PROMPT_CACHE, INF_GEN_SET_MAX_TOKENS);
-	if (st != INF_OK)
-		return inf_fail(err, st, "params", "echo: generation parameters of an unknown size, flag or field");
-	st = inf_gen_check(&run->params, INF_GEN_SET_MAX_TOKENS, &bad);
-	if (st != INF_OK)
-		return inf_fail(err, st, "params", "echo: generation fields 0x%llx", (unsigned long long)bad);
-	if (run->params.max_tokens < 0)
-		return inf_fail(err, INF_E_INVALID, "params", "echo: max_tokens is negative");
-	const char *repeat = find(run->params.options, run->params.option_count, repeat_option.key);
-	if (repeat && strcmp(repeat, "true") && strcmp(repeat, "false"))
-		return inf_fail(err, INF_E_INVALID, "option", "echo.repeat=%s is not true or false", repeat);
-	run->repeat = repeat && !strcmp(repeat, "true");
-	return only_known(run->params.options, run->params.option_count, repeat_option.key, err);
-}
-
-static inf_status take_text(struct run *run, const char *text, size_t len, inf_error *err)
-{
-	if (len && !text)
-		return inf_fail(err, INF_E_INVALID, "text", "echo: text is NULL");
-	if (!is_utf8(text, len))
-		return inf_fail(err, INF_E_INVALID, "utf8", "echo: text is not UTF-8");
-	run->text = malloc(len + 1);
-	if (!run->text)
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "echo: no memory");
-	if (len)
-		memcpy(run->text, text, len);
-	run->len = len;
-	return INF_OK;
-}
-
-static inf_status poll_caller(struct run *run, inf_error *err)
-{
-	int64_t now = now_ns();
-	if (is_closing(run->model))
-		return inf_fail(err, INF_E_CLOSED, "closing", "echo: the model is closing");
-	if (!run->params.on_poll || (run->polled_ns && now - run->polled_ns < POLL_EVERY_NS))
-		return INF_OK;
-	run->polled_ns = now;
-	if (run->params.on_poll(run->params.user) == INF_CONTINUE)
-		return INF_OK;
-	run->result.finish = INF_FINISH_CANCELLED;
-	return inf_fail(err, INF_E_CANCELLED, "cancelled", "echo: on_poll said stop");
+	const char *repeat = inf_option_value(p->options, p->option_count, repeat_option.key);
+	return repeat && !strcmp(repeat, "true");
 }
 
 /* The text is cut in place: the byte behind the word is put back after the callback. */
-static bool deliver(struct run *run, char *word, size_t len)
+static bool deliver(inf_gen *gen, char *word, size_t len)
 {
 	char kept = word[len];
-	inf_token token = {
-		.struct_size = sizeof token,
-		.id = (int32_t)run->result.generated_tokens++,
-		.count = 1,
-		.text = word,
-		.text_len = len,
+	const inf_token token = {
+		.struct_size = sizeof token, .id = (int32_t)gen->result.generated_tokens, .count = 1, .text = word, .text_len = len,
 	};
 	word[len] = '\0';
-	bool go_on = !run->params.on_token || run->params.on_token(run->params.user, &token) == INF_CONTINUE;
+	bool goes_on = inf_gen_token(gen, &token);
 	word[len] = kept;
-	return go_on;
+	return goes_on;
 }
 
-static inf_status stream(struct run *run, inf_error *err)
+static inf_status stream(inf_gen *gen, char *text, size_t len)
 {
-	size_t at = 0;
-	for (;;) {
-		inf_status st = poll_caller(run, err);
-		size_t len = next_word(run->text + at, run->len - at);
-		if (st != INF_OK)
-			return st;
-		if (!len && run->repeat && run->len) {
+	bool repeat = len && wants_repeat(&gen->params);
+	inf_status st;
+	for (size_t at = 0, n; (st = inf_gen_poll(gen)) == INF_OK; at += n) {
+		if (at == len && repeat)
 			at = 0;
-			continue;
-		}
-		run->result.finish = INF_FINISH_EOS;
-		if (!len)
-			return INF_OK;
-		run->result.finish = INF_FINISH_CALLER;
-		if (!deliver(run, run->text + at, len))
-			return INF_OK;
-		run->result.finish = INF_FINISH_LENGTH;
-		if (run->params.max_tokens && run->result.generated_tokens >= run->params.max_tokens)
-			return INF_OK;
-		at += len;
+		n = next_word(text + at, len - at);
+		if (!n || !deliver(gen, text + at, n))
+			break;
 	}
+	return st;
 }
 
-static inf_status run_checked(struct run *run, inf_error *err)
+static inf_status answer(inf_gen *gen, const char *prompt, size_t len, int32_t context_len)
 {
-	run->result.prompt_tokens = run->prompt_tokens;
-	if (run->model->context_len && run->prompt_tokens > run->model->context_len)
-		return inf_fail(err, INF_E_CONTEXT_FULL, "context_full", "echo: %lld words, the context holds %d",
-				(long long)run->prompt_tokens, run->model->context_len);
-	return stream(run, err);
-}
-
-static void begin(struct run *run, struct inf_model *model)
-{
-	*run = (struct run){ .model = model, .begun_ns = now_ns() };
-	run->result.struct_size = sizeof run->result;
-	pthread_mutex_lock(&model->lock);
-	model->in_flight++;
-	pthread_mutex_unlock(&model->lock);
-}
-
-static inf_status end(struct run *run, inf_status st, const inf_error *why, inf_gen_result *result, inf_error *err)
-{
-	struct inf_model *model = run->model;
-	if (st != INF_OK && run->result.finish != INF_FINISH_CANCELLED)
-		run->result.finish = INF_FINISH_ERROR;
-	run->result.total_ns = now_ns() - run->begun_ns;
-	run->result.decode_ns = run->result.total_ns;
-	inf_write_struct(result, &run->result, sizeof run->result);
-	if (st != INF_OK)
-		inf_write_struct(err, why, sizeof *why);
-	free(run->text);
-	pthread_mutex_lock(&model->lock);
-	model->last = *why;
-	if (!--model->in_flight)
-		pthread_cond_signal(&model->idle);
-	pthread_mutex_unlock(&model->lock);
+	char *text;
+	if (context_len && gen->result.prompt_tokens > context_len)
+		return inf_fail(&gen->why, INF_E_CONTEXT_FULL, "context_full", "echo: %lld words, the context holds %d",
+				(long long)gen->result.prompt_tokens, context_len);
+	inf_status st = inf_text_take(&text, "prompt", prompt, len, &gen->why);
+	if (st == INF_OK)
+		st = stream(gen, text, len);
+	free(text);
 	return st;
 }
 
 static inf_status INF_CALL generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
 				    inf_gen_result *result, inf_error *err)
 {
-	struct run run;
-	inf_error why = { .struct_size = sizeof why };
-	begin(&run, self);
-	inf_status st = read_params(&run, params, &why);
+	inf_gen gen;
+	inf_status st = inf_gen_begin(&gen, &self->gate, params, &gens);
 	if (st == INF_OK)
-		st = take_text(&run, prompt, prompt_len, &why);
+		st = inf_text_check("prompt", prompt, prompt_len, &gen.why);
 	if (st == INF_OK) {
-		run.prompt_tokens = count_words(run.text, run.len);
-		st = run_checked(&run, &why);
+		gen.result.prompt_tokens = count_words(prompt, prompt_len);
+		st = answer(&gen, prompt, prompt_len, self->context_len);
 	}
-	return end(&run, st, &why, result, err);
-}
-
-static inf_status read_message(struct run *run, const inf_message *given, inf_message *out, inf_error *err)
-{
-	static const char *const roles[] = { "system", "user", "assistant" };
-	if (inf_read_request(out, sizeof *out, given, inf_message_V1_0, 0, ~0ull) != INF_OK || !out->role)
-		return inf_fail(err, INF_E_INVALID, "message", "echo: a message of an unknown size or without a role");
-	if (out->media_count)
-		return inf_fail(err, INF_E_UNSUPPORTED, "media", "echo: media");
-	if (out->content_len && (!out->content || !is_utf8(out->content, out->content_len)))
-		return inf_fail(err, INF_E_INVALID, "utf8", "echo: content is not UTF-8");
-	run->prompt_tokens += count_words(out->content, out->content_len);
-	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-		if (!strcmp(out->role, roles[i]))
-			return INF_OK;
-	return inf_fail(err, INF_E_INVALID, "role", "echo: unknown role \"%s\"", out->role);
+	return inf_gen_end(&gen, st, result, err);
 }
 
 static inf_status INF_CALL chat(inf_model *self, const inf_message *const *msgs, size_t msg_count,
 				const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
-	struct run run;
+	inf_gen gen;
 	inf_message message = { 0 };
-	inf_error why = { .struct_size = sizeof why };
-	begin(&run, self);
-	inf_status st = read_params(&run, params, &why);
+	inf_status st = inf_gen_begin(&gen, &self->gate, params, &gens);
 	if (st == INF_OK && (!msgs || !msg_count))
-		st = inf_fail(&why, INF_E_INVALID, "message", "echo: no message");
-	for (size_t i = 0; st == INF_OK && i < msg_count; i++)
-		st = read_message(&run, msgs[i], &message, &why);
+		st = inf_fail(&gen.why, INF_E_INVALID, "message", "echo: no message");
+	for (size_t i = 0; st == INF_OK && i < msg_count; i++) {
+		st = inf_message_read(&message, msgs[i], &gens, &gen.why);
+		if (st == INF_OK)
+			gen.result.prompt_tokens += count_words(message.content, message.content_len);
+	}
 	if (st == INF_OK)
-		st = take_text(&run, message.content, message.content_len, &why);
-	if (st == INF_OK)
-		st = run_checked(&run, &why);
-	return end(&run, st, &why, result, err);
+		st = answer(&gen, message.content, message.content_len, self->context_len);
+	return inf_gen_end(&gen, st, result, err);
 }
 
 /* ---- tables ---- */

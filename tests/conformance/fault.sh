@@ -11,7 +11,7 @@ trap 'rm -rf -- "$work"' EXIT
 	head -c 4096 /dev/zero
 } >"$work/echo.model"
 status=0
-"$kit" "$plugin" -m "$work/echo.model" --strict --timeout 10 >"$work/report" || status=$?
+"$kit" "$plugin" -m "$work/echo.model" --strict --jobs 16 --timeout 6 >"$work/report" || status=$?
 found=$(awk '/^INF-[0-9]+ +(MUST|SHOULD) +FAIL / { print $1 }' "$work/report" | paste -sd,)
 [[ ${found:-none} == "$expected" && $status == $([[ $expected == none ]] && echo 0 || echo 1) ]] && exit 0
 cat "$work/report"

@@ -23,12 +23,17 @@ expect 1 '<testcase classname="MUST" name="INF-113 .*><failure message=.*&#34;Ap
 expect 0 '^INF-193  MUST    .*\(needs -m\)$' --list
 expect 2 'there is no check "999"' "$good" --only 999
 expect 2 '^usage' "$good" --json --junit
+expect 2 '^usage' "$good" --jobs 0
+expect 2 '^usage' "$good" -j 65
 expect 2 'No such file' /nonexistent.so
 expect 1 'INF-101.*FAIL.*no 64-bit little-endian ELF file' "$source/CMakeLists.txt" --only 101
 expect 1 'INF-113.*FAIL.*no backend "other"' "$good" --only 113 --backend other
 "$kit" "$bad" --json | python3 -c 'import json, sys; assert len(json.load(sys.stdin)["checks"]) > 40' ||
 	[[ ${PIPESTATUS[1]} == 0 ]]
 "$kit" "$bad" --junit | python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.stdin)' || [[ ${PIPESTATUS[1]} == 0 ]]
+
+# Many at a time are told in the order of one at a time: INF-117 takes longer than those behind it.
+diff <("$kit" "$good" --only 101,117,121,124) <("$kit" "$good" --only 101,117,121,124 --jobs 64)
 
 # The table of the kit and the page have the same numbers and levels.
 page=$(sed -nE 's/^\| (INF-1[0-9]+) \| (MUST|SHOULD) \|.*/\1 \2/p' "$source/host-api/docs/ABI.md")

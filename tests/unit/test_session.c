@@ -360,7 +360,7 @@ START_TEST(params_newer_fields_reach_the_plugin)
 	} later = { params, 1 };
 	later.known.struct_size = sizeof later;
 	ck_assert_int_eq(inf_session_generate(session, "x", 1, &later.known, &result, &err), INF_E_UNSUPPORTED);
-	ck_assert_int_eq(strncmp(err.message, "echo: ", 6), 0);
+	ck_assert_ptr_nonnull(strstr(err.message, "than this backend"));
 	later.newer = 0;
 	ck_assert_int_eq(inf_session_generate(session, "x", 1, &later.known, &result, &err), INF_OK);
 	later.known.set = 1ull << 40;
