@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire_scan.h"
 
-#include <string.h>
-
 #include "number.h"
 #include "utf8.h"
 
@@ -11,50 +9,40 @@ enum {
 	INTEGER_DIGITS_MAX = 18,	/* json-c refuses one that does not fit 64 bits */
 };
 
-bool gr_scan_literal(struct gr_scan *self, const char *literal, size_t len)
-{
-	if ((size_t)(self->end - self->at) < len || memcmp(self->at, literal, len) != 0)
-		return false;
-	self->at += len;
-	return true;
-}
-
 bool gr_scan_end(const struct gr_scan *self)
 {
 	return self->at == self->end;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------------------------- */
+/* At most so many of them. Returns how many there were. */
+static size_t digits(struct gr_scan *self, size_t max)
+{
+	const char *at = self->at, *end = (size_t)(self->end - at) < max ? self->end : at + max;
+	while (at < end && *at >= '0' && *at <= '9')
+		at++;
+	size_t len = (size_t)(at - self->at);
+	self->at = at;
+	return len;
+}
+
+static bool integer(struct gr_scan *self)
+{
+	const char *begin = self->at;
+	size_t len = digits(self, INTEGER_DIGITS_MAX);
+	return len && (*begin != '0' || len == 1);
+}
+
 bool gr_scan_count(struct gr_scan *self, int32_t *out)
 {
-	const char *begin = self->at;
+	const char *at = self->at;
 	int32_t n = 0;
-	for (; self->at < self->end && self->at - begin < COUNT_DIGITS_MAX && *self->at >= '0' && *self->at <= '9'; self->at++)
-		n = n * 10 + (*self->at - '0');
+	for (; at < self->end && at - self->at < COUNT_DIGITS_MAX && *at >= '0' && *at <= '9'; at++)
+		n = n * 10 + (*at - '0');
+	bool taken = at > self->at && (*self->at != '0' || at - self->at == 1);
+	self->at = at;
 	*out = n;
-	return self->at > begin && (*begin != '0' || self->at - begin == 1);
-}
-
-static size_t digits(struct gr_scan *self)
-{
-	const char *begin = self->at;
-	while (self->at < self->end && *self->at >= '0' && *self->at <= '9')
-		self->at++;
-	return (size_t)(self->at - begin);
-}
-
-static bool whole(struct gr_scan *self)
-{
-	const char *begin = self->at;
-	size_t len = digits(self);
-	return len && len <= INTEGER_DIGITS_MAX && (*begin != '0' || len == 1);
-}
-
-static bool exponent(struct gr_scan *self)
-{
-	if (!GR_SCAN_LITERAL(self, "-"))
-		GR_SCAN_LITERAL(self, "+");
-	return digits(self);
+	return taken;
 }
 
 /* *real: whether there is a point or an exponent. */
@@ -63,16 +51,18 @@ static bool number(struct gr_scan *self, bool *real)
 	const char *begin = self->at;
 	*real = false;
 	GR_SCAN_LITERAL(self, "-");
-	if (!whole(self))
+	if (!integer(self))
 		return false;
 	if (GR_SCAN_LITERAL(self, ".")) {
 		*real = true;
-		if (!digits(self))
+		if (!digits(self, GR_NUMBER_TEXT_MAX))
 			return false;
 	}
 	if (GR_SCAN_LITERAL(self, "e") || GR_SCAN_LITERAL(self, "E")) {
 		*real = true;
-		if (!exponent(self))
+		if (!GR_SCAN_LITERAL(self, "-"))
+			GR_SCAN_LITERAL(self, "+");
+		if (!digits(self, GR_NUMBER_TEXT_MAX))
 			return false;
 	}
 	return self->at - begin <= GR_NUMBER_TEXT_MAX;
@@ -138,10 +128,12 @@ static size_t escape(struct gr_scan *self, char out[3])
 /* Bytes that stand for themselves. */
 static size_t plain(struct gr_scan *self)
 {
-	const char *begin = self->at;
-	while (self->at < self->end && (unsigned char)*self->at >= 0x20 && *self->at != '"' && *self->at != '\\')
-		self->at++;
-	return (size_t)(self->at - begin);
+	const char *at = self->at, *end = self->end;
+	while (at < end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\')
+		at++;
+	size_t len = (size_t)(at - self->at);
+	self->at = at;
+	return len;
 }
 
 static bool append(struct gr_scan *self, struct gr_buf *text, const char *bytes, size_t len)

@@ -12,7 +12,9 @@ struct gr_wire_stream {
 	struct json_object *root;	/* of the event decoded last; its strings are lent out */
 	struct gr_json_deltas *deltas;	/* of a chat; NULL = a completion */
 	struct gr_buf text;		/* of a token that was read without json-c */
-	struct gr_wire_event rest;	/* what there is to say when all is said: nothing, but for the counts */
+	/* What the chunk of a chat that was read so says to the end. */
+	bool merged;
+	int64_t predicted;
 };
 
 struct gr_wire_stream *gr_wire_stream_new(void)
@@ -145,7 +147,8 @@ static inf_status decode_json(struct gr_wire_stream *self, const char *data, siz
 	return self->deltas ? gr_json_deltas_next(self->deltas, out, err) : read_event(self->root, data, len, out, err);
 }
 
-static enum gr_wire_token read_token_event(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out)
+static enum gr_wire_token read_token_event(struct gr_wire_stream *self, const char *data, size_t len,
+					   struct gr_wire_event *out)
 {
 	if (!self->deltas)
 		return gr_wire_token_read(&self->text, data, len, out);
@@ -153,8 +156,8 @@ static enum gr_wire_token read_token_event(struct gr_wire_stream *self, const ch
 		return GR_WIRE_TOKEN_LEFT;
 	enum gr_wire_token read = gr_wire_token_read_chat(&self->text, data, len, out);
 	if (read == GR_WIRE_TOKEN_TAKEN) {
-		self->rest.merged = out->merged;
-		self->rest.predicted = out->predicted;
+		self->merged = out->merged;
+		self->predicted = out->predicted;
 	}
 	return read;
 }
@@ -162,7 +165,9 @@ static enum gr_wire_token read_token_event(struct gr_wire_stream *self, const ch
 inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
 				 inf_error *err)
 {
-	*out = self->rest = nothing;
+	*out = nothing;
+	self->merged = false;
+	self->predicted = -1;
 	json_object_put(self->root);
 	self->root = NULL;
 	if (is_mark(self, data, len))
@@ -175,6 +180,10 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 
 inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err)
 {
-	*out = self->rest;
-	return self->deltas && self->root ? gr_json_deltas_next(self->deltas, out, err) : INF_OK;
+	*out = nothing;
+	if (self->deltas && self->root)
+		return gr_json_deltas_next(self->deltas, out, err);
+	out->merged = self->merged;
+	out->predicted = self->predicted;
+	return INF_OK;
 }

@@ -39,9 +39,9 @@ static bool skip_bytes(struct gr_scan *scan)
 /* Up to its probability. */
 static bool skip_candidate(struct gr_scan *scan)
 {
-	return GR_SCAN_LITERAL(scan, "{\"id\":") && gr_scan_skip_number(scan) && GR_SCAN_LITERAL(scan, ",\"token\":\"") &&
-	       gr_scan_skip_text(scan) && GR_SCAN_LITERAL(scan, ",\"bytes\":[") && skip_bytes(scan) &&
-	       GR_SCAN_LITERAL(scan, ",\"logprob\":");
+	return GR_SCAN_LITERAL(scan, "{\"id\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"token\":\"") && gr_scan_skip_text(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"bytes\":[") && skip_bytes(scan) && GR_SCAN_LITERAL(scan, ",\"logprob\":");
 }
 
 /* What would have been likelier, of which there is one: so it is asked for. */
@@ -100,16 +100,18 @@ static bool timings(struct gr_scan *scan, int64_t *predicted)
 	       GR_SCAN_LITERAL(scan, "}");
 }
 
-enum gr_wire_token gr_wire_token_read_chat(struct gr_buf *text, const char *data, size_t len, struct gr_wire_event *out)
+enum gr_wire_token gr_wire_token_read_chat(struct gr_buf *text, const char *data, size_t len,
+					   struct gr_wire_event *out)
 {
 	struct gr_scan scan = { .at = data, .end = data + len };
 	int32_t index;
 	int64_t predicted = -1;
-	if (!GR_SCAN_LITERAL(&scan, "{\"choices\":[{\"finish_reason\":null,\"index\":") || !gr_scan_count(&scan, &index) ||
-	    !GR_SCAN_LITERAL(&scan, ",\"delta\":{\""))
+	if (!GR_SCAN_LITERAL(&scan, "{\"choices\":[{\"finish_reason\":null,\"index\":") ||
+	    !gr_scan_count(&scan, &index) || !GR_SCAN_LITERAL(&scan, ",\"delta\":{\""))
 		return left(&scan);
 	bool thought = GR_SCAN_LITERAL(&scan, "reasoning_");
-	if (!GR_SCAN_LITERAL(&scan, "content\":\"") || !gr_scan_text(&scan, text) || !text->len ||	/* an empty one says nothing */
+	if (!GR_SCAN_LITERAL(&scan, "content\":\"") || !gr_scan_text(&scan, text) ||
+	    !text->len ||		/* it is no token */
 	    !GR_SCAN_LITERAL(&scan, "}}],\"created\":") || !gr_scan_skip_number(&scan) ||
 	    !GR_SCAN_LITERAL(&scan, ",\"id\":\"") || !gr_scan_skip_text(&scan) ||
 	    !GR_SCAN_LITERAL(&scan, ",\"model\":\"") || !gr_scan_skip_text(&scan) ||
