@@ -227,6 +227,20 @@ START_TEST(chunk_behind_a_call_ends_it)
 }
 END_TEST
 
+/* What the chunk said is not said again. */
+START_TEST(mark_behind_a_chunk_says_nothing)
+{
+	static const char words[] = CHUNK("\"content\":\" was\"");
+	struct gr_wire_event event;
+	ck_assert_int_eq(gr_wire_stream_decode(streams[CHAT], words, strlen(words), &event, NULL), INF_OK);
+	ck_assert_int_eq(gr_wire_stream_decode(streams[CHAT], "[DONE]", 6, &event, NULL), INF_OK);
+	ck_assert_int_eq(gr_wire_stream_next(streams[CHAT], &event, NULL), INF_OK);
+	ck_assert_int_eq(event.kind, GR_WIRE_NOTHING);
+	ck_assert_int_eq(event.predicted, -1);
+	ck_assert(!event.merged);
+}
+END_TEST
+
 /* ---- what is left ---------------------------------------------------------------------------------------------- */
 #define COUNTS(id, slot, predicted, evaluated) \
 	BEFORE "\",\"tokens\":[" id "],\"stop\":false,\"id_slot\":" slot ",\"tokens_predicted\":" predicted ",\"tokens_evaluated\":" \
@@ -433,6 +447,7 @@ int main(void)
 	tcase_add_loop_test(tc, stream_takes_token_events, 0, ROWS(taken));
 	tcase_add_test(tc, text_uses_its_memory_again);
 	tcase_add_test(tc, chunk_behind_a_call_ends_it);
+	tcase_add_test(tc, mark_behind_a_chunk_says_nothing);
 	tcase_add_loop_test(tc, anything_else_is_left_untouched, 0, ROWS(left));
 	tcase_add_loop_test(tc, any_other_chunk_is_left_untouched, 0, ROWS(left_of_chat));
 	tcase_add_test(tc, nul_in_event_is_left);
