@@ -376,7 +376,7 @@ START_TEST(probability_is_the_same_to_the_last_bit)
 {
 	char event[EVENT_MAX];
 	uint32_t bits = 1;
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 2000; i++) {
 		float value;
 		bits = bits * 1664525 + 1013904223;
 		memcpy(&value, &bits, sizeof value);
