@@ -44,6 +44,11 @@ void gr_json_deltas_free(struct gr_json_deltas *self)
 	free(self);
 }
 
+bool gr_json_deltas_in_call(const struct gr_json_deltas *self)
+{
+	return self->open;
+}
+
 void gr_json_deltas_begin(struct gr_json_deltas *self, struct json_object *root)
 {
 	struct json_object *choices = gr_json_member(root, "choices", json_type_array);

@@ -56,6 +56,7 @@ struct gr_json_deltas;
 
 struct gr_json_deltas *gr_json_deltas_new(void);	/* NULL = out of memory */
 void gr_json_deltas_free(struct gr_json_deltas *self);	/* accepts NULL */
+bool gr_json_deltas_in_call(const struct gr_json_deltas *self);	/* a tool call is being put together */
 void gr_json_deltas_begin(struct gr_json_deltas *self, struct json_object *root);
 inf_status gr_json_deltas_next(struct gr_json_deltas *self, struct gr_wire_event *out, inf_error *err);
 

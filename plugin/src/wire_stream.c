@@ -12,6 +12,9 @@ struct gr_wire_stream {
 	struct json_object *root;	/* of the event decoded last; its strings are lent out */
 	struct gr_json_deltas *deltas;	/* of a chat; NULL = a completion */
 	struct gr_buf text;		/* of a token that was read without json-c */
+	/* What the chunk of a chat that was read so says to the end. */
+	bool merged;
+	int64_t predicted;
 };
 
 struct gr_wire_stream *gr_wire_stream_new(void)
@@ -144,15 +147,32 @@ static inf_status decode_json(struct gr_wire_stream *self, const char *data, siz
 	return self->deltas ? gr_json_deltas_next(self->deltas, out, err) : read_event(self->root, data, len, out, err);
 }
 
+static enum gr_wire_token read_token_event(struct gr_wire_stream *self, const char *data, size_t len,
+					   struct gr_wire_event *out)
+{
+	if (!self->deltas)
+		return gr_wire_token_read(&self->text, data, len, out);
+	if (gr_json_deltas_in_call(self->deltas))	/* it ends with this event */
+		return GR_WIRE_TOKEN_LEFT;
+	enum gr_wire_token read = gr_wire_token_read_chat(&self->text, data, len, out);
+	if (read == GR_WIRE_TOKEN_TAKEN) {
+		self->merged = out->merged;
+		self->predicted = out->predicted;
+	}
+	return read;
+}
+
 inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, size_t len, struct gr_wire_event *out,
 				 inf_error *err)
 {
 	*out = nothing;
+	self->merged = false;
+	self->predicted = -1;
 	json_object_put(self->root);
 	self->root = NULL;
 	if (is_mark(self, data, len))
 		return INF_OK;
-	enum gr_wire_token read = self->deltas ? GR_WIRE_TOKEN_LEFT : gr_wire_token_read(&self->text, data, len, out);
+	enum gr_wire_token read = read_token_event(self, data, len, out);
 	if (read == GR_WIRE_TOKEN_NO_MEMORY)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the text of a token");
 	return read == GR_WIRE_TOKEN_TAKEN ? INF_OK : decode_json(self, data, len, out, err);
@@ -161,5 +181,9 @@ inf_status gr_wire_stream_decode(struct gr_wire_stream *self, const char *data, 
 inf_status gr_wire_stream_next(struct gr_wire_stream *self, struct gr_wire_event *out, inf_error *err)
 {
 	*out = nothing;
-	return self->deltas && self->root ? gr_json_deltas_next(self->deltas, out, err) : INF_OK;
+	if (self->deltas && self->root)
+		return gr_json_deltas_next(self->deltas, out, err);
+	out->merged = self->merged;
+	out->predicted = self->predicted;
+	return INF_OK;
 }

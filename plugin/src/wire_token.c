@@ -1,138 +1,128 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire_token.h"
 
-#include <string.h>
+#include "wire_scan.h"
 
-#include "utf8.h"
-
-enum { DIGITS_MAX = 9 };		/* of a number that is taken: it fits 32 bits */
-
-struct cursor {
-	const char *at, *end;
-};
-
-#define TAKE(cursor, literal) take(cursor, literal, sizeof literal - 1)
-
-static bool take(struct cursor *c, const char *literal, size_t len)
+static enum gr_wire_token left(const struct gr_scan *scan)
 {
-	if ((size_t)(c->end - c->at) < len || memcmp(c->at, literal, len) != 0)
-		return false;
-	c->at += len;
-	return true;
+	return scan->no_memory ? GR_WIRE_TOKEN_NO_MEMORY : GR_WIRE_TOKEN_LEFT;
 }
 
-static bool take_number(struct cursor *c, int32_t *out)
+/* Of tokens: what is more is not believed. */
+static bool count(struct gr_scan *scan, int64_t *out)
 {
-	const char *begin = c->at;
-	int32_t n = 0;
-	for (; c->at < c->end && c->at - begin < DIGITS_MAX && *c->at >= '0' && *c->at <= '9'; c->at++)
-		n = n * 10 + (*c->at - '0');
+	int32_t n;
+	bool taken = gr_scan_count(scan, &n) && n <= GR_WIRE_TOKENS_MAX;
 	*out = n;
-	return c->at > begin && (*begin != '0' || c->at - begin == 1);
+	return taken;
 }
 
-/* ---- the text -------------------------------------------------------------------------------------------------- */
-static bool take_hex(struct cursor *c, uint32_t *out)
+static void say(struct gr_wire_event *out, const struct gr_buf *text)
 {
-	uint32_t n = 0;
-	if (c->end - c->at < 4)
-		return false;
-	for (const char *end = c->at + 4; c->at < end; c->at++) {
-		char digit = *c->at, lower = (char)(digit | 0x20);
-		if (digit >= '0' && digit <= '9')
-			n = n << 4 | (uint32_t)(digit - '0');
-		else if (lower >= 'a' && lower <= 'f')
-			n = n << 4 | (uint32_t)(lower - 'a' + 10);
-		else
-			return false;
-	}
-	*out = n;
-	return true;
-}
-
-static size_t put_utf8(char out[3], uint32_t code)
-{
-	static const unsigned char first[] = { 0, 0, 0xc0, 0xe0 };
-	size_t len = code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
-	for (size_t i = len; i-- > 1; code >>= 6)
-		out[i] = (char)(0x80 | (code & 0x3f));
-	out[0] = (char)(first[len] | code);
-	return len;
-}
-
-/* Behind a backslash. Returns how many bytes it stands for, 0 = it is left. */
-static size_t take_escape(struct cursor *c, char out[3])
-{
-	static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-	uint32_t code;
-	if (TAKE(c, "u"))
-		return take_hex(c, &code) ? put_utf8(out, code) : 0;	/* of a surrogate it is no UTF-8, and so left */
-	const char *name = c->at < c->end && *c->at ? strchr(names, *c->at) : NULL;
-	if (!name)
-		return 0;
-	c->at++;
-	out[0] = meanings[name - names];
-	return 1;
-}
-
-/* Bytes that stand for themselves. */
-static size_t plain(const struct cursor *c)
-{
-	const char *at = c->at;
-	while (at < c->end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\')
-		at++;
-	return (size_t)(at - c->at);
-}
-
-static inf_status append(struct gr_buf *text, struct cursor *c)
-{
-	size_t len = plain(c);
-	inf_status st = gr_buf_append(text, c->at, len);
-	c->at += len;
-	return st;
-}
-
-/* Up to the quote that ends it. */
-static enum gr_wire_token take_text(struct cursor *c, struct gr_buf *text)
-{
-	char escaped[3];
-	gr_buf_reset(text);
-	inf_status st = append(text, c);
-	while (st == INF_OK && TAKE(c, "\\")) {
-		size_t len = take_escape(c, escaped);
-		if (!len)
-			return GR_WIRE_TOKEN_LEFT;
-		st = gr_buf_append(text, escaped, len);
-		if (st == INF_OK)
-			st = append(text, c);
-	}
-	if (st == INF_E_NO_MEMORY)
-		return GR_WIRE_TOKEN_NO_MEMORY;
-	bool whole = st == INF_OK && TAKE(c, "\"") && gr_utf8_valid(gr_buf_text(text), text->len);
-	return whole ? GR_WIRE_TOKEN_TAKEN : GR_WIRE_TOKEN_LEFT;
-}
-
-/* ---- the event ------------------------------------------------------------------------------------------------- */
-enum gr_wire_token gr_wire_token_read(struct gr_buf *text, const char *data, size_t len, struct gr_wire_event *out)
-{
-	struct cursor c = { data, data + len };
-	int32_t index, id, slot, predicted, evaluated;
-	if (!TAKE(&c, "{\"index\":") || !take_number(&c, &index) || !TAKE(&c, ",\"content\":\""))
-		return GR_WIRE_TOKEN_LEFT;
-	enum gr_wire_token read = take_text(&c, text);
-	if (read != GR_WIRE_TOKEN_TAKEN)
-		return read;
-	if (!TAKE(&c, ",\"tokens\":[") || !take_number(&c, &id) ||
-	    !TAKE(&c, "],\"stop\":false,\"id_slot\":") || (!TAKE(&c, "-1") && !take_number(&c, &slot)) ||
-	    !TAKE(&c, ",\"tokens_predicted\":") || !take_number(&c, &predicted) || predicted > GR_WIRE_TOKENS_MAX ||
-	    !TAKE(&c, ",\"tokens_evaluated\":") || !take_number(&c, &evaluated) || evaluated > GR_WIRE_TOKENS_MAX ||
-	    !TAKE(&c, "}") || c.at != c.end)
-		return GR_WIRE_TOKEN_LEFT;
 	out->kind = GR_WIRE_TOKEN;
 	out->text = gr_buf_text(text);
 	out->text_len = text->len;
+}
+
+/* ---- a completion ---------------------------------------------------------------------------------------------- */
+static bool skip_bytes(struct gr_scan *scan)
+{
+	if (GR_SCAN_LITERAL(scan, "]"))
+		return true;
+	do
+		if (!gr_scan_skip_number(scan))
+			return false;
+	while (GR_SCAN_LITERAL(scan, ","));
+	return GR_SCAN_LITERAL(scan, "]");
+}
+
+/* Up to its probability. */
+static bool skip_candidate(struct gr_scan *scan)
+{
+	return GR_SCAN_LITERAL(scan, "{\"id\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"token\":\"") && gr_scan_skip_text(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"bytes\":[") && skip_bytes(scan) && GR_SCAN_LITERAL(scan, ",\"logprob\":");
+}
+
+/* What would have been likelier, of which there is one: so it is asked for. */
+static bool skip_likeliest(struct gr_scan *scan)
+{
+	return skip_candidate(scan) && gr_scan_skip_number(scan) && GR_SCAN_LITERAL(scan, "}");
+}
+
+static bool probabilities(struct gr_scan *scan, double *out)
+{
+	return skip_candidate(scan) && gr_scan_real(scan, out) && GR_SCAN_LITERAL(scan, ",\"top_logprobs\":[") &&
+	       skip_likeliest(scan) && GR_SCAN_LITERAL(scan, "]}]");
+}
+
+enum gr_wire_token gr_wire_token_read(struct gr_buf *text, const char *data, size_t len, struct gr_wire_event *out)
+{
+	struct gr_scan scan = { .at = data, .end = data + len };
+	int32_t index, id, slot;
+	int64_t predicted, evaluated;
+	double logprob = 0;
+	if (!GR_SCAN_LITERAL(&scan, "{\"index\":") || !gr_scan_count(&scan, &index) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"content\":\"") || !gr_scan_text(&scan, text) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"tokens\":[") || !gr_scan_count(&scan, &id) ||
+	    !GR_SCAN_LITERAL(&scan, "],\"stop\":false,\"id_slot\":") ||
+	    (!GR_SCAN_LITERAL(&scan, "-1") && !gr_scan_count(&scan, &slot)) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"tokens_predicted\":") || !count(&scan, &predicted) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"tokens_evaluated\":") || !count(&scan, &evaluated))
+		return left(&scan);
+	bool probable = GR_SCAN_LITERAL(&scan, ",\"completion_probabilities\":[");
+	if ((probable && !probabilities(&scan, &logprob)) || !GR_SCAN_LITERAL(&scan, "}") || !gr_scan_end(&scan))
+		return left(&scan);
+	say(out, text);
 	out->id = id;
 	out->predicted = predicted;
 	out->evaluated = evaluated;
+	out->has_logprob = probable;
+	out->logprob = (float)logprob;
+	return GR_WIRE_TOKEN_TAKEN;
+}
+
+/* ---- a chat ---------------------------------------------------------------------------------------------------- */
+static bool timings(struct gr_scan *scan, int64_t *predicted)
+{
+	int64_t drafted;
+	return GR_SCAN_LITERAL(scan, "\"cache_n\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"prompt_n\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"prompt_ms\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"prompt_per_token_ms\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"prompt_per_second\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"predicted_n\":") && count(scan, predicted) &&
+	       GR_SCAN_LITERAL(scan, ",\"predicted_ms\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"predicted_per_token_ms\":") && gr_scan_skip_number(scan) &&
+	       GR_SCAN_LITERAL(scan, ",\"predicted_per_second\":") && gr_scan_skip_number(scan) &&
+	       (!GR_SCAN_LITERAL(scan, ",\"draft_n\":") ||
+		(count(scan, &drafted) && GR_SCAN_LITERAL(scan, ",\"draft_n_accepted\":") && count(scan, &drafted))) &&
+	       GR_SCAN_LITERAL(scan, "}");
+}
+
+enum gr_wire_token gr_wire_token_read_chat(struct gr_buf *text, const char *data, size_t len,
+					   struct gr_wire_event *out)
+{
+	struct gr_scan scan = { .at = data, .end = data + len };
+	int32_t index;
+	int64_t predicted = -1;
+	if (!GR_SCAN_LITERAL(&scan, "{\"choices\":[{\"finish_reason\":null,\"index\":") ||
+	    !gr_scan_count(&scan, &index) || !GR_SCAN_LITERAL(&scan, ",\"delta\":{\""))
+		return left(&scan);
+	bool thought = GR_SCAN_LITERAL(&scan, "reasoning_");
+	if (!GR_SCAN_LITERAL(&scan, "content\":\"") || !gr_scan_text(&scan, text) ||
+	    !text->len ||		/* it is no token */
+	    !GR_SCAN_LITERAL(&scan, "}}],\"created\":") || !gr_scan_skip_number(&scan) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"id\":\"") || !gr_scan_skip_text(&scan) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"model\":\"") || !gr_scan_skip_text(&scan) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"system_fingerprint\":\"") || !gr_scan_skip_text(&scan) ||
+	    !GR_SCAN_LITERAL(&scan, ",\"object\":\"chat.completion.chunk\"") ||
+	    (GR_SCAN_LITERAL(&scan, ",\"timings\":{") && !timings(&scan, &predicted)) ||
+	    !GR_SCAN_LITERAL(&scan, "}") || !gr_scan_end(&scan))
+		return left(&scan);
+	say(out, text);
+	out->flags = thought ? INF_TOKEN_FLAG_REASONING : 0;
+	out->predicted = predicted;
+	out->merged = true;
 	return GR_WIRE_TOKEN_TAKEN;
 }

@@ -49,18 +49,35 @@ static size_t json_escape(char *out, const char *text, size_t len)
 	return (size_t)(at - out);
 }
 
+/* As the real one words them, the same for each token. */
+static const char probabilities[] = ",\"completion_probabilities\":[{\"id\":429,\"token\":\" which\",\"bytes\":[32,119,104,105,"
+	"99,104],\"logprob\":-3.4150962829589844,\"top_logprobs\":[{\"id\":442,\"token\":\" from\",\"bytes\":[32,102,114,111,109],"
+	"\"logprob\":-0.5284687280654907}]}]";
+
 void send_token(struct conn *conn, const char *text, size_t len)
 {
-	char *frame = malloc(6 * len + 256);
+	char *frame = malloc(6 * len + 1024);
 	if (!frame)
 		return;
 	long n = ++conn->predicted;
 	size_t at = (size_t)sprintf(frame, "data: {\"index\":0,\"content\":\"");
 	at += json_escape(frame + at, text, len);
 	at += (size_t)sprintf(frame + at, "\",\"tokens\":[%ld],\"stop\":false,\"id_slot\":-1,\"tokens_predicted\":%ld,"
-			      "\"tokens_evaluated\":3}\n\n", FIRST_ID + n - 1, n);
+			      "\"tokens_evaluated\":3%s}\n\n", FIRST_ID + n - 1, n, strstr(conn->body, "\"n_probs\":") ?
+			      probabilities : "");
 	conn_chunk(conn, frame, at);
 	free(frame);
+}
+
+/* Nothing but text and count differ from one to the next. */
+static void send_delta(struct conn *conn, const char *reason, const char *delta)
+{
+	conn_printf(conn, "data: {\"choices\":[{\"finish_reason\":%s,\"index\":0,\"delta\":{%s}}],\"created\":1795713376,"
+		"\"id\":\"chatcmpl-XgKoyxmc1es8NgYCVXNAF8bAaTlXGqKb\",\"model\":\"model\",\"system_fingerprint\":\"b11669-Debian\","
+		"\"object\":\"chat.completion.chunk\",\"timings\":{\"cache_n\":0,\"prompt_n\":21,\"prompt_ms\":0.958,"
+		"\"prompt_per_token_ms\":0.045619047619047615,\"prompt_per_second\":21920.668058455114,\"predicted_n\":%ld,"
+		"\"predicted_ms\":0.294,\"predicted_per_token_ms\":0.147,\"predicted_per_second\":6802.721088435374}}\n\n",
+		reason, delta, conn->predicted);
 }
 
 void send_final(struct conn *conn, const char *stop_type)
@@ -71,16 +88,37 @@ void send_final(struct conn *conn, const char *stop_type)
 		    stop_type, conn->predicted);
 }
 
-static void complete(struct conn *conn)
+/* -1 = as many as it likes. */
+static long tokens_wanted(const struct conn *conn)
 {
 	const char *limit = strstr(conn->body, "\"n_predict\":");
-	long wanted = limit ? atol(limit + 12) : -1, count = wanted > 0 ? wanted : TOKENS_DEFAULT;
+	long wanted = limit ? atol(limit + 12) : -1;
+	return wanted > 0 ? wanted : -1;
+}
+
+static void complete(struct conn *conn)
+{
+	long wanted = tokens_wanted(conn), count = wanted > 0 ? wanted : TOKENS_DEFAULT;
 	conn_start_stream(conn);
 	for (long i = 0; i < count && !conn->gone; i++) {
 		char text[32];
 		send_token(conn, text, (size_t)sprintf(text, " w%ld", i));
 	}
 	send_final(conn, wanted > 0 ? "limit" : "eos");
+	conn_end_stream(conn);
+}
+
+static void complete_chat(struct conn *conn)
+{
+	long wanted = tokens_wanted(conn), count = wanted > 0 ? wanted : TOKENS_DEFAULT;
+	conn_start_stream(conn);
+	for (long i = 0; i < count && !conn->gone; i++) {
+		char delta[64];
+		snprintf(delta, sizeof delta, "\"content\":\" w%ld\"", i);
+		conn->predicted++;
+		send_delta(conn, "null", delta);
+	}
+	send_delta(conn, wanted > 0 ? "\"length\"" : "\"stop\"", "");
 	conn_end_stream(conn);
 }
 
@@ -142,6 +180,8 @@ void answer_default(struct fake *self, struct conn *conn)
 		answer_text(conn, 200, "{\"prompt\":\"prompt\"}");
 	} else if (!strcmp(conn->path, "/completion")) {
 		complete(conn);
+	} else if (!strcmp(conn->path, "/v1/chat/completions")) {
+		complete_chat(conn);
 	} else {
 		answer_text(conn, 404, "{\"error\":{\"code\":404,\"message\":\"File Not "
 			"Found\",\"type\":\"not_found_error\"}}");

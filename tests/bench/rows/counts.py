@@ -15,7 +15,7 @@ from callgrind import OPTIONS, parse
 
 SHORT, LONG = 50, 250	# tokens
 BUDGET = json.loads((pathlib.Path(__file__).parent.parent / "budget.json").read_text(encoding="utf-8"))
-SCRIPT = "on /completion\n  lockstep\n  default\n"
+SCRIPT = "".join(f"on {path}\n  lockstep\n  default\n" for path in ("/completion", "/v1/chat/completions"))
 
 
 def fake_server(ctx):
@@ -52,8 +52,16 @@ def measured(ctx, name, argv):
 	return ctx.counted[name]
 
 
-def ours(ctx):
-	return measured(ctx, "ours", [ctx.program("bench_stream"), ctx.plugin_dir, fake_server(ctx), ctx.model, "1"])
+def ours(ctx, kind="plain"):
+	return measured(ctx, kind, [ctx.program("bench_stream"), ctx.plugin_dir, fake_server(ctx), ctx.model, "1", kind])
+
+
+def logprobs(ctx):
+	return ours(ctx, "logprobs")
+
+
+def thinking(ctx):
+	return ours(ctx, "thinking")
 
 
 def curl(ctx):
@@ -91,6 +99,18 @@ def row(name, what, unit, subjects):
 	return Row(f"count-{name}", what, unit, subjects, target=Target(value=BUDGET[name]), kind="count")
 
 
+def of_kind(kind, client, which):
+	"""An event of another form."""
+	return [
+		row(f"{kind}-instructions", f"user-space instructions for each token event {which}", "instructions",
+		    {"ours": instructions(client)}),
+		row(f"{kind}-allocations", f"allocations for each token event {which}, without json-c's", "allocations",
+		    {"ours": allocations(client, False)}),
+		row(f"{kind}-json-allocations", f"json-c's allocations for each token event {which}", "allocations",
+		    {"ours": allocations(client, True)}),
+	]
+
+
 ROWS = [
 	row("instructions", "user-space instructions for each token event, libraries included", "instructions",
 	    {"ours": instructions(ours), "curl": instructions(curl)}),
@@ -99,6 +119,8 @@ ROWS = [
 	row("allocations", "allocations on the heap for each token event, without json-c's", "allocations",
 	    {"ours": allocations(ours, False), "curl": allocations(curl, False)}),
 	row("json-allocations", "json-c's allocations for each token event", "allocations", {"ours": allocations(ours, True)}),
+	*of_kind("logprobs", logprobs, "with its probability"),
+	*of_kind("thinking", thinking, "of a chat with thinking or tools"),
 	row("switches", "voluntary context switches for each token event", "switches",
 	    {"ours": switches("ours"), "curl": switches("curl")}),
 ]
