@@ -130,6 +130,8 @@ calls=3 20
 ob=/usr/lib/libc.so.6
 fn=malloc'json_parse'on_event
 20 50 2
+fn=clock_gettime@@GLIBC_2.17'on_event
+20 0 6 1
 fn=strdup'json_parse'on_event
 20 5
 cfn=malloc'strdup'json_parse'on_event
@@ -152,6 +154,9 @@ class Callgrind(unittest.TestCase):
 		self.assertEqual(self.counts.instructions, {"libjson-c": 100, "libc": 55, "llama-cpp": 11})
 		self.assertEqual(self.counts.calls["libc"], 2)
 		self.assertEqual(self.counts.calls["llama-cpp"], 1)
+
+	def test_the_clock_is_no_system_call(self):
+		self.assertEqual(sum(self.counts.calls.values()), 3)
 
 	def test_what_the_c_library_allocates_is_its_callers(self):
 		self.assertEqual(self.counts.allocations, {"libjson-c": 10, "llama-cpp": 2})
