@@ -34,8 +34,8 @@
  * CALLBACKS  on_token, on_poll, on_progress run only on the thread that is inside the call and only during it.
  *            host->log runs on any thread until destroy() returns and must not call the plugin.
  *            Callbacks return normally: no longjmp, no exception, no Goexit, no panic crosses.
- *            They return INF_CONTINUE (exactly 1) to go on; ANY other value stops. So a callback that failed in its
- *            own language (ctypes then returns garbage) or was never filled in stops instead of running away.
+ *            They return INF_CONTINUE (exactly 1) to go on; ANY other value stops. A callback of another language
+ *            catches what fails in it and then returns 0: else ctypes, say, returns whatever was on the stack.
  *            From a callback the host may call what is tagged [cb]; for generate()/chat() on the same model it MUST
  *            give INF_GEN_FLAG_NO_WAIT (else it may wait for itself). It MUST NOT close that model there.
  *

@@ -203,9 +203,9 @@ typedef struct inf_models {           /* table, static                          
    * file that fits. */
   inf_status (INF_CALL *resolve)(inf_instance *, const inf_backend *self, const char *wish, const char *const *dirs,
                                  size_t dir_count, char *path, size_t path_size, inf_error *err);
-  /* What a load of this file would put on one device, and what it has to leave out. Computed, not tried. Returns
-   * NO_VRAM if what was wanted does not fit (the message says what would), BAD_MODEL for a file that generates no text,
-   * INVALID or UNSUPPORTED as load() does for the request, else as inspect(). */
+  /* What a load of this file would put on one device, and what it has to leave out; of a model that embeds or ranks, a load
+   * for that. Computed, not tried. Returns NO_VRAM if what was wanted does not fit (the message says what would), BAD_MODEL
+   * for a file that is no model, INVALID or UNSUPPORTED as load() does for the request, else as inspect(). */
   inf_status (INF_CALL *fit)(inf_instance *, const inf_backend *self, const char *path, const inf_fit_request *request,
                              inf_fit_report *out, inf_error *err);
 } inf_models;
