@@ -63,6 +63,7 @@ static inf_status spawn_server(inf_model *self, inf_error *err)
 		st = gr_http_new(&self->http, self->rundir.socket, key, err);
 	if (st != INF_OK)
 		goto out;
+	gr_http_keep(self->http, (size_t)start->plan.slots);
 	cache_home(self->instance, &cache);
 	const struct gr_launch_place place = {
 		.server_path = start->facts.file.path,

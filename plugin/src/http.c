@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fail.h"
@@ -32,7 +34,7 @@ struct gr_http {
 	struct curl_slist *headers;
 	pthread_mutex_t lock;
 	struct handle *idle;
-	size_t idle_count;
+	size_t idle_count, idle_max;
 };
 
 /* One request on its way. */
@@ -65,6 +67,7 @@ inf_status gr_http_new(struct gr_http **out, const char *socket_path, const char
 	if (!self)
 		goto no_memory;
 	pthread_mutex_init(&self->lock, NULL);
+	self->idle_max = GR_HTTP_IDLE_HANDLES;
 	self->socket_path = strdup(socket_path);
 	if (!self->socket_path || gr_buf_printf(&auth, "Authorization: Bearer %s", api_key) != INF_OK ||
 	    !add_header(&self->headers, auth.data) ||
@@ -114,6 +117,12 @@ void gr_http_free(struct gr_http *self)
 	free(self);
 }
 
+void gr_http_keep(struct gr_http *self, size_t count)
+{
+	if (count > self->idle_max)
+		self->idle_max = count;
+}
+
 /* libcurl leaves out the flag. A program that the host starts would hold the connection: closing it would not reach the
  * server, which then goes on for nobody. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
@@ -125,8 +134,9 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 
 /* Not close-on-exec either is the pair of sockets that libcurl (7.88, seen) has in each multi handle, to be woken up by. It shows
  * them to nobody, so they are known by what a wake-up does: one byte waits in one, and is not yet taken from the other. Where
- * that is not plain, because the host has such sockets too, nothing is touched. */
-enum { DESCRIPTORS_MAX = 1024 };
+ * that is not plain, because the host has such sockets too, nothing is touched. A pair gets the lowest descriptors that are free,
+ * so it is looked for a little above the first of them. */
+enum { DESCRIPTORS_NEAR = 64 };
 
 static bool may_be_of_pair(int fd)
 {
@@ -138,16 +148,24 @@ static bool may_be_of_pair(int fd)
 	       !ioctl(fd, FIONREAD, &in) && !ioctl(fd, TIOCOUTQ, &out) && !in && !out;
 }
 
-static void keep_wakeup_pair(CURLM *multi)
+static int lowest_free(void)
 {
-	bool candidate[DESCRIPTORS_MAX];
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+static void keep_wakeup_pair(CURLM *multi, int lowest)
+{
+	bool candidate[DESCRIPTORS_NEAR];
 	int readers = 0, writers = 0, reader = -1, writer = -1;
-	for (int fd = 3; fd < DESCRIPTORS_MAX; fd++)
-		candidate[fd] = may_be_of_pair(fd);
+	for (int i = 0; i < DESCRIPTORS_NEAR; i++)
+		candidate[i] = may_be_of_pair(lowest + i);
 	curl_multi_wakeup(multi);
-	for (int fd = 3; fd < DESCRIPTORS_MAX; fd++) {
-		int in = 0, out = 0;
-		if (!candidate[fd] || ioctl(fd, FIONREAD, &in) || ioctl(fd, TIOCOUTQ, &out))
+	for (int i = 0; i < DESCRIPTORS_NEAR; i++) {
+		int in = 0, out = 0, fd = lowest + i;
+		if (!candidate[i] || ioctl(fd, FIONREAD, &in) || ioctl(fd, TIOCOUTQ, &out))
 			continue;
 		readers += in > 0;
 		writers += out > 0;
@@ -191,12 +209,14 @@ static struct handle *new_handle(const struct gr_http *self)
 	if (!handle)
 		return NULL;
 	handle->easy = curl_easy_init();
+	int lowest = lowest_free();
 	handle->multi = curl_multi_init();
 	if (!handle->easy || !handle->multi) {
 		free_handle(handle);
 		return NULL;
 	}
-	keep_wakeup_pair(handle->multi);
+	if (lowest >= 0)
+		keep_wakeup_pair(handle->multi, lowest);
 	curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, self->socket_path);
 	curl_easy_setopt(handle->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, self->headers);
@@ -220,15 +240,17 @@ static struct handle *take_handle(struct gr_http *self)
 	if (handle) {
 		self->idle = handle->next;
 		self->idle_count--;
+	} else {
+		handle = new_handle(self);	/* one after the other, or their wake-up pairs would be mistaken */
 	}
 	pthread_mutex_unlock(&self->lock);
-	return handle ? handle : new_handle(self);
+	return handle;
 }
 
 static void give_handle(struct gr_http *self, struct handle *handle)
 {
 	pthread_mutex_lock(&self->lock);
-	bool keep = self->idle_count < GR_HTTP_IDLE_HANDLES;
+	bool keep = self->idle_count < self->idle_max;
 	if (keep) {
 		handle->next = self->idle;
 		self->idle = handle;

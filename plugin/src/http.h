@@ -19,7 +19,7 @@
  */
 enum {
 	GR_HTTP_POLL_MS = 40,			/* between two questions to on_poll */
-	GR_HTTP_IDLE_HANDLES = 32,		/* kept for reuse */
+	GR_HTTP_IDLE_HANDLES = 32,		/* kept for reuse, unless gr_http_keep() says more */
 	GR_HTTP_ERROR_BODY = 64 * 1024,		/* bytes kept of the body of an answer that is not 200 */
 	GR_HTTP_RETRIES = 50,			/* the server's accept queue can be full for a moment */
 	GR_HTTP_RETRY_MS = 10,
@@ -46,6 +46,8 @@ struct gr_http_request {
 /* One server. Both strings are copied. INF_E_NO_MEMORY. */
 inf_status gr_http_new(struct gr_http **out, const char *socket_path, const char *api_key, inf_error *err);
 void gr_http_free(struct gr_http *self);	/* accepts NULL; no request may be running */
+/* Keep as many handles as there are requests at once, where that is more; before the first. A handle has its price. */
+void gr_http_keep(struct gr_http *self, size_t count);
 /* Close the connections that are kept for reuse. */
 void gr_http_drop_idle(struct gr_http *self);
 

@@ -31,6 +31,7 @@ static const struct {
 	{ GR_FEATURE_NGRAM_MOD, "ngram-mod" },
 	{ GR_FEATURE_CACHE_RAM, "--cache-ram" },
 	{ GR_FEATURE_SLOT_SAVE, "--slot-save-path" },
+	{ GR_FEATURE_CACHE_IDLE_SLOTS, "--no-cache-idle-slots" },
 };
 
 /* Types llama.cpp offers for the KV cache. */
@@ -315,7 +316,7 @@ static int32_t whole_batch(const struct gr_launch_plan *plan)
 	return round_up(slot_context(plan), plan->slots);
 }
 
-static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device)
+static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, const char *device, uint32_t features)
 {
 	add_pair(out, "-m", plan->model_path);
 	if (plan->cache_type_k) {
@@ -337,6 +338,10 @@ static void add_model(struct gr_strv *out, const struct gr_launch_plan *plan, co
 	add_number(out, "-np", plan->slots);
 	if (plan->context_len)
 		add_number(out, "-c", slot_context(plan) * plan->slots);
+	/* A slot keeps what it evaluated until it is taken for something else, and only then has it to be copied away. The server
+	 * would do so for every idle slot before each request. */
+	if (features & GR_FEATURE_CACHE_IDLE_SLOTS)
+		gr_strv_add(out, "--no-cache-idle-slots");
 	add_number(out, "-b", plan->whole_batch ? whole_batch(plan) : plan->batch_size);
 	if (plan->whole_batch)
 		add_number(out, "-ub", whole_batch(plan));
@@ -398,7 +403,7 @@ static void add_service(struct gr_strv *out, const struct gr_launch_plan *plan, 
 void gr_launch_argv(struct gr_strv *out, const struct gr_launch_plan *plan, const struct gr_launch_place *place)
 {
 	gr_strv_add(out, place->server_path);
-	add_model(out, plan, place->device);
+	add_model(out, plan, place->device, place->features);
 	add_adapters(out, plan, place->features);
 	add_slot_actions(out, plan, place);
 	add_projector(out, plan, place->features);

@@ -49,6 +49,7 @@ enum {
 	GR_FEATURE_NGRAM_MOD = 1u << 18,
 	GR_FEATURE_CACHE_RAM = 1u << 19,
 	GR_FEATURE_SLOT_SAVE = 1u << 20,
+	GR_FEATURE_CACHE_IDLE_SLOTS = 1u << 21,
 };
 
 uint32_t gr_launch_features(const char *help_text);

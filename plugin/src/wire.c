@@ -20,11 +20,31 @@ static const char *const final_fields[] = {
 };
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */
+enum { ID_TEXT_MAX = 12 };
+
+/* At the end of text, which it does not terminate. A long prompt has so many that formatting them was most of its cost. */
+static const char *id_text(char text[ID_TEXT_MAX], int32_t id, const char *before)
+{
+	char *at = text + ID_TEXT_MAX;
+	uint32_t left = id < 0 ? -(uint32_t)id : (uint32_t)id;
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	if (id < 0)
+		*--at = '-';
+	if (*before)
+		*--at = *before;
+	return at;
+}
+
 static inf_status append_ids(struct gr_buf *out, const char *key, const int32_t *tokens, size_t count)
 {
+	char text[ID_TEXT_MAX];
 	inf_status st = gr_buf_printf(out, "{\"%s\":[", key);
-	for (size_t i = 0; i < count && st == INF_OK; i++)
-		st = gr_buf_printf(out, i ? ",%d" : "%d", (int)tokens[i]);
+	for (size_t i = 0; i < count && st == INF_OK; i++) {
+		const char *begin = id_text(text, tokens[i], i ? "," : "");
+		st = gr_buf_append(out, begin, (size_t)(text + sizeof text - begin));
+	}
 	return st == INF_OK ? gr_buf_puts(out, "]") : st;
 }
 

@@ -24,18 +24,23 @@ void bench_open(struct bench_session *self, const char *plugin_dir, const char *
 	bench_check(inf_registry_open(&params, &self->registry, &err), &err, "registry");
 }
 
-void bench_load(struct bench_session *self, const char *model, int32_t slots)
+void bench_load_context(struct bench_session *self, const char *model, int32_t slots, int32_t context)
 {
 	static const inf_kv options[] = { { "threads", "1" } };	/* else the server's own need of CPU is what is measured */
 	const inf_load_params params = {
 		.struct_size = sizeof params, .path = model, .parallel_slots = slots,
-		.context_len = slots > 1 ? BENCH_CONTEXT_OF_MANY : BENCH_CONTEXT,
+		.context_len = context ? context : slots > 1 ? BENCH_CONTEXT_OF_MANY : BENCH_CONTEXT,
 		.options = options, .option_count = 1,
 	};
 	inf_error err = { .struct_size = sizeof err };
 	const inf_candidate *backend = NULL;
 	bench_check(inf_registry_select(self->registry, "llama_cpp", &backend, &err), &err, "backend");
 	bench_check(inf_session_load(self->registry, backend, &params, &self->session, &err), &err, "load");
+}
+
+void bench_load(struct bench_session *self, const char *model, int32_t slots)
+{
+	bench_load_context(self, model, slots, 0);
 }
 
 void bench_close(struct bench_session *self)

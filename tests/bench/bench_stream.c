@@ -8,8 +8,8 @@
 #include "streams.h"
 
 /*
- * bench_stream PLUGIN-DIR LLAMA-SERVER MODEL SLOTS [KIND]: streams of a session, as streams.h has them; "ready" when it is
- * loaded.
+ * bench_stream PLUGIN-DIR LLAMA-SERVER MODEL SLOTS [KIND [CONTEXT]]: streams of a session, as streams.h has them; "ready" when it
+ * is loaded.
  *
  * KIND: "plain"; "logprobs", with the probability of each token; "thinking", a chat that says something about thinking,
  * whose chunks are of another form and have no ids.
@@ -42,10 +42,11 @@ static int32_t on_poll(void *user)
 	return INF_CONTINUE;
 }
 
-static inf_status chat(struct bench *self, inf_gen_params params, inf_gen_result *result, inf_error *err)
+static inf_status chat(const struct stream *stream, inf_gen_params params, inf_gen_result *result, inf_error *err)
 {
+	const struct bench *self = stream->user;
 	const inf_message message = {
-		.struct_size = sizeof message, .role = "user", .content = stream_prompt, .content_len = strlen(stream_prompt),
+		.struct_size = sizeof message, .role = "user", .content = stream->prompt, .content_len = stream->prompt_len,
 	}, *messages[] = { &message };
 	params.set |= INF_GEN_SET_THINKING;
 	return inf_session_chat(self->session.session, messages, 1, &params, result, err);
@@ -61,8 +62,8 @@ static void run(struct stream *stream)
 	};
 	inf_gen_result result = { .struct_size = sizeof result };
 	inf_error err = { .struct_size = sizeof err };
-	inf_status st = self->kind == THINKING ? chat(self, params, &result, &err) :
-		inf_session_generate(self->session.session, stream_prompt, strlen(stream_prompt), &params, &result, &err);
+	inf_status st = self->kind == THINKING ? chat(stream, params, &result, &err) :
+		inf_session_generate(self->session.session, stream->prompt, stream->prompt_len, &params, &result, &err);
 	bench_check(st, &err, "generate");
 	if (result.generated_tokens != stream->tokens)
 		stream_die("generate", "ended early");
@@ -79,11 +80,11 @@ static enum kind read_kind(const char *name)
 int main(int argc, char **argv)
 {
 	struct bench self;
-	if (argc != 5 && argc != 6)
-		stream_die("usage", "bench_stream PLUGIN-DIR LLAMA-SERVER MODEL SLOTS [plain|logprobs|thinking]");
-	self.kind = argc == 6 ? read_kind(argv[5]) : PLAIN;
+	if (argc < 5 || argc > 7)
+		stream_die("usage", "bench_stream PLUGIN-DIR LLAMA-SERVER MODEL SLOTS [plain|logprobs|thinking [CONTEXT]]");
+	self.kind = argc > 5 ? read_kind(argv[5]) : PLAIN;
 	bench_open(&self.session, argv[1], argv[2]);
-	bench_load(&self.session, argv[3], atoi(argv[4]));
+	bench_load_context(&self.session, argv[3], atoi(argv[4]), argc > 6 ? atoi(argv[6]) : 0);
 	puts("ready");
 	fflush(stdout);
 	int status = streams_serve(run, &self);

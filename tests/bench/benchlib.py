@@ -41,6 +41,9 @@ class Row:
 	target: Target = None
 	kind: str = "time"		# or "count": hardly any noise, so few rounds
 	rounds: int = None
+	plot: str = ""			# of the page: this row is a point of each line of it
+	x: float = 0			# where
+	long: bool = False		# only with --long
 
 
 @dataclass
@@ -332,9 +335,10 @@ class Context:
 		"""The same one for the same arguments."""
 		return self.keep(("coprocess", argv), lambda: Coprocess(list(argv), self.env))
 
-	def host(self, slots=1, server=None):
+	def host(self, slots=1, server=None, context=0, model=None):
 		"""Ours: a Host whose plugin started a server of its own, kept for the run."""
-		argv = (self.program("bench_stream"), self.plugin_dir, server or self.server, self.model, str(slots))
+		argv = (self.program("bench_stream"), self.plugin_dir, server or self.server, model or self.model, str(slots), "plain",
+			str(context))
 		return self.keep(("host", argv), lambda: Host(list(argv), self.env))
 
 	def floor(self, name, served):
@@ -409,7 +413,7 @@ def report_of(result):
 	row = result.row
 	return {"name": row.name, "what": row.what, "unit": row.unit, "kind": row.kind, "compare": row.compare,
 		"samples": result.samples, "checks": [vars(c) for c in result.checks], "failure": result.failure,
-		"skipped": result.skipped}
+		"skipped": result.skipped, "plot": row.plot, "x": row.x}
 
 
 def missed(result):

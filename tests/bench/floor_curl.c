@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "streams.h"
 
 /* floor_curl SOCKET-OR-PORT KEY: the easy interface of libcurl, counting in its write callback what ends an event. */
-enum { HEADER_MAX = 256, URL_MAX = 128, ANSWER_MAX = 16 << 10 };
+enum { HEADER_MAX = 256, URL_MAX = 128 };
 
 struct client {
 	const char *address;
@@ -14,21 +15,10 @@ struct client {
 	CURL *easy[STREAMS_MAX];	/* kept, as is the connection for the requests that are no streams */
 };
 
-struct answer {
-	size_t len;
-	char text[ANSWER_MAX];
-};
-
 static size_t keep(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct answer *answer = arg;
-	size_t len = size * count;
-	if (len >= sizeof answer->text - answer->len)
-		return 0;
-	memcpy(answer->text + answer->len, bytes, len);
-	answer->len += len;
-	answer->text[answer->len] = '\0';
-	return len;
+	stream_text_add(arg, bytes, size * count);
+	return size * count;
 }
 
 static size_t count_events(char *bytes, size_t size, size_t count, void *arg)
@@ -51,14 +41,14 @@ static CURL *new_easy(const struct client *client)
 	return easy;
 }
 
-static void post(const struct client *client, CURL *easy, const char *path, const char *body, size_t len,
+static void post(const struct client *client, CURL *easy, const char *path, const struct stream_text *body,
 		 curl_write_callback fn, void *arg)
 {
 	char url[URL_MAX];
 	snprintf(url, sizeof url, "http://127.0.0.1:%s%s", client->address[0] == '/' ? "80" : client->address, path);
 	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body->data);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, fn);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, arg);
 	CURLcode code = curl_easy_perform(easy);
@@ -70,16 +60,17 @@ static void run(struct stream *stream)
 {
 	struct client *client = stream->user;
 	CURL **easy = &client->easy[stream->index];
-	char body[STREAM_BODY_MAX];
-	struct answer answer = { .len = 0 };
+	struct stream_text body = stream_tokenize_body(stream), answer = { NULL, 0, 0 };
 	if (!*easy)
 		*easy = new_easy(client);
-	size_t len = stream_tokenize_body(body, sizeof body);
 	curl_easy_setopt(*easy, CURLOPT_FORBID_REUSE, 0L);
-	post(client, *easy, "/tokenize", body, len, keep, &answer);
-	len = stream_completion_body(body, sizeof body, answer.text, stream->tokens);
+	post(client, *easy, "/tokenize", &body, keep, &answer);
+	free(body.data);
+	body = stream_completion_body(stream, answer.data ? answer.data : "nothing");
+	free(answer.data);
 	curl_easy_setopt(*easy, CURLOPT_FORBID_REUSE, 1L);	/* the server closes it, and not always before the next request */
-	post(client, *easy, "/completion", body, len, count_events, stream);
+	post(client, *easy, "/completion", &body, count_events, stream);
+	free(body.data);
 }
 
 int main(int argc, char **argv)

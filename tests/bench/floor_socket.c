@@ -49,16 +49,16 @@ static void send_all(int fd, const char *bytes, size_t len)
 }
 
 /* A connection for each: the server closes it behind its answer. */
-static int begin(const struct server *server, const char *path, const char *body, size_t len)
+static int begin(const struct server *server, const char *path, const struct stream_text *body)
 {
 	char head[HEAD_MAX];
 	int fd = server->address[0] == '/' ? connect_unix(server->address) : connect_tcp(server->address);
 	if (fd < 0)
 		stream_die(server->address, strerror(errno));
 	int n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n"
-			 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", path, server->key, len);
+			 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", path, server->key, body->len);
 	send_all(fd, head, (size_t)n);
-	send_all(fd, body, len);
+	send_all(fd, body->data, body->len);
 	return fd;
 }
 
@@ -75,15 +75,18 @@ static size_t next_piece(int fd, char *piece, size_t cap)
 
 static void run(struct stream *stream)
 {
-	char body[STREAM_BODY_MAX], answer[PIECE], piece[PIECE];
-	size_t n, len = stream_tokenize_body(body, sizeof body), have = 0;
-	int fd = begin(stream->user, "/tokenize", body, len);
-	while ((n = next_piece(fd, answer + have, sizeof answer - 1 - have)))
-		have += n;
+	char piece[PIECE];
+	struct stream_text body = stream_tokenize_body(stream), answer = { NULL, 0, 0 };
+	size_t n;
+	int fd = begin(stream->user, "/tokenize", &body);
+	free(body.data);
+	while ((n = next_piece(fd, piece, sizeof piece)))
+		stream_text_add(&answer, piece, n);
 	close(fd);
-	answer[have] = '\0';
-	len = stream_completion_body(body, sizeof body, answer, stream->tokens);
-	fd = begin(stream->user, "/completion", body, len);
+	body = stream_completion_body(stream, answer.data ? answer.data : "nothing");
+	free(answer.data);
+	fd = begin(stream->user, "/completion", &body);
+	free(body.data);
 	while ((n = next_piece(fd, piece, sizeof piece)))
 		stream_bytes(stream, piece, n);
 	close(fd);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "streams.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
-const char stream_prompt[] = "It was a fine morning in";
+static const char short_prompt[] = "It was a fine morning in";
+static const char words[] = "It is a truth universally acknowledged, that a single man must be in want of a wife. ";
 
 void stream_die(const char *what, const char *why)
 {
@@ -50,95 +53,203 @@ void stream_bytes(struct stream *stream, const char *bytes, size_t len)
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
-size_t stream_tokenize_body(char *out, size_t cap)
+void stream_text_add(struct stream_text *text, const char *bytes, size_t len)
 {
-	return (size_t)snprintf(out, cap, "{\"content\":\"%s\",\"add_special\":true,\"parse_special\":false}", stream_prompt);
+	if (text->len + len + 1 > text->cap) {
+		text->cap = 2 * (text->len + len + 1);
+		text->data = realloc(text->data, text->cap);
+		if (!text->data)
+			stream_die("realloc", "out of memory");
+	}
+	memcpy(text->data + text->len, bytes, len);
+	text->len += len;
+	text->data[text->len] = '\0';
 }
 
-size_t stream_completion_body(char *out, size_t cap, const char *answer, int tokens)
+static void add(struct stream_text *text, const char *string)
+{
+	stream_text_add(text, string, strlen(string));
+}
+
+/* The prompts hold nothing that JSON escapes. */
+struct stream_text stream_tokenize_body(const struct stream *stream)
+{
+	struct stream_text text = { NULL, 0, 0 };
+	add(&text, "{\"content\":\"");
+	stream_text_add(&text, stream->prompt, stream->prompt_len);
+	add(&text, "\",\"add_special\":true,\"parse_special\":false}");
+	return text;
+}
+
+struct stream_text stream_completion_body(const struct stream *stream, const char *answer)
 {
 	const char *ids = strchr(answer, '['), *end = ids ? strchr(ids, ']') : NULL;
+	struct stream_text text = { NULL, 0, 0 };
+	char number[32];
 	if (!end)
 		stream_die("no tokens in", answer);
-	return (size_t)snprintf(out, cap,
-		"{\"prompt\":%.*s,\"n_predict\":%d,\"seed\":1,\"temperature\":0.0,\"top_k\":0,\"top_p\":1.0,\"min_p\":0.0,"
-		"\"repeat_penalty\":1.0,\"frequency_penalty\":0.0,\"presence_penalty\":0.0,\"ignore_eos\":true,"
-		"\"cache_prompt\":true,\"response_fields\":[\"stop_type\",\"truncated\",\"tokens_predicted\","
-		"\"tokens_evaluated\",\"timings/cache_n\",\"timings/prompt_ms\",\"timings/predicted_ms\","
-		"\"timings/draft_n\",\"timings/draft_n_accepted\",\"id_slot\"],\"stream\":true,\"return_progress\":true,"
-		"\"sse_ping_interval\":1}", (int)(end - ids + 1), ids, tokens);
+	snprintf(number, sizeof number, ",\"n_predict\":%d", stream->tokens);
+	add(&text, "{\"prompt\":");
+	stream_text_add(&text, ids, (size_t)(end - ids + 1));
+	add(&text, number);
+	add(&text, ",\"seed\":1,\"temperature\":0.0,\"top_k\":0,\"top_p\":1.0,\"min_p\":0.0,"
+	    "\"repeat_penalty\":1.0,\"frequency_penalty\":0.0,\"presence_penalty\":0.0,\"ignore_eos\":true,"
+	    "\"cache_prompt\":true,\"response_fields\":[\"stop_type\",\"truncated\",\"tokens_predicted\","
+	    "\"tokens_evaluated\",\"timings/cache_n\",\"timings/prompt_ms\",\"timings/predicted_ms\","
+	    "\"timings/draft_n\",\"timings/draft_n_accepted\",\"id_slot\"],\"stream\":true,\"return_progress\":true,"
+	    "\"sse_ping_interval\":1}");
+	return text;
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------------ */
+/* What an order is done with. */
+struct way {
+	streams_fn *all;	/* NULL = a thread for each, with */
+	stream_fn *fn;
+	void *user;
+};
+
 struct worker {
 	pthread_t thread;
 	stream_fn *fn;
-	struct stream stream;
+	struct stream *stream;
 };
 
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
-	worker->stream.begin_ns = stream_now_ns();
-	worker->fn(&worker->stream);
+	worker->stream->begin_ns = stream_now_ns();
+	worker->fn(worker->stream);
 	return NULL;
 }
 
-static void run_streams(struct worker *workers, int count)
+static void run_threads(stream_fn *fn, struct stream *streams, size_t count)
 {
+	static struct worker workers[STREAMS_MAX];
+	for (size_t i = 0; i < count; i++)
+		workers[i] = (struct worker){ .fn = fn, .stream = &streams[i] };
 	if (count == 1) {
 		work(&workers[0]);
 		return;
 	}
-	for (int i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
 			stream_die("pthread_create", "no thread");
-	for (int i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		pthread_join(workers[i].thread, NULL);
 }
 
-/* Not ru_maxrss, which begins with what the program was that started this one. */
-static long peak_kib(void)
+static void run_streams(const struct way *way, struct stream *streams, size_t count)
+{
+	if (!way->all) {
+		run_threads(way->fn, streams, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		streams[i].begin_ns = stream_now_ns();
+	way->all(streams, count);
+}
+
+/* "VmHWM": not ru_maxrss, which begins with what the program was that started this one. */
+static long status_kib(const char *name)
 {
 	char line[256];
 	long kib = 0;
+	size_t len = strlen(name);
 	FILE *file = fopen("/proc/self/status", "re");
 	while (file && fgets(line, sizeof line, file))
-		sscanf(line, "VmHWM: %ld", &kib);
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			kib = strtol(line + len + 1, NULL, 10);
 	if (file)
 		fclose(file);
 	return kib;
 }
 
-static void obey(stream_fn *fn, void *user, int tokens, int count)
+static long count_descriptors(void)
 {
-	static struct worker workers[STREAMS_MAX];
-	struct rusage before, after;
+	long count = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count - 3;		/* ".", "..", and the directory itself */
+}
+
+/* The number comes first, so that no two begin alike; in a few bytes there is no room for that. */
+static char *long_prompt(size_t len)
+{
+	static unsigned serial;
+	char number[16], *prompt = malloc(len + 1);
+	serial = serial ? serial : (unsigned)getpid() * STREAMS_MAX;	/* a server remembers those of other clients */
+	if (!prompt)
+		stream_die("malloc", "out of memory for a prompt");
+	for (size_t i = 0; i < len; i++)
+		prompt[i] = words[i % (sizeof words - 1)];
+	snprintf(number, sizeof number, "%06u ", serial++ * 7919 % 1000003);
+	memcpy(prompt, number, len < 7 ? 0 : 7);
+	prompt[len] = '\0';
+	return prompt;
+}
+
+static void say(const struct stream *streams, size_t count, int64_t cpu, int64_t wall, long switches)
+{
 	uint64_t events = 0;
-	for (int i = 0; i < count; i++)
-		workers[i] = (struct worker){ .fn = fn, .stream = { .user = user, .index = (size_t)i, .tokens = tokens } };
-	getrusage(RUSAGE_SELF, &before);
-	int64_t wall = stream_now_ns(), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	run_streams(workers, count);
-	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	wall = stream_now_ns() - wall;
-	getrusage(RUSAGE_SELF, &after);
-	for (int i = 0; i < count; i++)
-		events += workers[i].stream.events;
-	printf("events=%llu cpu_us=%.3f first_ms=%.4f wall_ms=%.4f switches=%ld peak_kib=%ld\n", (unsigned long long)events,
-	       (double)cpu / 1e3, (double)(workers[0].stream.first_ns - workers[0].stream.begin_ns) / 1e6, (double)wall / 1e6,
-	       after.ru_nvcsw - before.ru_nvcsw, peak_kib());
+	double first = 0, last = 0;
+	for (size_t i = 0; i < count; i++) {
+		double waited = (double)(streams[i].first_ns - streams[i].begin_ns) / 1e6;
+		events += streams[i].events;
+		first = i ? first : waited;
+		last = waited > last ? waited : last;
+	}
+	printf("events=%llu cpu_us=%.3f first_ms=%.4f last_ms=%.4f wall_ms=%.4f switches=%ld rss_kib=%ld peak_kib=%ld "
+	       "descriptors=%ld\n", (unsigned long long)events, (double)cpu / 1e3, first, last, (double)wall / 1e6, switches,
+	       status_kib("VmRSS"), status_kib("VmHWM"), count_descriptors());
 	fflush(stdout);
 }
 
-int streams_serve(stream_fn *fn, void *user)
+static void obey(const struct way *way, int tokens, size_t count, size_t prompt_len)
+{
+	static struct stream streams[STREAMS_MAX];
+	static char *prompts[STREAMS_MAX];
+	struct rusage before, after;
+	for (size_t i = 0; i < count; i++) {
+		prompts[i] = prompt_len ? long_prompt(prompt_len) : NULL;
+		streams[i] = (struct stream){
+			.user = way->user, .index = i, .tokens = tokens, .prompt = prompts[i] ? prompts[i] : short_prompt,
+			.prompt_len = prompts[i] ? prompt_len : sizeof short_prompt - 1,
+		};
+	}
+	getrusage(RUSAGE_SELF, &before);
+	int64_t wall = stream_now_ns(), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	run_streams(way, streams, count);
+	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	wall = stream_now_ns() - wall;
+	getrusage(RUSAGE_SELF, &after);
+	say(streams, count, cpu, wall, after.ru_nvcsw - before.ru_nvcsw);
+	for (size_t i = 0; i < count; i++)
+		free(prompts[i]);
+}
+
+static int serve(const struct way *way)
 {
 	char line[64];
 	while (fgets(line, sizeof line, stdin)) {
 		int tokens = 0, count = 0;
-		if (sscanf(line, "%d %d", &tokens, &count) != 2 || tokens < 1 || count < 1 || count > STREAMS_MAX)
+		size_t prompt_len = 0;
+		if (sscanf(line, "%d %d %zu", &tokens, &count, &prompt_len) < 2 || tokens < 1 || count < 1 || count > STREAMS_MAX)
 			stream_die("no order", line);
-		obey(fn, user, tokens, count);
+		obey(way, tokens, (size_t)count, prompt_len);
 	}
 	return EXIT_SUCCESS;
+}
+
+int streams_serve(stream_fn *fn, void *user)
+{
+	return serve(&(const struct way){ NULL, fn, user });
+}
+
+int streams_serve_all(streams_fn *all, void *user)
+{
+	return serve(&(const struct way){ all, NULL, user });
 }

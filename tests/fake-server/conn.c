@@ -29,11 +29,13 @@ static size_t peek_head(struct conn *self, char *out)
 		ssize_t n = recv(self->fd, out, HEAD_MAX, MSG_PEEK);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || n == HEAD_MAX)
+		if (n <= 0)
 			return 0;
 		char *end = memmem(out, (size_t)n, "\r\n\r\n", 4);
 		if (end)
 			return (size_t)(end - out) + 4;
+		if (n == HEAD_MAX)
+			return 0;
 		pause_us(STEP_US);
 	}
 }

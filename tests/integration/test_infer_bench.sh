@@ -9,6 +9,7 @@ set -u -o pipefail
 (($# == 5)) || { echo "usage: test_infer_bench.sh INFER PLUGIN-DIR LLAMA-SERVER MODEL MODEL-FILE" >&2 && exit 2; }
 infer=$(realpath -- "$1") plugins=$(realpath -- "$2") server=$(realpath -s -- "$3") model=$(realpath -s -- "$4") || exit 2
 write=$(realpath -- "$5") || exit 2
+support=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../support") || exit 2
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$tmp"' EXIT
@@ -130,34 +131,6 @@ assert len([bar for bar in bars if bar > 0]) >= 8, bars		# prompt and tokens of 
 assert page.cells > 100, page.cells
 PYTHON
 
-# pixels FILE: the colours of a PNG of 8 bit without interlacing, and how often each occurs.
-cat >"$tmp/pixels.py" <<'PYTHON'
-import collections, struct, sys, zlib
-raw, at, packed = open(sys.argv[1], "rb").read(), 8, b""
-while at < len(raw):
-    size, kind = struct.unpack(">I4s", raw[at:at + 8])
-    body = raw[at + 8:at + 8 + size]
-    if kind == b"IHDR":
-        width, height, depth, color = struct.unpack(">IIBB", body[:10])
-    packed += body if kind == b"IDAT" else b""
-    at += 12 + size
-assert depth == 8 and color in (2, 6), (depth, color)
-n, data, before, colors = 3 if color == 2 else 4, zlib.decompress(packed), None, collections.Counter()
-before = bytearray(width * n)
-for row in range(height):
-    kind, line = data[row * (width * n + 1)], bytearray(data[row * (width * n + 1) + 1:(row + 1) * (width * n + 1)])
-    for i in range(len(line)) if kind else ():
-        a, b, c = (line[i - n] if i >= n else 0), before[i], (before[i - n] if i >= n else 0)
-        p = a + b - c
-        pa, pb, pc = abs(p - a), abs(p - b), abs(p - c)
-        line[i] = (line[i] + (0, a, b, (a + b) // 2, a if pa <= pb and pa <= pc else b if pb <= pc else c)[kind]) & 255
-    before = line
-    colors.update(bytes(line[i:i + 3]).hex() for i in range(0, len(line), n))
-for color in sys.argv[2:]:
-    name, least = color.split("=")
-    assert colors[name] >= int(least), (name, colors[name], colors.most_common(8))
-PYTHON
-
 # draw ARGUMENT...: the page as Chromium draws it.
 draw() {
 	rm -f -- "$tmp/page.png"
@@ -165,7 +138,7 @@ draw() {
 		--window-size=700,900 --screenshot="$tmp/page.png" "$@" "file://$tmp/page.html" >"$tmp/out" 2>&1
 	[[ -s $tmp/page.png ]] || complain "Chromium made no picture"
 }
-has_colours() { python3 "$tmp/pixels.py" "$tmp/page.png" "$@" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"; }
+has_colours() { python3 "$support/pixels.py" "$tmp/page.png" "$@" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"; }
 
 # ---- help and usage ----
 

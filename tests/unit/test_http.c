@@ -2,8 +2,10 @@
 #include <check.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -1195,6 +1197,82 @@ START_TEST(requests_of_many_threads_do_not_mix)
 }
 END_TEST
 
+enum { WAVE = GR_HTTP_IDLE_HANDLES + 16 };
+
+/* All requests of a wave are there before one of them is answered. */
+static void script_whole_waves(struct connection *c)
+{
+	while (read_request(c)) {
+		int wave = (server.requests + WAVE - 1) / WAVE;
+		while (server.requests < wave * WAVE)
+			sched_yield();
+		answer(c, "200 OK", c->body, c->body_len);
+	}
+}
+
+static pthread_barrier_t all_there;
+
+static void *post_one(void *arg)
+{
+	pthread_barrier_wait(&all_there);
+	struct client client = { 0 };
+	struct gr_http_request request = request_to("/echo", &client);
+	request.body = "x";
+	request.body_len = 1;
+	*(bool *)arg = perform(&request, &client) == INF_OK && client.code == 200;
+	gr_buf_release(&client.body);
+	return NULL;
+}
+
+static void post_wave(void)
+{
+	pthread_t threads[WAVE];
+	bool good[WAVE] = { false };
+	pthread_barrier_init(&all_there, NULL, WAVE);
+	for (int i = 0; i < WAVE; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, post_one, &good[i]), 0);
+	for (int i = 0; i < WAVE; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+		ck_assert_msg(good[i], "request %d", i);
+	}
+	pthread_barrier_destroy(&all_there);
+}
+
+START_TEST(handles_are_kept_for_as_many_requests_as_there_can_be)
+{
+	gr_http_keep(http, WAVE);
+	start_server(script_whole_waves);
+	post_wave();
+	post_wave();
+	ck_assert_int_eq(server.connected, WAVE);
+}
+END_TEST
+
+enum { WAVES = 4, DESCRIPTORS = 4 * WAVE + 64 };	/* the server's side takes its share */
+
+static void expect_descriptors_kept(const bool *there)
+{
+	for (int fd = 0; fd < DESCRIPTORS; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		ck_assert_msg(there[fd] || flags < 0 || flags & FD_CLOEXEC, "descriptor %d", fd);
+	}
+}
+
+START_TEST(handles_of_a_wave_are_not_for_the_hosts_own_children)
+{
+	bool there[DESCRIPTORS];
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		there[fd] = fcntl(fd, F_GETFD) >= 0;
+	gr_http_keep(http, WAVE);
+	start_server(script_whole_waves);
+	for (int wave = 0; wave < WAVES; wave++) {
+		gr_http_drop_idle(http);
+		post_wave();
+		expect_descriptors_kept(there);
+	}
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 START_TEST(new_survives_oom)
 {
@@ -1319,6 +1397,8 @@ static TCase *connections_case(void)
 	tcase_add_test(tc, connection_that_the_server_will_close_is_not_reused);
 	tcase_add_test(tc, connection_of_a_stream_is_not_kept);
 	tcase_add_test(tc, connection_cut_on_reuse_is_tried_again);
+	tcase_add_test(tc, handles_are_kept_for_as_many_requests_as_there_can_be);
+	tcase_add_test(tc, handles_of_a_wave_are_not_for_the_hosts_own_children);
 	tcase_add_loop_test(tc, requests_of_many_threads_do_not_mix, 0, ROWS(thread_counts));
 	tcase_add_test(tc, new_survives_oom);
 	tcase_add_test(tc, perform_survives_oom);

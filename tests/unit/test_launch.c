@@ -45,9 +45,11 @@ static const char help_text[] =
 	"--spec-draft-n-max N                    number of tokens to draft for speculative decoding (default: 3)\n"
 	"--spec-type none,draft-simple,draft-eagle3,ngram-simple,ngram-map-k,ngram-mod,ngram-cache\n"
 	"-cram, --cache-ram N                    set the maximum cache size in MiB\n"
+	"--cache-idle-slots, --no-cache-idle-slots\n"
+	"                                        save idle slots to the prompt cache on new task\n"
 	"--slot-save-path PATH                   path to save slot kv cache (default: disabled)\n";
 
-enum { ALL_FEATURES = (1 << 21) - 1 };
+enum { ALL_FEATURES = (1 << 22) - 1 };
 
 static const struct {
 	const char *help;
@@ -419,6 +421,7 @@ START_TEST(argv_of_a_full_plan_holds_each_option)
 		ck_assert_str_eq(value_of(&argv, pair_cases[i].name), pair_cases[i].value);
 	ck_assert_uint_lt(position(&argv, "--offline"), argv.count);
 	ck_assert_uint_lt(position(&argv, "--no-ui"), argv.count);
+	ck_assert_uint_lt(position(&argv, "--no-cache-idle-slots"), argv.count);
 	ck_assert_uint_eq(position(&argv, "--no-webui"), argv.count);
 	ck_assert_ptr_null(argv.items[argv.count]);
 	gr_strv_release(&argv);
@@ -719,7 +722,7 @@ START_TEST(argv_for_a_server_without_features_holds_none)
 {
 	static const char *const optional[] = {
 		"--threads-http", "--cors-origins", "--fit", "--log-colors", "-lv", "--offline", "--no-ui", "--no-webui",
-		"--lora", "--cache-type-k", "--cache-type-v", "--device",
+		"--lora", "--cache-type-k", "--cache-type-v", "--device", "--no-cache-idle-slots",
 	};
 	struct gr_launch_place place = full_place;
 	struct gr_launch_plan plan = full_plan;

@@ -747,6 +747,16 @@ START_TEST(decode_tokens_wants_a_list_of_integers)
 }
 END_TEST
 
+START_TEST(encode_detokenize_writes_ids_of_any_length)
+{
+	static const int32_t ids[] = { INT32_MIN, -1, 0, 9, 10, 32000, INT32_MAX };
+	struct gr_buf body = GR_BUF_INIT(BODY_MAX);
+	ck_assert_int_eq(gr_wire_encode_detokenize(&body, ids, sizeof ids / sizeof ids[0]), INF_OK);
+	ck_assert_str_eq(gr_buf_text(&body), "{\"tokens\":[-2147483648,-1,0,9,10,32000,2147483647]}");
+	gr_buf_release(&body);
+}
+END_TEST
+
 START_TEST(decode_tokens_of_a_long_list_keeps_all)
 {
 	const size_t count = 300000;
@@ -1360,6 +1370,7 @@ static TCase *decoder_case(void)
 	tcase_add_loop_test(tc, decode_of_deep_nesting_is_refused_by_all, 0, ROWS(deep_cases));
 	tcase_add_loop_test(tc, decode_refusal_quotes_whole_code_points, 0, 4);
 	tcase_add_loop_test(tc, decode_tokens_wants_a_list_of_integers, 0, ROWS(token_cases));
+	tcase_add_test(tc, encode_detokenize_writes_ids_of_any_length);
 	tcase_add_test(tc, decode_tokens_of_a_long_list_keeps_all);
 	tcase_add_loop_test(tc, decode_text_appends_the_string, 0, ROWS(text_cases));
 	tcase_add_test(tc, decode_text_past_the_cap_is_an_error_with_a_text);
