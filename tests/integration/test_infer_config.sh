@@ -233,12 +233,24 @@ run_takes_the_model_and_the_section_of_the_file() {
 	exits 1 && says err "^infer: $file:9: model: nosuchmodel"
 }
 
+run_names_the_line_that_chose() {
+	config '[run]' 'context = 256'
+	printf 'It was' >"$tmp/text"
+	run run <"$tmp/text"
+	exits 0 && says err 'llama_cpp on the CPU, as line 4 of infer\.conf says; context 256 of 2048 tokens, as line 9 of infer\.conf says$' ||
+		return 1
+	run run --backend llama_cpp -c 512 <"$tmp/text"
+	exits 0 && says err 'as --backend says; context 512 of 2048 tokens, as -c says$'
+}
+
 # ---- completion ----
 
 completion_knows_config() {
 	config
 	run __complete conf && says out '^config$' && run __complete config ch && says out '^chat$' || return 1
 	run __complete backends --conf && says out '^--config$' && run __complete backends --config '' && says out '^:files$' || return 1
+	run __complete config generate --temp && says out '^--temperature$' && run __complete config generate '' && silent out || return 1
+	INF_MODELS=$(dirname -- "$model") run __complete run aus && says out '^austen-2m-q8_0$' || return 1
 	run __complete generate --backend ll && says out '^llama_cpp$' || return 1
 	config nonsense
 	run __complete generate --temp && exits 0 && says out '^--temperature$'

@@ -117,6 +117,11 @@ def same_name_twice_is_told_by_path():
         assert f"infer run {tmp}/same/{place}/same.gguf\n" in said, said
 
 
+def name_that_looks_like_an_option_is_told_by_path():
+    said = Run(models="dashed").refuses(2, "there are 2 models")
+    assert f"infer run {tmp}/dashed/-x.gguf\n" in said and "infer run y\n" in said, said
+
+
 def unknown_name_says_what_is_near_and_where_it_looked():
     said = Run("cuonter", "hi", models="mixed").refuses(1, "cuonter: neither a file nor the name of a model: did you mean "
                                                         "counter-1m-f32?", "[not_found: model_unknown]")
@@ -175,6 +180,24 @@ def context_is_said():
     Run("-n", "1", "-c", "512", "-m", "counter", "hi", models="long").answers(" one", "; context 512 of 131072 tokens, as -c says\n")
 
 
+def another_model_has_a_context_of_its_own():
+    t = at_terminal("counter", "-n", "3", models="long")
+    t.ready()
+    for path, context in ((f"{tmp}/one/counter-1m-f32.gguf", "4096"), (f"{tmp}/long/counter.gguf", "8192")):
+        t.say("/model " + path, "with the conversation so far")
+        t.say("hello", "one two three")
+        t.say("/stats", f"context {context} tokens")
+    t.say(f"/model {tmp}/mixed/embedder.gguf", "embedder is an embedding model")
+    t.say("/stats", "context 8192 tokens")
+    t.quit()
+    t = at_terminal("counter", "-n", "3", "-c", "512", models="long")
+    t.ready()
+    t.say(f"/model {tmp}/one/counter-1m-f32.gguf", "with the conversation so far")
+    t.say("hello", "one two three")
+    t.say("/stats", "context 512 tokens")
+    t.quit()
+
+
 # ---- without a chat template ----
 
 def model_without_a_template_continues_text():
@@ -186,6 +209,16 @@ def model_without_a_template_continues_text():
 def what_needs_a_template_is_refused_without_one():
     for options in (["--system", "x"], ["--think", "on"]):
         Run("counter", *options, "one", models="plain").refuses(1, f"it continues text: leave out {options[0]}", "no_chat_template")
+
+
+def line_of_the_file_that_needs_a_template_is_named():
+    os.makedirs(tmp + "/config/inference", exist_ok=True)
+    file = tmp + "/config/inference/infer.conf"
+    for key, value in (("system", "x"), ("think", "on")):
+        with open(file, "w") as out:
+            out.write(f"[defaults]\ntop-k = 1\n{key} = {value}\n")
+        Run("counter", "one", models="plain", XDG_CONFIG_HOME=tmp + "/config").refuses(
+            1, f"infer: {file}:3: {key}: the model has no chat template, it continues text: leave out this line", "no_chat_template")
 
 
 def text_is_continued_at_a_terminal():
@@ -315,7 +348,7 @@ def make_models():
     subprocess.run([write, "made", "embedder", embedder], check=True)
     os.makedirs(tmp + "/none")
     place(counter, "one/counter-1m-f32.gguf", "mixed/counter-1m-f32.gguf", "twins/counter.gguf", "twins/counter-q4_k_m.gguf",
-          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", REPOSITORY + "/two.gguf")
+          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", "dashed/-x.gguf", "dashed/y.gguf", REPOSITORY + "/two.gguf")
     place(embedder, "mixed/embedder.gguf", "others/embedder.gguf")
     subprocess.run([write, "small", "adapter", "llama", tmp + "/mixed/lora.gguf"], check=True)
     subprocess.run([write, "small", "mmproj", "clip", tmp + "/mixed/mmproj.gguf"], check=True)
