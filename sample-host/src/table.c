@@ -73,14 +73,15 @@ static void add_cell(struct text *out, const struct layout *layout, enum style s
 /* Bytes of the line that begins at s: to the last blank that fits, or through a word that is longer than a line. */
 static size_t line_length(const char *s, size_t len, size_t width)
 {
-	size_t at = 0, blank = 0;
+	size_t blank = 0, used = 0;
 	uint32_t code;
-	for (size_t used = 0; at < len; used++) {
+	for (size_t at = 0, n; at < len; at += n) {
+		n = utf8_next(s + at, len - at, &code);
+		used += utf8_width(code);
 		if (s[at] == ' ')
 			blank = at;
-		if (used == width)
+		if (used > width && at)
 			return blank ? blank : at;
-		at += utf8_next(s + at, len - at, &code);
 	}
 	return len;
 }

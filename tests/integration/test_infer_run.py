@@ -5,7 +5,7 @@ is the program that writes models. Prints "ok NAME" or "not ok NAME" for each te
 import json, os, re, select, shutil, signal, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True
-from terminal import LIMIT_S, Terminal, clean_environment, run_tests
+from terminal import LIMIT_S, Terminal, clean_environment, run_tests, width
 
 infer, plugins, server, write = (os.path.abspath(path) for path in sys.argv[1:5])
 tmp = tempfile.mkdtemp()
@@ -253,6 +253,16 @@ def choice_is_said_and_the_chat_begins():
         t.quit()
 
 
+def wide_characters_take_two_columns():
+    t = at_terminal("\u6f22", "-n", "3", "hello", models="wide")
+    t.leaves()
+    for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;]*m", "", t.seen.decode())):
+        assert sum(map(width, line)) <= 80, line
+    rows = Run(models="wide", verb="models").out.split("\n")[1:3]
+    ends = {sum(map(width, row[:row.index("868 KiB")])) for row in rows}
+    assert len(ends) == 1, rows
+
+
 def plain_terminal_gets_no_styles():
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         t = at_terminal("-n", "3", **environment)
@@ -348,7 +358,8 @@ def make_models():
     subprocess.run([write, "made", "embedder", embedder], check=True)
     os.makedirs(tmp + "/none")
     place(counter, "one/counter-1m-f32.gguf", "mixed/counter-1m-f32.gguf", "twins/counter.gguf", "twins/counter-q4_k_m.gguf",
-          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", "dashed/-x.gguf", "dashed/y.gguf", REPOSITORY + "/two.gguf")
+          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", "dashed/-x.gguf", "dashed/y.gguf",
+          "wide/" + 30 * "\u6f22" + ".gguf", "wide/y.gguf", REPOSITORY + "/two.gguf")
     place(embedder, "mixed/embedder.gguf", "others/embedder.gguf")
     subprocess.run([write, "small", "adapter", "llama", tmp + "/mixed/lora.gguf"], check=True)
     subprocess.run([write, "small", "mmproj", "clip", tmp + "/mixed/mmproj.gguf"], check=True)
