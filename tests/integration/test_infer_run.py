@@ -90,6 +90,11 @@ def path_is_taken_as_it_is():
         Run(path, "-n", "2", "hi", models="none").answers(" one two", "counter-1m-f32.gguf")
 
 
+def directory_of_several_names_its_files():
+    Run(f"{tmp}/twins/", "hi", models="none").refuses(1, "3 models, say which of its files: counter-q4_k_m.gguf (F32), ")
+    Run(f"{tmp}/twins/counter-q4_k_m.gguf", "-n", "1", "hi", models="none").answers(" one", "counter-q4_k_m.gguf")
+
+
 def option_names_the_model_and_all_else_is_the_message():
     Run("-m", "counter", "-n", "2", "one", "two", models="plain").answers(" three four")
     Run("counter", "-n", "2", "one", "two", models="plain").answers(" three four")
@@ -136,7 +141,8 @@ def missing_file_says_so():
 def no_model_says_how_to_get_one():
     for arguments in ((), ("counter", "hi")):
         said = Run(*arguments, models="none").refuses(1, "[not_found: model_")
-        assert "No model was found. " in said and "INF_MODELS=DIR" in said, said
+        assert "No model was found. " in said and "INF_MODELS=/DIR" in said, said
+    assert "the directories of $INF_MODELS, which begin with /" in Run(models="nowhere").refuses(1, "[not_found: model_")
 
 
 def empty_name_is_usage():
@@ -166,6 +172,14 @@ def reason_for_the_backend_is_said():
     Run("--backend", "llama_cpp", "-n", "1", "-m", "counter", "hi").answers(" one", "llama_cpp on the CPU, as --backend says")
     Run("-n", "1", "--set", f"rocm.sysroot={tmp}/none", "-m", "counter", "hi", INF_BACKEND="", INF_BACKEND_DISABLE="vulkan").answers(
         " one", "llama_cpp on the CPU, since no GPU can be used here (infer backends says why)")
+
+
+def devices_that_are_none_are_told_in_whole_words():
+    environment = clean_environment(tmp, INF_BACKEND_DISABLE="llama_cpp")
+    t = Terminal(command("--set", f"rocm.sysroot={tmp}/none", verb="devices"), environment, 40)
+    t.leaves()
+    lines = [line for line in t.seen.decode().split("\r\n") if line]
+    assert len(lines) > 3 and all(len(line) <= 40 and line.startswith("  ") for line in lines[:-2]), lines
 
 
 def no_backend_is_said_before_any_model():
