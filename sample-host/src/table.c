@@ -13,6 +13,7 @@ enum {
 	DETAIL_MIN = 24,	/* columns of text that are worth a column */
 	DETAIL_BELOW = 4,	/* indent where they are not to be had */
 	CELL_MAX = 4096,
+	WRAPPED_MAX = 4 * TEXT_LINE_MAX,	/* a text of a configuration file, all of it made visible */
 };
 
 struct layout {
@@ -88,7 +89,7 @@ static size_t line_length(const char *s, size_t len, size_t width)
 
 void table_add_wrapped(struct text *out, const char *string, size_t indent, size_t width)
 {
-	struct text cell = TEXT_INIT(CELL_MAX);
+	struct text cell = TEXT_INIT(WRAPPED_MAX);
 	terminal_add_visible(&cell, string, strlen(string), "");
 	const char *s = text_string(&cell);
 	size_t len = cell.len;
@@ -105,6 +106,7 @@ void table_add_wrapped(struct text *out, const char *string, size_t indent, size
 	}
 	if (!cell.len)
 		text_puts(out, "\n");
+	out->failed |= cell.failed;
 	text_release(&cell);
 }
 
