@@ -423,6 +423,7 @@ void gr_models_default_dirs(char *const *env, struct gr_strv *out)
 /* ---- which ------------------------------------------------------------------------------------------------------ */
 struct search {
 	const char *wish;		/* NULL = any text model */
+	size_t root_len;		/* without a wish: bytes of the directory in front of each path */
 	int best;			/* of the matches kept, see rank() */
 	uint32_t match_count;		/* beyond GR_MODELS_MATCHES_MAX only counted */
 	struct gr_strv paths, names;
@@ -440,10 +441,15 @@ static void forget(struct search *s)
 static void keep(struct search *s, const struct gr_models_entry *entry)
 {
 	const char *quantisation = entry->set ? gr_gguf_quantisation(&entry->set->facts) : "";
+	char shown[GR_PATHTEXT_MAX + 1];
 	if (s->match_count++ >= GR_MODELS_MATCHES_MAX)
 		return;
 	gr_strv_add(&s->paths, entry->path);
-	if (entry->name->repository[0])
+	/* A name is one of the usual places: a directory that somebody names may be another. */
+	gr_pathtext(entry->path + (s->wish ? 0 : s->root_len + 1), shown);
+	if (!s->wish)
+		gr_strv_addf(&s->names, "%s (%s)", shown, quantisation);
+	else if (entry->name->repository[0])
 		gr_strv_addf(&s->names, "%s (%s, in %s)", entry->name->name, quantisation, entry->name->repository);
 	else
 		gr_strv_addf(&s->names, "%s (%s)", entry->name->name, quantisation);
@@ -499,8 +505,8 @@ static inf_status fail_ambiguous(const struct search *s, const char *what, inf_e
 	size_t len = 0;
 	for (size_t i = 0; i < s->names.count && len < sizeof list; i++)
 		len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", s->names.items[i]);
-	return inf_fail(err, INF_E_INVALID, "model_ambiguous", "%s: %u models, say which: %s%s", what, s->match_count,
-			list, len < sizeof list && s->match_count == s->names.count ? "" : "...");
+	return inf_fail(err, INF_E_INVALID, "model_ambiguous", "%s: %u models, say which%s: %s%s", what, s->match_count,
+			s->wish ? "" : " of its files", list, len < sizeof list && s->match_count == s->names.count ? "" : "...");
 }
 
 static inf_status decide(const struct search *s, const char *what, struct gr_buf *path, inf_error *err)
@@ -558,6 +564,8 @@ inf_status gr_models_resolve(const char *wish, const char *const *dirs, struct g
 	if (wish[0] == '/') {
 		if (stat(wish, &st) != 0 || !S_ISDIR(st.st_mode))
 			return resolve_file(wish, path, err);
+		for (s.root_len = strlen(wish); s.root_len && wish[s.root_len - 1] == '/';)
+			s.root_len--;
 		return search_dirs(&s, only, shown, path, err);
 	}
 	s.wish = wish;

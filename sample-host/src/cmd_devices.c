@@ -7,12 +7,14 @@
 
 #include "engine.h"
 #include "json.h"
+#include "table.h"
 
 enum { GIB_SHIFT = 30, DEVICES_MAX = 512 };
 
 /* What all backends said; a backend that has nothing to show says why. */
 struct listing {
 	struct text *out;
+	const struct terminal *terminal;
 	struct json_list *json;	/* NULL = text */
 	const char *backend;
 	size_t count;
@@ -78,8 +80,13 @@ static void ask(struct listing *listing, const inf_registry *registry, const inf
 	inf_error err = { .struct_size = sizeof err };
 	listing->backend = candidate->backend;
 	inf_status st = inf_registry_list_devices(registry, candidate, listing, on_device, &err);
-	if (st != INF_OK && st != INF_E_UNSUPPORTED && !listing->json)
-		text_printf(listing->out, "  %s: %s [%s]\n", candidate->backend, err.message, err.reason);
+	if (st == INF_OK || st == INF_E_UNSUPPORTED || listing->json)
+		return;
+	struct text line = TEXT_INIT(TEXT_LINE_MAX);
+	text_printf(&line, "%s: %s [%s]", candidate->backend, err.message, err.reason);
+	table_add_indented(listing->out, text_string(&line), 2, listing->terminal);
+	listing->out->failed |= line.failed;
+	text_release(&line);
 }
 
 static enum exit_code list(const struct engine *engine, const struct options *options, struct console *console,
@@ -87,7 +94,7 @@ static enum exit_code list(const struct engine *engine, const struct options *op
 {
 	struct text *out = &console->scratch;
 	struct json_list *json = options->flags & OPTION_JSON ? json_list_new() : NULL;
-	struct listing listing = { .out = out, .json = json };
+	struct listing listing = { .out = out, .terminal = &console->out, .json = json };
 	const inf_candidate *named;
 	text_reset(out);
 	if (options->flags & OPTION_JSON && !json)

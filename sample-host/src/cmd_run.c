@@ -112,13 +112,16 @@ static enum exit_code check_kind(const char *path, const inf_model_file *file, s
 static enum exit_code check_continues(const struct chat *chat, struct failure *why)
 {
 	const struct options *options = &chat->options;
-	const char *option = options->system ? "--system" : options->messages_file ? "--messages" : options->tools_file ? "--tools" :
-			     options->images.count ? "--image" : options->sounds.count ? "--audio" :
-			     options->gen.set & INF_GEN_SET_THINKING ? "--think" : NULL;
+	const char *option = options->system ? "system" : options->messages_file ? "messages" : options->tools_file ? "tools" :
+			     options->images.count ? "image" : options->sounds.count ? "audio" :
+			     options->gen.set & INF_GEN_SET_THINKING ? "think" : NULL;
 	if (!option)
 		return EXIT_DONE;
-	return failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "the model has no chat template, it continues text: leave out %s, "
-			   "or choose another model", option);
+	const struct given *given = options_given(options, option);
+	bool is_line = !given || !given->section;
+	failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "the model has no chat template, it continues text: leave out %s%s, or "
+		    "choose another model", is_line ? "--" : "this ", is_line ? option : "line");
+	return is_line ? why->code : options_place(given->spec, options->config_path, given->line, why);
 }
 
 /* ---- the load ---- */
@@ -212,6 +215,29 @@ static enum exit_code inspect(struct chat *chat, inf_model_file *file, struct fa
 	return EXIT_DONE;
 }
 
+/* ---- another model ---- */
+
+/* What the model before made of the options is not what was asked for. */
+static void forget(struct options *options, struct run_choice *choice)
+{
+	if (!choice->is_context_given)
+		options->load.context_len = 0;
+	if (choice->shares)
+		options->load.flags &= ~INF_LOAD_FLAG_ALLOW_CPU;
+	choice->shares = false;
+}
+
+static enum exit_code load_another(void *run, struct failure *why)
+{
+	struct run *self = run;
+	enum exit_code code = inspect(&self->chat, &self->choice.file, why);
+	if (code != EXIT_DONE)
+		return code;
+	forget(&self->chat.options, &self->choice);
+	choose_context(&self->chat, &self->choice);
+	return load_what_fits(&self->chat, &self->choice, why);
+}
+
 /* ---- the command ---- */
 
 static enum exit_code begin(struct chat *chat, struct failure *why)
@@ -219,6 +245,8 @@ static enum exit_code begin(struct chat *chat, struct failure *why)
 	struct run_choice *choice = &((struct run *)chat)->choice;
 	struct options *options = &chat->options;
 	choose_context(chat, choice);
+	chat->engine.load = load_another;
+	chat->engine.load_user = chat;
 	enum exit_code code = load_what_fits(chat, choice, why);
 	if (code != EXIT_DONE)
 		return code;

@@ -15,7 +15,8 @@ struct completion {
 	const char *head;		/* what each answer begins with: "--set=" of "--set=thr" */
 	size_t head_len;
 	const char *wanted;		/* the rest of the word */
-	const struct options *options;	/* of the words before */
+	const struct options *options;	/* of the words before, and of the configuration file */
+	bool has_model;			/* the words before name one */
 	struct console *console;
 };
 
@@ -109,10 +110,13 @@ static void offer_commands(struct completion *self)
 static void offer_options(struct completion *self)
 {
 	struct text word = TEXT_INIT(PAGE_MAX);
+	uint32_t commands = 1u << self->options->command;
+	if (self->options->command == COMMAND_CONFIG)
+		commands |= 1u << self->options->topic;
 	for (size_t i = 0; i < options_count(); i++) {
 		text_reset(&word);
 		text_printf(&word, "--%s", options_spec(i)->name);
-		if (options_spec(i)->commands & (1u << self->options->command))
+		if (options_spec(i)->commands & commands)
 			offer(self, text_string(&word), "");
 	}
 	text_release(&word);
@@ -191,7 +195,7 @@ static void complete(struct completion *self, const struct option_spec *open, bo
 		offer_options(self);
 	else if (self->options->command == COMMAND_NONE)
 		offer_commands(self);
-	else if (self->options->command != COMMAND_RUN || !self->options->model)
+	else if (!self->options->topic && !self->has_model)
 		offer_argument(self, command->arguments);
 }
 
@@ -205,11 +209,12 @@ void complete_print(int argc, char **argv, struct console *console)
 	char none[] = "", *word = argc > 1 ? argv[argc - 1] : none;
 	int count = read_before(argc > 1 ? argc - 1 : argc, argv, &open, &only_text);
 	options_parse(&options, count, argv, &why);	/* a line that is not finished may be wrong */
+	bool has_model = options.command == COMMAND_RUN && options.model;
 	why = (struct failure)FAILURE_INIT;
 	if (config_read(&config, &options, &why) == EXIT_DONE)
 		config_apply(&config, &options, &why);
 	struct completion self = { .out = TEXT_INIT(PAGE_MAX), .head = word, .wanted = word, .options = &options,
-				   .console = console };
+				   .console = console, .has_model = has_model };
 	if (options.arguments.items)
 		complete(&self, open, only_text);
 	console_write(console, text_string(&self.out), self.out.len);

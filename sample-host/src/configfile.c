@@ -39,6 +39,7 @@ void configfile_release(struct configfile *self)
 struct parser {
 	struct configfile *file;
 	const char *at, *end;		/* what is still to come */
+	char section[CONFIGFILE_SECTION_MAX + 1];
 	uint32_t line;			/* the last that inih got */
 	bool is_indented;		/* it begins with a blank */
 	bool is_open;			/* there is a key that such a line continues */
@@ -166,29 +167,30 @@ static bool is_path(const struct option_spec *spec, const char *value)
 	if (!spec->argument || !strcmp(spec->name, "set"))
 		return false;
 	if (!strcmp(spec->argument, "FILE|NAME"))
-		return strchr("/~", value[0]) || !strncmp(value, "./", 2) || !strncmp(value, "../", 3);
+		return !value[0] || strchr("/~", value[0]) || !strncmp(value, "./", 2) || !strncmp(value, "../", 3);
 	return !strncmp(spec->argument, "FILE", 4) || !strncmp(spec->argument, "DIR", 3);
 }
 
-/* As the options have it; NULL without memory. */
+/* As the options have it; NULL without memory. What an option of a backend takes is not known here, but no text begins so. */
 static char *make_value(const struct option_spec *spec, const char *key, const char *value)
 {
 	const char *home = getenv("HOME");
 	char *made = NULL;
-	int n;
-	if (!strcmp(spec->name, "set"))
-		n = asprintf(&made, "%s=%s", key + 4, value);
-	else if (is_path(spec, value) && value[0] == '~' && value[1] == '/' && home)
-		n = asprintf(&made, "%s%s", home, value + 1);
-	else
-		return strdup(value);
+	bool is_setting = !strcmp(spec->name, "set");
+	bool is_below = (is_setting || is_path(spec, value)) && !strncmp(value, "~/", 2) && home && home[0] == '/';
+	int n = asprintf(&made, "%s%s%s%s", is_setting ? key + 4 : "", is_setting ? "=" : "", is_below ? home : "",
+			 value + is_below);
 	return n < 0 ? NULL : made;
 }
 
 static enum exit_code judge_value(const struct parser *self, const struct config_entry *entry)
 {
 	struct failure *why = self->why;
-	if (is_path(entry->spec, entry->value) && entry->value[0] != '/')
+	if (is_path(entry->spec, entry->value) && !entry->value[0])
+		failure_usage(why, "empty_value", "--%s: the value is empty: leave the line out", entry->spec->name);
+	else if (is_path(entry->spec, entry->value) && !strncmp(entry->value, "~/", 2))
+		failure_usage(why, "no_home", "--%s %.100s: $HOME is no directory, so begin with /", entry->spec->name, entry->value);
+	else if (is_path(entry->spec, entry->value) && entry->value[0] != '/')
 		failure_usage(why, "relative_path", "--%s %.100s: must begin with / or ~/ in a file", entry->spec->name, entry->value);
 	else if (strcmp(entry->spec->name, "set"))
 		options_try(entry->spec, entry->value, why);
@@ -252,17 +254,18 @@ static enum exit_code continue_value(struct parser *self, const char *more)
 
 /* ---- lines ---- */
 
-/* Called for each value, and for each line that continues one. 0 = wrong. */
-static int on_value(void *user, const char *section_name, const char *key, const char *value)
+/* Called for each value, and for each line that continues one. 0 = wrong. inih ends the name of a section at its first ]. */
+static int on_value(void *user, const char *cut_name, const char *key, const char *value)
 {
 	struct parser *self = user;
+	(void)cut_name;
 	const struct option_spec *spec;
 	size_t section;
 	if (self->why->code != EXIT_DONE)
 		return 0;
 	if (self->is_indented && self->is_open)
 		return continue_value(self, value) == EXIT_DONE;
-	enum exit_code code = take_section(self, section_name, &section);
+	enum exit_code code = take_section(self, self->section, &section);
 	if (code == EXIT_DONE)
 		code = find_key(self, key, &self->file->sections[section], &spec);
 	if (code == EXIT_DONE)
@@ -294,7 +297,6 @@ static enum exit_code judge_line(const struct parser *self, const char *line, si
 {
 	char text[EXPLANATION_MAX];
 	size_t content = len - (len && line[len - 1] == '\r'), at = utf8_check(line, content);
-	const char *bracket = memchr(line, '[', content), *close = memchr(line, ']', content);
 	if (memchr(line, '\0', content))
 		return fail_line(self, "nul", "there is a NUL in it: the file must be text");
 	if (at < content) {
@@ -312,11 +314,42 @@ static enum exit_code judge_line(const struct parser *self, const char *line, si
 			 "a path may be a link", most);
 		return fail_line(self, "line_long", text);
 	}
-	if (bracket && close > bracket + 1 + CONFIGFILE_SECTION_MAX && count_blanks(line, content) == (size_t)(bracket - line)) {
+	return EXIT_DONE;
+}
+
+/* The bracket that ends the name of a section: nothing but a comment is behind it, for there are some in [model a[bc]*].
+ * NULL = none. */
+static const char *find_close(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		size_t behind = i + 1 + count_blanks(line + i + 1, len - i - 1);
+		if (line[i] == ']' && (behind == len || strchr("#;", line[behind])))
+			return line + i;
+	}
+	return NULL;
+}
+
+/* Is it the line of a section? Then keep its name, without the blanks around it. */
+static enum exit_code take_name(struct parser *self, const char *line, size_t len)
+{
+	char text[EXPLANATION_MAX];
+	size_t blanks = count_blanks(line, len);
+	const char *name = line + blanks + 1, *close = find_close(line, len - (len && line[len - 1] == '\r'));
+	if (blanks == len || line[blanks] != '[' || !memchr(line, ']', len))
+		return EXIT_DONE;
+	if (!close)
+		return fail_line(self, "syntax", "something stands behind the section: put it into a line of its own");
+	name += count_blanks(name, (size_t)(close - name));
+	while (close > name && strchr(" \t", close[-1]))
+		close--;
+	if (close - name > CONFIGFILE_SECTION_MAX) {
 		snprintf(text, sizeof text, "the name of the section is longer than %d bytes: shorten it with *",
 			 CONFIGFILE_SECTION_MAX);
 		return fail_line(self, "section_long", text);
 	}
+	memcpy(self->section, name, (size_t)(close - name));
+	self->section[close - name] = '\0';
+	self->is_open = false;
 	return EXIT_DONE;
 }
 
@@ -332,8 +365,8 @@ static char *next_line(char *out, int size, void *user)
 	if (judge_line(self, line, len, (size_t)size - 2) != EXIT_DONE)
 		return NULL;
 	self->is_indented = len && strchr(" \t\v\f", line[0]);
-	if (line[0] == '[')
-		self->is_open = false;
+	if (!(self->is_indented && self->is_open) && take_name(self, line, len) != EXIT_DONE)
+		return NULL;
 	self->at += whole;
 	memcpy(out, line, whole);
 	out[whole] = '\0';

@@ -19,7 +19,7 @@
 enum {
 	CONFIGFILE_BYTES_MAX = 1 << 20,
 	CONFIGFILE_ENTRIES_MAX = 1000,		/* values and, separately, sections */
-	CONFIGFILE_SECTION_MAX = 49,		/* bytes of a section's name: inih keeps no more */
+	CONFIGFILE_SECTION_MAX = 49,		/* bytes of a section's name */
 };
 
 struct config_section {

@@ -253,13 +253,19 @@ static void close_session(struct engine *self, struct console *console)
 	self->session = NULL;
 }
 
+static enum exit_code load_another(struct engine *self, const struct options *options, struct console *console,
+				   struct failure *why)
+{
+	return self->load ? self->load(self->load_user, why) : engine_load_session(self, options, console, why);
+}
+
 /* Two models may be more than the devices hold, so the old one goes first. */
 static enum exit_code replace(struct engine *self, char *before, const struct options *options, struct console *console,
 			      uint32_t flags, struct failure *why)
 {
 	struct failure lost = FAILURE_INIT;
 	close_session(self, console);
-	enum exit_code code = engine_load_session(self, options, console, why);
+	enum exit_code code = load_another(self, options, console, why);
 	if (code == EXIT_DONE && (self->model.flags & flags) != flags)
 		code = failure_set(why, INF_E_UNSUPPORTED, "no_chat_template", "%s has no chat template: choose another model",
 				   path_name(self->model_path));
@@ -272,7 +278,7 @@ static enum exit_code replace(struct engine *self, char *before, const struct op
 	if (!self->model_path)
 		return failure_memory(why, "a path");
 	console_notice(console, STYLE_DIM, "loading %s again", path_name(before));
-	enum exit_code again = engine_load_session(self, options, console, &lost);
+	enum exit_code again = load_another(self, options, console, &lost);
 	if (again == EXIT_DONE)
 		return code;
 	close_session(self, console);

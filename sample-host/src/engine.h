@@ -6,6 +6,9 @@
 #include "options.h"
 #include "settings.h"
 
+/* Loads the model that model_path names. As engine_load_session(). */
+typedef enum exit_code engine_load_fn(void *user, struct failure *why);
+
 /* engine: what the library found, and the model that was loaded with it. */
 struct engine {
 	inf_registry *registry;
@@ -14,6 +17,8 @@ struct engine {
 	char *model_path;		/* owned, absolute: what the user's word for it came to; NULL until resolved */
 	inf_model_info model;		/* valid once loaded */
 	struct settings settings;
+	engine_load_fn *load;		/* how engine_change() loads; NULL = by engine_load_session() */
+	void *load_user;		/* borrowed */
 };
 
 #define ENGINE_INIT { .settings = SETTINGS_INIT }

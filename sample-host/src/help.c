@@ -12,7 +12,7 @@ static void add_option(struct text *out, const struct option_spec *spec)
 		snprintf(letter, sizeof letter, "-%c, ", spec->letter);
 	snprintf(label, sizeof label, "%s--%s%s%s", letter, spec->name, spec->argument ? " " : "",
 		 spec->argument ? spec->argument : "");
-	text_printf(out, "  %-25s  %s\n", label, spec->help);
+	text_printf(out, "  %-26s  %s\n", label, spec->help);
 }
 
 static void add_options(struct text *out, enum command command)

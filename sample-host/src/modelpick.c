@@ -211,6 +211,6 @@ void modelpick_add_handle(struct text *out, const struct model_list *list, size_
 	const inf_model_file *file = &list->items[index];
 	char whole[WHOLE_MAX];
 	put_whole(file, whole);
-	bool by_name = is_only(list, index, false), by_both = file->repository[0] && is_only(list, index, true);
+	bool by_name = file->name[0] != '-' && is_only(list, index, false), by_both = file->repository[0] && is_only(list, index, true);
 	add_quoted(out, by_name ? file->name : by_both ? whole : file->path);
 }

@@ -286,11 +286,11 @@ void modelview_add_nothing(struct text *out, const struct text *searched, const 
 	if (searched->len)
 		text_printf(&sentence, "Searched: %s.", text_string(searched));
 	else
-		text_puts(&sentence, "None of the usual places is there: the directories of $INF_MODELS, Hugging Face's cache, "
-			  "and llama.cpp's.");
+		text_puts(&sentence, "None of the usual places is there: the directories of $INF_MODELS, which begin with /, Hugging "
+			  "Face's cache, and llama.cpp's.");
 	table_add_sentence(out, text_string(&sentence), terminal);
 	table_add_sentence(out, "Put a model, a file *.gguf, into one of them, or name its directory: infer models DIR, or "
-			   "INF_MODELS=DIR for all commands. \"hf download OWNER/REPOSITORY FILE.gguf\" fetches one into Hugging "
+			   "INF_MODELS=/DIR for all commands. \"hf download OWNER/REPOSITORY FILE.gguf\" fetches one into Hugging "
 			   "Face's cache.", terminal);
 	out->failed |= sentence.failed;
 	text_release(&sentence);

@@ -227,6 +227,14 @@ bool options_same(const struct option_spec *spec, const char *value, const struc
 	return len == strcspn(other_value, "=") && !strncmp(value, other_value, len);
 }
 
+const struct given *options_given(const struct options *self, const char *name)
+{
+	for (size_t i = self->given_count; i > 0; i--)
+		if (!strcmp(self->given[i - 1].spec->name, name))
+			return &self->given[i - 1];
+	return NULL;
+}
+
 const struct given *options_origin(const struct options *self, const char *value)
 {
 	for (size_t i = 0; value && i < self->given_count; i++)

@@ -174,6 +174,8 @@ enum exit_code options_assign(struct options *self, const struct option_spec *sp
 /* Would that work? EXIT_DONE; EXIT_USAGE; EXIT_FAILED without memory. */
 enum exit_code options_try(const struct option_spec *spec, const char *value, struct failure *why);
 
+/* The last that was given for the option of that name; NULL = nothing. */
+const struct given *options_given(const struct options *self, const char *name);
 /* Where that value was given, by its address; NULL = nowhere. */
 const struct given *options_origin(const struct options *self, const char *value);
 /* A failure that is about a line of a file: "FILE:LINE: KEY ..." instead of "--KEY ...". Returns why->code. */

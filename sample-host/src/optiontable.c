@@ -24,13 +24,13 @@
 static const struct command_spec commands[COMMAND_COUNT] = {
 	[COMMAND_NONE] = { "", "", "", "" },
 	[COMMAND_RUN] = { "run", " [FILE|NAME [MESSAGE...]]", "find a model, choose a backend, and talk",
-		"NAME is what infer models shows, or a part of it, or OWNER/NAME; :QUANT behind it\n"
-		"tells several apart. Without one the only model that is there is taken. What was\n"
-		"chosen, and why, is said on standard error. Then it is as infer chat.\n"
-		"The context is what the model was trained for, 8192 tokens at most, and less where\n"
-		"the memory does not hold it; -c N says otherwise. Of a model that no GPU holds as\n"
-		"a whole the CPU takes layers. One without a chat template continues what you type,\n"
-		"256 tokens at a time if -n does not say otherwise.\n" },
+		"NAME is what infer models shows, or a part of it, or OWNER/NAME; :QUANT behind\n"
+		"it tells several apart. Without one the only model that is there is taken. What\n"
+		"was chosen, and why, is said on standard error. Then it is as infer chat.\n"
+		"The context is what the model was trained for, 8192 tokens at most, and less\n"
+		"where the memory does not hold it; -c N says otherwise. Of a model that no GPU\n"
+		"holds as a whole the CPU takes layers. One without a chat template continues\n"
+		"what you type, 256 tokens at a time if -n does not say otherwise.\n" },
 	[COMMAND_BACKENDS] = { "backends", "", "show the backends that were found and which one would be used",
 		"Exit status 0 when one can be used, 3 when none can.\n" },
 	[COMMAND_DEVICES] = { "devices", "", "show the GPUs that the backends see, and which one would be used",
@@ -53,13 +53,14 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"count. The continuation goes to standard output.\n" },
 	[COMMAND_CHAT] = { "chat", " [MESSAGE...]", "answer a message, or talk in a terminal",
 		"One answer to MESSAGE, to the file given with -f, or to standard input when\n"
-		"that is no terminal. Else a conversation: /help lists its commands, Ctrl-C stops\n"
-		"an answer or clears the line, Ctrl-D leaves. A line that ends with \\ goes on, and\n"
-		"\"\"\" begins and ends a message of several lines. What was said of a stopped answer\n"
-		"stays part of the conversation; a message whose answer failed does not. When the\n"
-		"context is full the oldest turns are dropped, which is said. What was typed is\n"
-		"kept in $XDG_STATE_HOME/inference/chat_history. Images and sounds need\n"
-		"a model that takes them, and its projector: --set mmproj=/path/of/mmproj.gguf\n"
+		"that is no terminal. Else a conversation: /help lists its commands, Ctrl-C\n"
+		"stops an answer or clears the line, Ctrl-D leaves. A line that ends with \\ goes\n"
+		"on, and \"\"\" begins and ends a message of several lines. What was said of a\n"
+		"stopped answer stays part of the conversation; a message whose answer failed\n"
+		"does not. When the context is full the oldest turns are dropped, which is said.\n"
+		"What was typed is kept in $XDG_STATE_HOME/inference/chat_history. Images and\n"
+		"sounds need a model that takes them, and its projector:\n"
+		"--set mmproj=/path/of/mmproj.gguf\n"
 		"With --tools or --messages there is one answer. A tool call is a line of JSON,\n"
 		"{\"id\",\"name\",\"arguments\"}; the messages are objects with role and content,\n"
 		"tool_calls (a list of such calls), or role \"tool\" and tool_call_id.\n" },
@@ -99,17 +100,18 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 		"overlap. --sweep takes what --set takes, slots, context, gpu-layers, cache_mode.\n" },
 	[COMMAND_CONFIG] = { "config", " [COMMAND]", "show what the configuration file sets, and what else does",
 		"Each option that the file may set, its value, and where that comes from: the\n"
-		"command line, a line of the file, a variable of the environment, or nowhere: then\n"
-		"the backend, the model or infer itself decides. With COMMAND what holds for it, and\n"
-		"it may have options as there; with -m what holds for that model.\n"
-		"The file is $XDG_CONFIG_HOME/inference/infer.conf or ~/.config/inference/infer.conf:\n"
+		"command line, a line of the file, a variable of the environment, or nowhere:\n"
+		"then the backend, the model or infer itself decides. With COMMAND what holds for\n"
+		"it, and it may have options as there; with -m what holds for that model.\n"
+		"The file is $XDG_CONFIG_HOME/inference/infer.conf, else ~/.config in the place\n"
+		"of $XDG_CONFIG_HOME:\n"
 		"  [defaults]          for all commands\n"
 		"  temperature = 0.7   an option by its long name\n"
 		"  set.threads = 8     an option of a backend, as with --set\n"
 		"  [chat]              for one command, and rather than [defaults]\n"
 		"  [model qwen*]       for models with such a name, and rather than both\n"
-		"The command line comes before all of them. ignore-eos = true in the file is undone\n"
-		"with --ignore-eos=false.\n" },
+		"The command line comes before all of them. ignore-eos = true in the file is\n"
+		"undone with --ignore-eos=false.\n" },
 	[COMMAND_HELP] = { "help", " [COMMAND]", "explain a command", "" },
 };
 
@@ -118,13 +120,13 @@ static const struct option_spec specs[] = {
 	{ "backend", 0, "NAME", "use this backend and no other", OPTION_TEXT, FINDS & ~(1u << COMMAND_MODELS),
 	  AT(backend) },
 	{ "plugin-dir", 0, "DIR", "look for backends here first (repeatable)", OPTION_LIST, FINDS, AT(plugin_dirs) },
-	{ "rescan", 0, NULL, "look at every plugin again, also at those that failed", OPTION_SETS, 1u << COMMAND_BACKENDS,
+	{ "rescan", 0, NULL, "look at every plugin again, at failed ones too", OPTION_SETS, 1u << COMMAND_BACKENDS,
 	  AT(flags), OPTION_RESCAN },
 	{ "set", 0, "KEY=VALUE", "an option of a backend (repeatable)", OPTION_LIST, FINDS, AT(settings) },
 	{ "file", 'f', "FILE", "read the text from FILE, - is standard input", OPTION_TEXT, READS,
 	  AT(prompt_file) },
 	{ "output", 'o', "FILE", "write to FILE, which must not exist yet", OPTION_TEXT, BATCHES, AT(output) },
-	{ "resume", 0, NULL, "go on with what is in FILE already, if there is any", OPTION_SETS, BATCHES, AT(flags),
+	{ "resume", 0, NULL, "go on with what is in FILE already, if anything is", OPTION_SETS, BATCHES, AT(flags),
 	  OPTION_RESUME },
 	{ "system", 0, "TEXT", "system message of the conversation", OPTION_TEXT, CHATS, AT(system) },
 	{ "messages", 0, "FILE", "begin with the messages in FILE, a JSON array", OPTION_TEXT, CHATS,
@@ -165,15 +167,15 @@ static const struct option_spec specs[] = {
 	  INF_GEN_SET_TEMPERATURE, 0, 100 },
 	{ "top-k", 0, "N", "choose among the N likeliest tokens, 0 = off", OPTION_INTEGER, RUNS, AT(gen.top_k),
 	  INF_GEN_SET_TOP_K, 0, INT32_MAX },
-	{ "top-p", 0, "F", "choose among the likeliest that add up to F, 0 = off", OPTION_REAL, RUNS, AT(gen.top_p),
+	{ "top-p", 0, "F", "choose among the likeliest up to F in all, 0 = off", OPTION_REAL, RUNS, AT(gen.top_p),
 	  INF_GEN_SET_TOP_P, 0, 1 },
 	{ "min-p", 0, "F", "drop tokens below F times the likeliest one", OPTION_REAL, RUNS, AT(gen.min_p),
 	  INF_GEN_SET_MIN_P, 0, 1 },
 	{ "repeat-penalty", 0, "F", "above 1: repeat less; 1 = off", OPTION_REAL, RUNS, AT(gen.repeat_penalty),
 	  INF_GEN_SET_REPEAT_PENALTY, 0.01, 100 },
-	{ "frequency-penalty", 0, "F", "above 0: the rarer a token was the likelier; 0 = off", OPTION_REAL, RUNS,
+	{ "frequency-penalty", 0, "F", "above 0: repeat less what was frequent; 0 = off", OPTION_REAL, RUNS,
 	  AT(gen.frequency_penalty), INF_GEN_SET_FREQUENCY_PENALTY, -2, 2 },
-	{ "presence-penalty", 0, "F", "above 0: rather tokens that were not yet there; 0 = off", OPTION_REAL, RUNS,
+	{ "presence-penalty", 0, "F", "above 0: repeat less what was there; 0 = off", OPTION_REAL, RUNS,
 	  AT(gen.presence_penalty), INF_GEN_SET_PRESENCE_PENALTY, -2, 2 },
 	{ "seed", 0, "N", "the same seed gives the same text", OPTION_SEED, RUNS, AT(gen.seed), INF_GEN_SET_SEED },
 	{ "stop", 0, "TEXT", "stop before TEXT (repeatable)", OPTION_LIST, GENERATES | BATCHES, AT(stop_strings) },
@@ -182,9 +184,9 @@ static const struct option_spec specs[] = {
 	{ "suppress-token", 0, "ID", "never choose the token ID (repeatable)", OPTION_TOKEN, RUNS, AT(suppress_tokens), .min = 0,
 	  .max = INT32_MAX },
 	{ "ignore-eos", 0, NULL, "go on when the model ends", OPTION_SETS, RUNS, AT(gen.flags), INF_GEN_FLAG_IGNORE_EOS },
-	{ "json-schema", 0, "FILE", "JSON that fits the schema in FILE, - is standard input", OPTION_TEXT,
+	{ "json-schema", 0, "FILE", "JSON for the schema in FILE, - is standard input", OPTION_TEXT,
 	  GENERATES | BATCHES, AT(schema_file) },
-	{ "grammar", 0, "FILE", "text that fits the GBNF grammar in FILE, - as above", OPTION_TEXT, GENERATES | BATCHES,
+	{ "grammar", 0, "FILE", "text for the GBNF grammar in FILE, - as above", OPTION_TEXT, GENERATES | BATCHES,
 	  AT(grammar_file) },
 	{ "parse-special", 0, NULL, "read control tokens written in the prompt as such", OPTION_SETS,
 	  (1u << COMMAND_GENERATE) | BATCHES | CLASSIFIES, AT(gen.flags), INF_GEN_FLAG_PARSE_SPECIAL },
@@ -210,11 +212,11 @@ static const struct option_spec specs[] = {
 	  AT(memories) },
 	{ "stats", 0, NULL, "say on standard error what it took", OPTION_SETS, GENERATES, AT(flags), OPTION_STATS },
 	{ "json", 0, NULL, "print JSON, one object a line", OPTION_SETS, ALL, AT(flags), OPTION_JSON },
-	{ "verbose", 'v', NULL, "show the log of library and backend; -vv shows more", OPTION_COUNTS, FINDS,
+	{ "verbose", 'v', NULL, "show the log of library and backend; -vv: more", OPTION_COUNTS, FINDS,
 	  AT(verbosity) },
 	{ "config", 0, "FILE", "read this configuration file, not the usual one", OPTION_TEXT, FINDS, AT(config) },
 	{ "no-config", 0, NULL, "read no configuration file", OPTION_SETS, FINDS, AT(flags), OPTION_NO_CONFIG },
-	{ "path", 0, NULL, "print the name of the file, whether or not it is there", OPTION_SETS, CONFIGS, AT(flags),
+	{ "path", 0, NULL, "print the name of the file, also of one not there", OPTION_SETS, CONFIGS, AT(flags),
 	  OPTION_PATH_ONLY },
 	{ "man", 0, NULL, "print the manual page, for man -l -", OPTION_SETS, 1u << COMMAND_HELP, AT(flags), OPTION_MAN },
 	{ "help", 'h', NULL, "show this", OPTION_SETS, ALL, AT(flags), OPTION_HELP },

@@ -27,11 +27,15 @@ static const char *const stages[] = {
 /* The end is cut where the line would wrap: a wrapped line cannot be erased by going back to its start. */
 static size_t fit(const struct text *line, size_t columns)
 {
-	size_t at = 0;
+	size_t used = 0;
 	uint32_t code;
-	for (size_t used = 0; at < line->len && used < columns; used++)
-		at += utf8_next(line->data + at, line->len - at, &code);
-	return at;
+	for (size_t at = 0, n; at < line->len; at += n) {
+		n = utf8_next(line->data + at, line->len - at, &code);
+		used += utf8_width(code);
+		if (used > columns)
+			return at;
+	}
+	return line->len;
 }
 
 static int64_t now_s(void)

@@ -72,27 +72,52 @@ static bool has_unusable(const inf_registry *registry)
 	return false;
 }
 
-/* Of a backend that has a GPU. */
-static const char *reason_of_cpu(const struct options *options, const struct run_choice *choice)
+/* An option, or the line of the file that stands for it. */
+static void add_source(struct text *out, const struct options *options, const char *name, const char *option)
 {
-	if (options->load.set & INF_LOAD_SET_GPU_LAYERS)
-		return "as --gpu-layers says";
-	return choice->shares ? "since the GPU's memory does not hold the model" : "as --allow-cpu lets it";
+	const struct given *given = options_given(options, name);
+	if (given && given->section)
+		text_printf(out, "line %" PRIu32 " of %s", given->line, path_name(options->config_path));
+	else
+		text_puts(out, option);
 }
 
-static const char *reason_of(const struct engine *engine, const struct options *options, const struct run_choice *choice)
+static void add_said(struct text *out, const struct options *options, const char *name, const char *option)
+{
+	text_puts(out, "as ");
+	add_source(out, options, name, option);
+	text_puts(out, " says");
+}
+
+/* Of a backend that has a GPU. */
+static void add_reason_of_cpu(struct text *out, const struct options *options, const struct run_choice *choice)
+{
+	if (options->load.set & INF_LOAD_SET_GPU_LAYERS) {
+		add_said(out, options, "gpu-layers", "--gpu-layers");
+	} else if (choice->shares) {
+		text_puts(out, "since the GPU's memory does not hold the model");
+	} else {
+		text_puts(out, "as ");
+		add_source(out, options, "allow-cpu", "--allow-cpu");
+		text_puts(out, " lets it");
+	}
+}
+
+static void add_reason(struct text *out, const struct engine *engine, const struct options *options,
+		       const struct run_choice *choice)
 {
 	const char *wanted = getenv("INF_BACKEND");
 	if (engine->backend->score >= RUNVIEW_GPU_SCORE && is_cpu(&engine->model))
-		return reason_of_cpu(options, choice);
-	if (options->backend && options->backend[0])
-		return "as --backend says";
-	if (wanted && wanted[0])
-		return "as INF_BACKEND says";
-	if (engine->backend->score >= RUNVIEW_GPU_SCORE)
-		return "the first in rank of what can be used here";
-	return has_unusable(engine->registry) ? "since no GPU can be used here (infer backends says why)" :
-						"the only backend that is here";
+		add_reason_of_cpu(out, options, choice);
+	else if (options->backend && options->backend[0])
+		add_said(out, options, "backend", "--backend");
+	else if (wanted && wanted[0])
+		text_puts(out, "as INF_BACKEND says");
+	else if (engine->backend->score >= RUNVIEW_GPU_SCORE)
+		text_puts(out, "the first in rank of what can be used here");
+	else
+		text_puts(out, has_unusable(engine->registry) ? "since no GPU can be used here (infer backends says why)" :
+								"the only backend that is here");
 }
 
 static void add_layers(struct text *out, const inf_model_info *model, bool shares)
@@ -107,7 +132,8 @@ static void add_layers(struct text *out, const inf_model_info *model, bool share
 
 /* ---- with how much context ---- */
 
-static void add_context(struct text *out, const inf_model_info *model, const struct run_choice *choice)
+static void add_context(struct text *out, const inf_model_info *model, const struct options *options,
+			const struct run_choice *choice)
 {
 	if (!model->context_len)
 		return;
@@ -115,12 +141,14 @@ static void add_context(struct text *out, const inf_model_info *model, const str
 	if (model->context_train > model->context_len)
 		text_printf(out, " of %" PRId32, model->context_train);
 	text_puts(out, " tokens");
-	if (choice->is_context_given)
-		text_puts(out, ", as -c says");
-	else if (model->context_train && model->context_train <= model->context_len)
+	if (choice->is_context_given) {
+		text_puts(out, ", ");
+		add_said(out, options, "context", "-c");
+	} else if (model->context_train && model->context_train <= model->context_len) {
 		text_puts(out, ", all that the model was trained for");
-	else
+	} else {
 		text_puts(out, choice->is_context_cut ? ", more may not fit into memory" : ", -c N takes more");
+	}
 }
 
 void runview_tell(const struct chat *chat, const struct run_choice *choice)
@@ -131,9 +159,10 @@ void runview_tell(const struct chat *chat, const struct run_choice *choice)
 	add_model(&line, engine->model_path, &choice->file);
 	text_printf(&line, ": %s on ", engine->backend->backend);
 	add_devices(&line, engine);
-	text_printf(&line, ", %s", reason_of(engine, &chat->options, choice));
+	text_puts(&line, ", ");
+	add_reason(&line, engine, &chat->options, choice);
 	add_layers(&line, &engine->model, choice->shares);
-	add_context(&line, &engine->model, choice);
+	add_context(&line, &engine->model, &chat->options, choice);
 	if (chat->continues)
 		text_printf(&line, "; it has no chat template, so it continues text instead of answering, %" PRId32 " tokens at a time",
 			    chat->options.gen.max_tokens);

@@ -52,12 +52,13 @@ static const char *written(const struct setting *setting)
 	return setting->key + !setting->is_optional;
 }
 
-static bool is_given_before(const struct settings *self, size_t index)
+/* The pair that gave the key before; NULL = none. */
+static const char *given_before(const struct settings *self, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
 		if (!strcmp(self->items[i].key, self->items[index].key))
-			return true;
-	return false;
+			return self->items[i].pair;
+	return NULL;
 }
 
 static enum exit_code take_pair(struct settings *self, const char *pair, struct failure *why)
@@ -76,7 +77,10 @@ static enum exit_code take_pair(struct settings *self, const char *pair, struct 
 	setting->value = equals + 1;
 	self->instance[self->count++] = (inf_kv){ setting->key, setting->value };
 	self->instance_count = self->count;
-	if (is_given_before(self, self->count - 1))
+	const char *before = given_before(self, self->count - 1);
+	if (before)
+		self->culprit = before;		/* the other may be none that was written so: --state-dir, --adapter */
+	if (before)
 		return failure_usage(why, "setting_twice", "--set %.100s: the key is given twice, leave one out",
 				     bare(setting));
 	return EXIT_DONE;

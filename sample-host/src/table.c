@@ -13,6 +13,7 @@ enum {
 	DETAIL_MIN = 24,	/* columns of text that are worth a column */
 	DETAIL_BELOW = 4,	/* indent where they are not to be had */
 	CELL_MAX = 4096,
+	WRAPPED_MAX = 4 * TEXT_LINE_MAX,	/* a text of a configuration file, all of it made visible */
 };
 
 struct layout {
@@ -73,21 +74,22 @@ static void add_cell(struct text *out, const struct layout *layout, enum style s
 /* Bytes of the line that begins at s: to the last blank that fits, or through a word that is longer than a line. */
 static size_t line_length(const char *s, size_t len, size_t width)
 {
-	size_t at = 0, blank = 0;
+	size_t blank = 0, used = 0;
 	uint32_t code;
-	for (size_t used = 0; at < len; used++) {
+	for (size_t at = 0, n; at < len; at += n) {
+		n = utf8_next(s + at, len - at, &code);
+		used += utf8_width(code);
 		if (s[at] == ' ')
 			blank = at;
-		if (used == width)
+		if (used > width && at)
 			return blank ? blank : at;
-		at += utf8_next(s + at, len - at, &code);
 	}
 	return len;
 }
 
 void table_add_wrapped(struct text *out, const char *string, size_t indent, size_t width)
 {
-	struct text cell = TEXT_INIT(CELL_MAX);
+	struct text cell = TEXT_INIT(WRAPPED_MAX);
 	terminal_add_visible(&cell, string, strlen(string), "");
 	const char *s = text_string(&cell);
 	size_t len = cell.len;
@@ -104,6 +106,7 @@ void table_add_wrapped(struct text *out, const char *string, size_t indent, size
 	}
 	if (!cell.len)
 		text_puts(out, "\n");
+	out->failed |= cell.failed;
 	text_release(&cell);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "utf8.h"
 
+#include <wchar.h>
+
 static size_t length_of(unsigned char first)
 {
 	if (first < 0x80)
@@ -43,11 +45,17 @@ size_t utf8_check(const char *s, size_t len)
 	return len;
 }
 
+size_t utf8_width(uint32_t code)
+{
+	int width = code == UTF8_BAD ? 1 : wcwidth((wchar_t)code);
+	return width < 0 ? 1 : (size_t)width;
+}
+
 size_t utf8_columns(const char *s, size_t len)
 {
 	size_t columns = 0;
 	uint32_t code;
-	for (size_t at = 0; at < len; at += utf8_next(s + at, len - at, &code))
-		columns++;
+	for (size_t at = 0; at < len; columns += utf8_width(code))
+		at += utf8_next(s + at, len - at, &code);
 	return columns;
 }

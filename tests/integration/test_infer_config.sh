@@ -110,6 +110,13 @@ config_shows_each_origin() {
 		value system 'One\\x0atwo' 'line 10 \[chat\]' && says out "^Lines are those of $file\.$" && says_not out repetitions
 }
 
+config_shows_a_long_text_whole() {
+	config '[chat]' 'system = begin'
+	for i in {1..200}; do printf ' line %s of what the model is told before all else\n' "$i"; done >>"$file"
+	printf ' end\n' >>"$file"
+	run config chat && exits 0 && says out '^system .* begin\\x0aline 1 of .*\\x0aline 200 of .*\\x0aend$'
+}
+
 config_without_a_command_shows_what_all_have() {
 	config '[bench]' 'repetitions = 3'
 	run config && exits 0 && value temperature 0 'line 6 \[defaults\]' && value repetitions 5 default || return 1
@@ -168,6 +175,12 @@ setting_that_nobody_knows_names_its_line() {
 	config '[generate]' 'set.threds = 1'
 	run generate "It was"
 	refused 2 "$file:9: set.threds: no backend knows this key; did you mean threads"
+}
+
+option_given_in_two_ways_names_its_line() {
+	config "state-dir = $tmp/a" "set.state-dir = $tmp/b"
+	run generate "It was"
+	refused 2 "$file:9: set.state-dir: the key is given twice, leave one out"
 }
 
 value_that_a_backend_refuses_names_its_line() {
@@ -233,12 +246,24 @@ run_takes_the_model_and_the_section_of_the_file() {
 	exits 1 && says err "^infer: $file:9: model: nosuchmodel"
 }
 
+run_names_the_line_that_chose() {
+	config '[run]' 'context = 256'
+	printf 'It was' >"$tmp/text"
+	run run <"$tmp/text"
+	exits 0 && says err 'llama_cpp on the CPU, as line 4 of infer\.conf says; context 256 of 2048 tokens, as line 9 of infer\.conf says$' ||
+		return 1
+	run run --backend llama_cpp -c 512 <"$tmp/text"
+	exits 0 && says err 'as --backend says; context 512 of 2048 tokens, as -c says$'
+}
+
 # ---- completion ----
 
 completion_knows_config() {
 	config
 	run __complete conf && says out '^config$' && run __complete config ch && says out '^chat$' || return 1
 	run __complete backends --conf && says out '^--config$' && run __complete backends --config '' && says out '^:files$' || return 1
+	run __complete config generate --temp && says out '^--temperature$' && run __complete config generate '' && silent out || return 1
+	INF_MODELS=$(dirname -- "$model") run __complete run aus && says out '^austen-2m-q8_0$' || return 1
 	run __complete generate --backend ll && says out '^llama_cpp$' || return 1
 	config nonsense
 	run __complete generate --temp && exits 0 && says out '^--temperature$'

@@ -21,6 +21,16 @@ options_of() {
 mapfile -t commands < <(commands_of)
 ((${#commands[@]} >= 10)) || fail "infer help lists ${commands[*]}"
 
+# ---- help ----
+
+for command in '' "${commands[@]}"; do
+	# shellcheck disable=SC2086
+	wide=$("$infer" help $command | awk 'length > 80')
+	[[ -z $wide ]] || fail "wider than a terminal in infer help $command:" "$wide"
+	askew=$("$infer" help $command | awk '/^  (-|    --)/ && substr($0, 29, 2) != "  "')
+	[[ -z $askew ]] || fail "an option of infer help $command leaves its column:" "$askew"
+done
+
 # ---- infer(1) ----
 
 page=$work/infer.1

@@ -5,7 +5,7 @@ is the program that writes models. Prints "ok NAME" or "not ok NAME" for each te
 import json, os, re, select, shutil, signal, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True
-from terminal import LIMIT_S, Terminal, clean_environment, run_tests
+from terminal import LIMIT_S, Terminal, clean_environment, run_tests, width
 
 infer, plugins, server, write = (os.path.abspath(path) for path in sys.argv[1:5])
 tmp = tempfile.mkdtemp()
@@ -90,6 +90,11 @@ def path_is_taken_as_it_is():
         Run(path, "-n", "2", "hi", models="none").answers(" one two", "counter-1m-f32.gguf")
 
 
+def directory_of_several_names_its_files():
+    Run(f"{tmp}/twins/", "hi", models="none").refuses(1, "3 models, say which of its files: counter-q4_k_m.gguf (F32), ")
+    Run(f"{tmp}/twins/counter-q4_k_m.gguf", "-n", "1", "hi", models="none").answers(" one", "counter-q4_k_m.gguf")
+
+
 def option_names_the_model_and_all_else_is_the_message():
     Run("-m", "counter", "-n", "2", "one", "two", models="plain").answers(" three four")
     Run("counter", "-n", "2", "one", "two", models="plain").answers(" three four")
@@ -117,6 +122,11 @@ def same_name_twice_is_told_by_path():
         assert f"infer run {tmp}/same/{place}/same.gguf\n" in said, said
 
 
+def name_that_looks_like_an_option_is_told_by_path():
+    said = Run(models="dashed").refuses(2, "there are 2 models")
+    assert f"infer run {tmp}/dashed/-x.gguf\n" in said and "infer run y\n" in said, said
+
+
 def unknown_name_says_what_is_near_and_where_it_looked():
     said = Run("cuonter", "hi", models="mixed").refuses(1, "cuonter: neither a file nor the name of a model: did you mean "
                                                         "counter-1m-f32?", "[not_found: model_unknown]")
@@ -131,7 +141,8 @@ def missing_file_says_so():
 def no_model_says_how_to_get_one():
     for arguments in ((), ("counter", "hi")):
         said = Run(*arguments, models="none").refuses(1, "[not_found: model_")
-        assert "No model was found. " in said and "INF_MODELS=DIR" in said, said
+        assert "No model was found. " in said and "INF_MODELS=/DIR" in said, said
+    assert "the directories of $INF_MODELS, which begin with /" in Run(models="nowhere").refuses(1, "[not_found: model_")
 
 
 def empty_name_is_usage():
@@ -163,6 +174,14 @@ def reason_for_the_backend_is_said():
         " one", "llama_cpp on the CPU, since no GPU can be used here (infer backends says why)")
 
 
+def devices_that_are_none_are_told_in_whole_words():
+    environment = clean_environment(tmp, INF_BACKEND_DISABLE="llama_cpp")
+    t = Terminal(command("--set", f"rocm.sysroot={tmp}/none", verb="devices"), environment, 40)
+    t.leaves()
+    lines = [line for line in t.seen.decode().split("\r\n") if line]
+    assert len(lines) > 3 and all(len(line) <= 40 and line.startswith("  ") for line in lines[:-2]), lines
+
+
 def no_backend_is_said_before_any_model():
     Run("counter", "hi", INF_BACKEND="", INF_BACKEND_DISABLE="*").refuses(3, "no backend can be used here", "none_available")
 
@@ -173,6 +192,24 @@ def context_is_said():
     Run("-n", "1", "-m", "counter", "hi").answers(" one", "; context 4096 tokens, all that the model was trained for\n")
     Run("-n", "1", "-m", "counter", "hi", models="long").answers(" one", "; context 8192 of 131072 tokens, -c N takes more\n")
     Run("-n", "1", "-c", "512", "-m", "counter", "hi", models="long").answers(" one", "; context 512 of 131072 tokens, as -c says\n")
+
+
+def another_model_has_a_context_of_its_own():
+    t = at_terminal("counter", "-n", "3", models="long")
+    t.ready()
+    for path, context in ((f"{tmp}/one/counter-1m-f32.gguf", "4096"), (f"{tmp}/long/counter.gguf", "8192")):
+        t.say("/model " + path, "with the conversation so far")
+        t.say("hello", "one two three")
+        t.say("/stats", f"context {context} tokens")
+    t.say(f"/model {tmp}/mixed/embedder.gguf", "embedder is an embedding model")
+    t.say("/stats", "context 8192 tokens")
+    t.quit()
+    t = at_terminal("counter", "-n", "3", "-c", "512", models="long")
+    t.ready()
+    t.say(f"/model {tmp}/one/counter-1m-f32.gguf", "with the conversation so far")
+    t.say("hello", "one two three")
+    t.say("/stats", "context 512 tokens")
+    t.quit()
 
 
 # ---- without a chat template ----
@@ -186,6 +223,16 @@ def model_without_a_template_continues_text():
 def what_needs_a_template_is_refused_without_one():
     for options in (["--system", "x"], ["--think", "on"]):
         Run("counter", *options, "one", models="plain").refuses(1, f"it continues text: leave out {options[0]}", "no_chat_template")
+
+
+def line_of_the_file_that_needs_a_template_is_named():
+    os.makedirs(tmp + "/config/inference", exist_ok=True)
+    file = tmp + "/config/inference/infer.conf"
+    for key, value in (("system", "x"), ("think", "on")):
+        with open(file, "w") as out:
+            out.write(f"[defaults]\ntop-k = 1\n{key} = {value}\n")
+        Run("counter", "one", models="plain", XDG_CONFIG_HOME=tmp + "/config").refuses(
+            1, f"infer: {file}:3: {key}: the model has no chat template, it continues text: leave out this line", "no_chat_template")
 
 
 def text_is_continued_at_a_terminal():
@@ -218,6 +265,16 @@ def choice_is_said_and_the_chat_begins():
         assert lines[-2].startswith("/help lists commands") and max(map(len, lines)) <= columns, lines
         t.say("hello", "one two three")
         t.quit()
+
+
+def wide_characters_take_two_columns():
+    t = at_terminal("\u6f22", "-n", "3", "hello", models="wide")
+    t.leaves()
+    for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;]*m", "", t.seen.decode())):
+        assert sum(map(width, line)) <= 80, line
+    rows = Run(models="wide", verb="models").out.split("\n")[1:3]
+    ends = {sum(map(width, row[:row.index("868 KiB")])) for row in rows}
+    assert len(ends) == 1, rows
 
 
 def plain_terminal_gets_no_styles():
@@ -315,7 +372,8 @@ def make_models():
     subprocess.run([write, "made", "embedder", embedder], check=True)
     os.makedirs(tmp + "/none")
     place(counter, "one/counter-1m-f32.gguf", "mixed/counter-1m-f32.gguf", "twins/counter.gguf", "twins/counter-q4_k_m.gguf",
-          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", REPOSITORY + "/two.gguf")
+          "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", "dashed/-x.gguf", "dashed/y.gguf",
+          "wide/" + 30 * "\u6f22" + ".gguf", "wide/y.gguf", REPOSITORY + "/two.gguf")
     place(embedder, "mixed/embedder.gguf", "others/embedder.gguf")
     subprocess.run([write, "small", "adapter", "llama", tmp + "/mixed/lora.gguf"], check=True)
     subprocess.run([write, "small", "mmproj", "clip", tmp + "/mixed/mmproj.gguf"], check=True)

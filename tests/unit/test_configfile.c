@@ -101,6 +101,11 @@ static const struct {
 	{ BYTES("; a\n# b = \"\n[defaults]\n  # c\n\n\ttop-k=3\n"), "6[defaults]top-k=3;" },
 	{ BYTES("[defaults]\ntop-k : 3\n"), "2[defaults]top-k=3;" },
 	{ BYTES("[defaults]\nset.a.b = c = d\n"), "2[defaults]set=a.b=c = d;" },
+	{ BYTES("[defaults]\nset.a.b = ~/c\nset.d = ~c\nset.e = c~/d\n"), "2[defaults]set=a.b=/home/jane/c;3[defaults]set=d=~c;4[defaults]set=e=c~/d;" },
+	{ BYTES("[model a[b-d]*]\ntop-k=1\n[model [a]]\r\ntop-k=2\n"), "2[model a[b-d]*]top-k=1;4[model [a]]top-k=2;" },
+	{ BYTES("[ model a[b] ]\t # [c]\ntop-k=1\n[chat];c\ntop-k=2\n"), "2[model a[b]]top-k=1;4[chat]top-k=2;" },
+	{ BYTES("[chat]\nsystem = a\n  [defaults\n [b] c\n  [1234567890123456789012345678901234567890123456789012345]\n"),
+	  "2[chat]system=a\n[defaults\n[b] c\n[1234567890123456789012345678901234567890123456789012345];" },
 	{ BYTES("[defaults]\nset.?threads = 1\nset.x =\n"), "2[defaults]set=?threads=1;3[defaults]set=x=;" },
 	{ BYTES("[defaults]\nstop = a\nstop = b # c\n"), "2[defaults]stop=a;3[defaults]stop=b # c;" },
 	{ BYTES("[chat]\nsystem = a\n  b\n\n\tc;\n[chat]\n top-k = 1\n"), "2[chat]system=a\nb\nc;;7[chat]top-k=1;" },
@@ -152,7 +157,10 @@ static const struct {
 	{ BYTES("[defaults]\nplugin-dir=b\n"), "relative_path", "/a/infer.conf:2: plugin-dir = b: must begin with / or ~/" },
 	{ BYTES("[defaults]\nplugin-dir=~b\n"), "relative_path", "plugin-dir = ~b: must begin with / or ~/" },
 	{ BYTES("[defaults]\nmodel=./m.gguf\n"), "relative_path", "model = ./m.gguf: must begin with / or ~/" },
-	{ BYTES("[defaults]\nmodel=\n"), "relative_path", "model = : must begin with / or ~/" },
+	{ BYTES("[defaults]\nmodel=\n"), "empty_value", "/a/infer.conf:2: model: the value is empty: leave the line out" },
+	{ BYTES("[defaults]\nplugin-dir=\n"), "empty_value", "/a/infer.conf:2: plugin-dir: the value is empty" },
+	{ BYTES("[chat] top-k = 3\n"), "syntax", "/a/infer.conf:1: something stands behind the section: put it into a line of" },
+	{ BYTES("[model a] b]c\ntop-k=3\n"), "syntax", "/a/infer.conf:1: something stands behind the section" },
 	{ BYTES("[defaults]\ntop-k=1\n\ntop-k=2\n"), "key_twice", "/a/infer.conf:4: top-k stands in line 2 already: leave one out" },
 	{ BYTES("[chat]\ntop-k=1\n[defaults]\n[chat]\ntop-k=1\n"), "key_twice", "/a/infer.conf:5: top-k stands in line 2 already" },
 	{ BYTES("[defaults]\nset.a=1\nset.b=1\nset.?a=2\n"), "key_twice", "/a/infer.conf:4: set.?a stands in line 2 already" },
@@ -279,6 +287,7 @@ static const struct {
 	{ "[defaults]\nmodel=/x/q.gguf\n[model r]\ntop-k=3\n", "run /x/r.gguf hello", "top-k=3;" },
 	{ "[defaults]\nmodel=/x/q.gguf\n[model q]\ntop-k=3\n", "run", "model=/x/q.gguf;top-k=3;" },
 	{ "[model q]\ntop-k=3\n", "run", "" },
+	{ "[model q[v-x]en]\ntop-k=3\n[model q[v-x]]\nseed=1\n", "chat -m /x/qwen.gguf", "top-k=3;" },
 	{ "[model qwe]\ntop-k=3\n[model /x/*]\nseed=1\n", "chat -m /x/qwen.gguf", "seed=1;" },
 	{ "[model *]\ntop-k=3\nseed=1\n[model q*]\ntop-k=4\n", "chat -m /x/q.gguf", "seed=1;top-k=4;" },
 	{ "[model q*]\ntop-k=4\n[model *]\ntop-k=3\nseed=1\n", "chat -m /x/q.gguf", "top-k=3;seed=1;" },
@@ -495,6 +504,15 @@ START_TEST(place_follows_the_environment)
 }
 END_TEST
 
+START_TEST(home_that_is_none_is_said)
+{
+	static const char bytes[] = "[defaults]\nplugin-dir=~/b\n";
+	setenv("HOME", _i ? "h" : "", 1);
+	ck_assert_int_eq(parse(bytes, sizeof bytes - 1), EXIT_USAGE);
+	ck_assert_str_eq(why.error.message, "/a/infer.conf:2: plugin-dir = ~/b: $HOME is no directory, so begin with /");
+}
+END_TEST
+
 START_TEST(example_is_accepted)
 {
 	size_t len;
@@ -560,6 +578,7 @@ int main(void)
 	tcase_add_test(tc, what_is_no_file_is_not_read);
 	tcase_add_test(tc, file_is_read_up_to_its_cap);
 	tcase_add_test(tc, place_follows_the_environment);
+	tcase_add_loop_test(tc, home_that_is_none_is_said, 0, 2);
 	tcase_add_test(tc, example_is_accepted);
 	tcase_add_test(tc, options_in_files_are_those_of_the_table);
 	suite_add_tcase(suite, tc);

@@ -580,7 +580,11 @@ START_TEST(resolve_directory_gives_its_only_text_model)
 	expect_refusal(wish, INF_E_BAD_MODEL, "not_a_model", "mmproj: it holds no text model");
 	snprintf(wish, sizeof wish, "%s/empty", scratch.path);
 	expect_refusal(wish, INF_E_NOT_FOUND, "model_missing", "no text model lies in this directory");
-	expect_refusal(scratch.path, INF_E_INVALID, "model_ambiguous", "8 models, say which: ");
+	expect_refusal(scratch.path, INF_E_INVALID, "model_ambiguous", "8 models, say which of its files: ");
+	write_model("two/sub/a.gguf");
+	write_model("two/b.gguf");
+	snprintf(wish, sizeof wish, "%s/two//", scratch.path);
+	expect_refusal(wish, INF_E_INVALID, "model_ambiguous", "2 models, say which of its files: b.gguf (Q4_K_M), sub/a.gguf (Q4_K_M)");
 }
 END_TEST
 
