@@ -12,7 +12,10 @@
 
 #include "keep.h"
 
-enum { TEXT_ROOM = 64 };		/* in every chunk, so that one serves for the next token */
+enum {
+	TEXT_ROOM = 64,			/* in every chunk, so that one serves for the next token */
+	SPARES_MAX = 2,			/* what a reader that keeps up needs: the token it has, and the one that comes meanwhile */
+};
 
 /* A token with its text. */
 struct chunk {
@@ -34,7 +37,8 @@ struct ic_pull {
 	pthread_mutex_t lock;		/* what follows */
 	pthread_cond_t arrived, taken;
 	struct chunk *first, **last;	/* in the order they came */
-	struct chunk *spare;		/* that the caller has done with; NULL = none */
+	struct chunk *spares;		/* that the caller has done with */
+	size_t spare_count;
 	size_t waiting;			/* bytes */
 	bool readable, cancelled, over;
 	bool watched;			/* somebody has the descriptor */
@@ -112,17 +116,21 @@ static struct chunk *take(struct ic_pull *self)
 
 static void give_back(struct ic_pull *self, struct chunk *chunk)
 {
-	if (!self->spare && chunk && chunk->room == TEXT_ROOM)
-		self->spare = chunk;
-	else
+	if (!chunk || chunk->room != TEXT_ROOM || self->spare_count == SPARES_MAX) {
 		free(chunk);
+		return;
+	}
+	chunk->next = self->spares;
+	self->spares = chunk;
+	self->spare_count++;
 }
 
 static struct chunk *new_chunk(struct ic_pull *self, size_t room)
 {
-	struct chunk *chunk = room <= TEXT_ROOM ? self->spare : NULL;
+	struct chunk *chunk = room <= TEXT_ROOM ? self->spares : NULL;
 	if (chunk) {
-		self->spare = NULL;
+		self->spares = chunk->next;
+		self->spare_count--;
 		return chunk;
 	}
 	room = room > TEXT_ROOM ? room : TEXT_ROOM;
@@ -259,15 +267,20 @@ static inf_status dead(const struct ic_pull *self, inf_error *err)
 			"the stream is NULL");
 }
 
+static void free_chunks(struct chunk *list)
+{
+	while (list) {
+		struct chunk *next = list->next;
+		free(list);
+		list = next;
+	}
+}
+
 static void release(struct ic_pull *self)
 {
-	while (self->first) {
-		struct chunk *next = self->first->next;
-		free(self->first);
-		self->first = next;
-	}
+	free_chunks(self->first);
+	free_chunks(self->spares);
 	free(self->current);
-	free(self->spare);
 	ic_keep_release(&self->kept);
 	if (self->fd >= 0)
 		close(self->fd);
