@@ -133,7 +133,7 @@ class Readme(unittest.TestCase):
 		self.assertIn("| `curl -N` | 20.0 µs |  |  |", text)
 		self.assertIn("| llama-bench | 4000 tokens/s |  |  |", text)
 		self.assertNotIn("openai", text)
-		self.assertIn("Of the 3 bounds that `tests/bench/run` holds it to, 1 were kept, 1 missed, and 1 drowned in noise.", text)
+		self.assertRegex(text, "Of the 3 bounds that `tests/bench/run` holds it to, missed: `[a-z-]+`; drowned in noise: `[a-z-]+`; the others")
 
 	def test_readme_without_marks_is_left_alone(self):
 		with self.assertRaises(ValueError):
