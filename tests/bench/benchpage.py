@@ -107,7 +107,7 @@ class Plot:
 	def draw(self):
 		subjects = list(dict.fromkeys(name for row in self.rows for name in row["samples"]))
 		title = html.escape(f"{self.name}, {self.rows[0]['unit']}")
-		yield f"<h2>{title}</h2>\n<p class=\"soft\">{html.escape(self.rows[-1]['what'])}; median, first to third quartile.</p>"
+		yield f"<h2>{title}</h2>\n<p class=\"soft\">Median, first to third quartile.</p>"
 		for i, subject in enumerate(subjects):
 			yield (f'<span class="soft"><svg class="key" viewBox="0 0 10 7"><rect class="s{i % COLORS}" width="10" height="7"/></svg> '
 			       f"{html.escape(subject)}</span>")
