@@ -19,7 +19,6 @@ struct run {
 enum {
 	CONTEXT_MAX = 8192,		/* tokens; a longer one is paid for in memory whether it is used or not */
 	CONTEXT_MIN = 2048,		/* with less a conversation is soon forgotten: rather some layers on the CPU */
-	CONTINUED_TOKENS = 256,		/* of a model that may never end */
 	PAGE_MAX = 1 << 20,
 };
 
@@ -212,7 +211,6 @@ static enum exit_code load_another(void *run, struct failure *why)
 static enum exit_code begin(struct chat *chat, struct failure *why)
 {
 	struct run_choice *choice = &((struct run *)chat)->choice;
-	struct options *options = &chat->options;
 	choose_context(chat, choice);
 	chat->engine.load = load_another;
 	chat->engine.load_user = chat;
@@ -220,8 +218,6 @@ static enum exit_code begin(struct chat *chat, struct failure *why)
 	if (code != EXIT_DONE)
 		return code;
 	chat->continues = !(chat->engine.model.flags & INF_INFO_FLAG_CHAT);
-	if (chat->continues && !options->gen.max_tokens)
-		options->gen.max_tokens = CONTINUED_TOKENS;
 	if (chat->continues && check_continues(chat, why) != EXIT_DONE)
 		return why->code;
 	runview_tell(chat, choice);

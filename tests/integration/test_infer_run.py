@@ -254,6 +254,15 @@ def text_is_continued_at_a_terminal():
     t.quit()
 
 
+def limit_of_a_continued_text_is_not_for_another_model():
+    t = at_terminal("-c", "512", models="plain")
+    t.ready()
+    assert "256 tokens at a time" in text_of(t), t.show()
+    t.say(f"/model {tmp}/one/counter-1m-f32.gguf", "with the conversation so far")
+    t.say("hello", "the answer ends here because the context of 512 tokens is full")
+    t.quit()
+
+
 # ---- as infer chat ----
 
 def choice_is_said_and_the_chat_begins():
