@@ -12,6 +12,7 @@
 #include "modelfind.h"
 #include "path.h"
 #include "progress.h"
+#include "waiting.h"
 
 /* ---- the registry ---- */
 
@@ -74,6 +75,7 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 			   struct failure *why)
 {
 	char **dirs = NULL;
+	struct waiting waiting;
 	enum exit_code code = settings_parse(&self->settings, &options->settings, why);
 	if (code == EXIT_USAGE)
 		return options_blame(options, self->settings.culprit, why);
@@ -94,7 +96,10 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 		.log = options->verbosity ? console_log : NULL,
 		.log_level = options->verbosity > 1 ? INF_LOG_DEBUG : INF_LOG_INFO,
 	};
+	/* A backend may need seconds to say whether it can work here. */
+	waiting_begin(&waiting, options->verbosity ? NULL : console, "Looking for backends");
 	code = find_with(self, &params, why);
+	waiting_end(&waiting);
 	release_dirs(dirs, options->plugin_dirs.count);
 	if (code == EXIT_USAGE)
 		options_blame(options, self->settings.culprit, why);
