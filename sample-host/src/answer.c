@@ -116,6 +116,8 @@ inf_gen_params answer_params(const struct options *options, const struct engine 
 	params.options = engine->settings.request;
 	params.option_count = engine->settings.request_count;
 	params.tools = question->tools;
+	if (!params.max_tokens)
+		params.max_tokens = question->max_tokens;
 	if (question->messages && !is_shown_media(question))
 		answer_choose_thinking(&params, &engine->model);
 	return params;

@@ -34,6 +34,7 @@ struct question {
 	const inf_message *const *messages;
 	size_t message_count;
 	const char *tools;		/* NULL = none */
+	int32_t max_tokens;		/* where the options say nothing; 0 = as many as there is room for */
 };
 
 /* For messages: a model that can think does, and its thoughts are told from its answer; not where that takes something else

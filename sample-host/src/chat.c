@@ -19,6 +19,8 @@
 #include "state.h"
 #include "table.h"
 
+enum { CONTINUED_TOKENS = 256 };	/* of a model that may never end */
+
 void chat_init(struct chat *self, const struct options *options, struct console *console)
 {
 	*self = (struct chat){
@@ -84,11 +86,19 @@ static void join(struct text *out, const struct history *history)
 	}
 }
 
+int32_t chat_limit(const struct chat *self)
+{
+	int32_t given = self->options.gen.max_tokens;
+	return given || !self->continues ? given : CONTINUED_TOKENS;
+}
+
 struct question chat_question(struct chat *self)
 {
 	if (self->continues) {
 		join(&self->prompt, &self->history);
-		return (struct question){ .prompt = text_string(&self->prompt), .prompt_len = self->prompt.len };
+		return (struct question){
+			.prompt = text_string(&self->prompt), .prompt_len = self->prompt.len, .max_tokens = chat_limit(self),
+		};
 	}
 	return (struct question){
 		.messages = (const inf_message *const *)self->history.messages,

@@ -34,6 +34,9 @@ void chat_release(struct chat *self);
 /* The model is loaded: begin with the system message. EXIT_DONE, EXIT_FAILED, interrupted. */
 enum exit_code chat_begin(struct chat *self, struct failure *why);
 
+/* Tokens that the model as it is now may answer with; 0 = as many as there is room for. */
+int32_t chat_limit(const struct chat *self);
+
 /* What the messages as they are ask of the model. Borrowed from the chat, until it or they change. */
 struct question chat_question(struct chat *self);
 

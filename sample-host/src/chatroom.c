@@ -40,7 +40,7 @@ void chatroom_make(struct chat *self)
 	struct history *history = &self->history;
 	struct question now;
 	size_t first = chat_system(self) ? 1 : 0, turns = 0, end;
-	int64_t limit = self->engine.model.context_len, wanted = self->options.gen.max_tokens;
+	int64_t limit = self->engine.model.context_len, wanted = chat_limit(self);
 	int64_t reserve = wanted ? least(wanted, limit / 8) : limit / 8, used;
 	if (!end_of_turn(history, first) || limit <= 0)
 		return;

@@ -19,7 +19,6 @@ struct run {
 enum {
 	CONTEXT_MAX = 8192,		/* tokens; a longer one is paid for in memory whether it is used or not */
 	CONTEXT_MIN = 2048,		/* with less a conversation is soon forgotten: rather some layers on the CPU */
-	CONTINUED_TOKENS = 256,		/* of a model that may never end */
 	PAGE_MAX = 1 << 20,
 };
 
@@ -88,25 +87,6 @@ static enum exit_code find_model(struct chat *chat, struct failure *why)
 }
 
 /* ---- whether it is one to talk with ---- */
-
-static enum exit_code check_kind(const char *path, const inf_model_file *file, struct failure *why)
-{
-	static const struct {
-		const char *what, *before, *behind;	/* what takes it, around its path */
-	} others[] = {
-		[INF_MODEL_KIND_EMBEDDING] = { "an embedding model, which makes vectors of texts or ranks them", "infer embed -m ",
-					       " TEXT, or infer rerank" },
-		[INF_MODEL_KIND_PROJECTOR] = { "a projector, with which another model sees or hears",
-					       "infer run MODEL --image FILE --set mmproj=", "" },
-		[INF_MODEL_KIND_ADAPTER] = { "a LoRA adapter, which changes another model", "infer run MODEL --adapter ", "" },
-		[INF_MODEL_KIND_VOCABULARY] = { "a vocabulary without weights", "choose another model than ", "" },
-	};
-	size_t kind = file->kind > 0 && file->kind < (int32_t)(sizeof others / sizeof *others) ? (size_t)file->kind : 0;
-	if (!others[kind].what)
-		return EXIT_DONE;
-	return failure_set(why, INF_E_BAD_MODEL, "not_a_model", "%.100s is %s: %s%.200s%s", file->name, others[kind].what,
-			   others[kind].before, path, others[kind].behind);
-}
 
 /* What only a template gives a meaning to. */
 static enum exit_code check_continues(const struct chat *chat, struct failure *why)
@@ -203,18 +183,6 @@ static void choose_context(const struct chat *chat, struct run_choice *choice)
 		choice->context_asked = 0;
 }
 
-static enum exit_code inspect(struct chat *chat, inf_model_file *file, struct failure *why)
-{
-	const struct engine *engine = &chat->engine;
-	inf_status st = inf_registry_inspect_model(engine->registry, NULL, engine->model_path, file, &why->error);
-	if (st == INF_OK)
-		return check_kind(engine->model_path, file, why);
-	if (st != INF_E_UNSUPPORTED)
-		return failure_as(why, EXIT_FAILED);
-	*file = (inf_model_file){ .struct_size = sizeof *file };	/* a backend may know files that nobody can look into */
-	return EXIT_DONE;
-}
-
 /* ---- another model ---- */
 
 /* What the model before made of the options is not what was asked for. */
@@ -230,7 +198,7 @@ static void forget(struct options *options, struct run_choice *choice)
 static enum exit_code load_another(void *run, struct failure *why)
 {
 	struct run *self = run;
-	enum exit_code code = inspect(&self->chat, &self->choice.file, why);
+	enum exit_code code = engine_inspect(&self->chat.engine, &self->choice.file, why);
 	if (code != EXIT_DONE)
 		return code;
 	forget(&self->chat.options, &self->choice);
@@ -243,7 +211,6 @@ static enum exit_code load_another(void *run, struct failure *why)
 static enum exit_code begin(struct chat *chat, struct failure *why)
 {
 	struct run_choice *choice = &((struct run *)chat)->choice;
-	struct options *options = &chat->options;
 	choose_context(chat, choice);
 	chat->engine.load = load_another;
 	chat->engine.load_user = chat;
@@ -251,8 +218,6 @@ static enum exit_code begin(struct chat *chat, struct failure *why)
 	if (code != EXIT_DONE)
 		return code;
 	chat->continues = !(chat->engine.model.flags & INF_INFO_FLAG_CHAT);
-	if (chat->continues && !options->gen.max_tokens)
-		options->gen.max_tokens = CONTINUED_TOKENS;
 	if (chat->continues && check_continues(chat, why) != EXIT_DONE)
 		return why->code;
 	runview_tell(chat, choice);
@@ -269,7 +234,7 @@ static enum exit_code find(struct run *self, struct failure *why)
 	if (code == EXIT_DONE)
 		code = find_model(chat, why);
 	if (code == EXIT_DONE)
-		code = inspect(chat, &self->choice.file, why);
+		code = engine_inspect(&chat->engine, &self->choice.file, why);
 	return answer_cut_short(&chat->options, &chat->engine, chat->console, code);
 }
 

@@ -132,6 +132,15 @@ static bool has_models(const struct configfile *self)
 	return false;
 }
 
+/* Whoever asks what holds wants to see it all the more where the model is not found. */
+static enum exit_code show_without(struct console *console, struct failure *why)
+{
+	console_notice(console, STYLE_PLAIN, "infer: the sections of models are not considered, as the model was not found: %s [%s: %s]",
+		       why->error.message, failure_status(why), why->error.reason);
+	*why = (struct failure)FAILURE_INIT;
+	return EXIT_DONE;
+}
+
 /* Which file is meant, found with what the rest of the configuration says, in *path; NULL = no model is to be loaded. */
 static enum exit_code find_model(const struct configfile *self, struct options *options, struct console *console, char **path,
 				 struct failure *why)
@@ -144,6 +153,8 @@ static enum exit_code find_model(const struct configfile *self, struct options *
 		code = engine_locate(&engine, options, console, why);
 		*path = engine.model_path;
 		engine.model_path = NULL;
+		if (code == EXIT_FAILED && options->command == COMMAND_CONFIG)
+			code = show_without(console, why);
 	}
 	engine_close(&engine, console);
 	return code;

@@ -25,7 +25,8 @@ enum exit_code config_apply(const struct configfile *self, struct options *optio
 
 /*
  * Give all that holds, then finish the options. argv: what they were parsed from, for where there are sections of models the
- * rest is applied once more to find out which file is meant. EXIT_DONE; what engine_find() and engine_resolve() return;
+ * rest is applied once more to find out which file is meant; `infer config` goes on without those sections, and says so, where
+ * that is not found. EXIT_DONE; what engine_find() and engine_resolve() return;
  * EXIT_USAGE; EXIT_FAILED without memory.
  */
 enum exit_code config_take(const struct configfile *self, struct options *options, int argc, char **argv,

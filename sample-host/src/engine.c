@@ -12,6 +12,7 @@
 #include "modelfind.h"
 #include "path.h"
 #include "progress.h"
+#include "waiting.h"
 
 /* ---- the registry ---- */
 
@@ -74,6 +75,7 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 			   struct failure *why)
 {
 	char **dirs = NULL;
+	struct waiting waiting;
 	enum exit_code code = settings_parse(&self->settings, &options->settings, why);
 	if (code == EXIT_USAGE)
 		return options_blame(options, self->settings.culprit, why);
@@ -94,7 +96,10 @@ enum exit_code engine_find(struct engine *self, const struct options *options, s
 		.log = options->verbosity ? console_log : NULL,
 		.log_level = options->verbosity > 1 ? INF_LOG_DEBUG : INF_LOG_INFO,
 	};
+	/* A backend may need seconds to say whether it can work here. */
+	waiting_begin(&waiting, options->verbosity ? NULL : console, "Looking for backends");
 	code = find_with(self, &params, why);
+	waiting_end(&waiting);
 	release_dirs(dirs, options->plugin_dirs.count);
 	if (code == EXIT_USAGE)
 		options_blame(options, self->settings.culprit, why);
@@ -164,6 +169,52 @@ enum exit_code engine_resolve(struct engine *self, const char *model, struct con
 	return enter_directory(self, why);
 }
 
+/* ---- what kind of file ---- */
+
+static enum exit_code check_kind(const char *path, const inf_model_file *file, struct failure *why)
+{
+	static const struct {
+		const char *what, *before, *behind;	/* what takes it, around its path */
+	} others[] = {
+		[INF_MODEL_KIND_EMBEDDING] = { "an embedding model, which makes vectors of texts or ranks them", "infer embed -m ",
+					       " TEXT, or infer rerank" },
+		[INF_MODEL_KIND_PROJECTOR] = { "a projector, with which another model sees or hears",
+					       "infer run MODEL --image FILE --set mmproj=", "" },
+		[INF_MODEL_KIND_ADAPTER] = { "a LoRA adapter, which changes another model", "infer run MODEL --adapter ", "" },
+		[INF_MODEL_KIND_VOCABULARY] = { "a vocabulary without weights", "choose another model than ", "" },
+	};
+	size_t kind = file->kind > 0 && file->kind < (int32_t)(sizeof others / sizeof *others) ? (size_t)file->kind : 0;
+	if (!others[kind].what)
+		return EXIT_DONE;
+	return failure_set(why, INF_E_BAD_MODEL, "not_a_model", "%.100s is %s: %s%.200s%s", file->name, others[kind].what,
+			   others[kind].before, path, others[kind].behind);
+}
+
+enum exit_code engine_inspect(const struct engine *self, inf_model_file *file, struct failure *why)
+{
+	inf_status st = inf_registry_inspect_model(self->registry, NULL, self->model_path, file, &why->error);
+	if (st == INF_OK)
+		return check_kind(self->model_path, file, why);
+	if (st != INF_E_UNSUPPORTED)
+		return failure_as(why, EXIT_FAILED);
+	*file = (inf_model_file){ .struct_size = sizeof *file };	/* a backend may know files that nobody can look into */
+	return EXIT_DONE;
+}
+
+/* A backend names the option that another load would need. Where that option belongs to a command, the command is the remedy. */
+static enum exit_code fail_load(const struct engine *self, const struct options *options, struct failure *why)
+{
+	bool has_task = options->command == COMMAND_TOKENIZE || options->command == COMMAND_EMBED || options->command == COMMAND_RERANK;
+	inf_model_file file = { .struct_size = sizeof file };
+	struct failure known = FAILURE_INIT;
+	if (options->command == COMMAND_EMBED && !strcmp(why->error.reason, "ranks_only"))
+		failure_set(why, INF_E_BAD_MODEL, "ranks_only", "the model ranks documents and gives no vectors: infer rerank "
+			    "-m %.200s --query QUERY, or name a pooling: --set pooling=mean", self->model_path);
+	else if (!has_task && !strcmp(why->error.reason, "not_a_model") && engine_inspect(self, &file, &known) == EXIT_FAILED)
+		*why = known;
+	return failure_as(why, EXIT_FAILED);
+}
+
 /* ---- the model ---- */
 
 static int32_t INF_CALL on_progress(void *user, const inf_progress *news)
@@ -192,7 +243,7 @@ enum exit_code engine_load_session(struct engine *self, const struct options *op
 		return interrupt_code();
 	if (st == INF_OK)
 		st = inf_session_info(self->session, &self->model, &why->error);
-	return st == INF_OK ? EXIT_DONE : failure_as(why, EXIT_FAILED);
+	return st == INF_OK ? EXIT_DONE : fail_load(self, options, why);
 }
 
 enum exit_code engine_require_model(const struct options *options, struct failure *why)

@@ -49,6 +49,10 @@ enum exit_code engine_resolve(struct engine *self, const char *model, struct con
 enum exit_code engine_locate(struct engine *self, const struct options *options, struct console *console,
 			     struct failure *why);
 
+/* What the file is that model_path names; all 0 where nobody can look into it. EXIT_DONE for one that generates text, or may;
+ * else EXIT_FAILED, which says what takes a file of its kind. */
+enum exit_code engine_inspect(const struct engine *self, inf_model_file *file, struct failure *why);
+
 /* Select, resolve and load the model, with a progress line. EXIT_NO_BACKEND too, or interrupted. */
 enum exit_code engine_load(struct engine *self, const struct options *options, struct console *console,
 			   struct failure *why);

@@ -165,7 +165,7 @@ void runview_tell(const struct chat *chat, const struct run_choice *choice)
 	add_context(&line, &engine->model, &chat->options, choice);
 	if (chat->continues)
 		text_printf(&line, "; it has no chat template, so it continues text instead of answering, %" PRId32 " tokens at a time",
-			    chat->options.gen.max_tokens);
+			    chat_limit(chat));
 	terminal_add_visible(&visible, text_string(&line), line.len, "");
 	text_puts(&page, terminal_style(terminal, STYLE_DIM));
 	table_add_wrapped(&page, text_string(&visible), 0, terminal->is_tty ? terminal_columns(terminal) : SIZE_MAX);

@@ -149,6 +149,17 @@ config_without_a_file_says_where_one_would_be() {
 	[[ $(<"$tmp/out") == "$HOME/.config/inference/infer.conf" ]] || complain "$(<"$tmp/out")"
 }
 
+config_without_its_model_shows_the_rest() {
+	config '[model *]' 'seed = 7' '[chat]' 'top-k = 3' 'model = nosuchmodel'
+	run config chat
+	exits 0 && value top-k 3 'line 11 \[chat\]' && value seed - default && value model nosuchmodel 'line 12 \[chat\]' &&
+		says err '^infer: the sections of models are not considered, as the model was not found: .*:12: model: nosuchmodel: neither' &&
+		says err '\[not_found: model_unknown\]$' || return 1
+	run config chat --json
+	exits 0 && json 'assert last["read"] is True and "error" not in last, last' && says err nosuchmodel || return 1
+	INF_MODELS=$(dirname -- "$model") run config chat -m austen && exits 0 && silent err && value seed 7 'line 9 \[model \*\]'
+}
+
 config_path_does_not_read_the_file() {
 	config nonsense
 	run config --path && exits 0 && silent err && says out "^$file$"

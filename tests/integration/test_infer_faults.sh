@@ -21,6 +21,7 @@ for name in ctor_crash ctor_exit ctor_fork ctor_hang ctor_noise entry_abort entr
 	only_v2 min_host_99 null_generate no_entry echo; do
 	cp -- "$fixtures/$name.so" "$plugins/"
 done
+mkdir -- "$tmp/few" && cp -- "$fixtures/echo.so" "$tmp/few/"
 mkfifo -- "$plugins/fifo.so"
 head -c 5000 -- "$fixtures/echo.so" >"$plugins/truncated.so"
 printf 'hello' >"$plugins/text.so"
@@ -58,6 +59,25 @@ every_fault_is_one_line() {
 		is truncated.so not-a-plugin && is text.so not-a-plugin && is dangling.so not-a-plugin &&
 		is directory.so not-a-plugin && is writable.so untrusted && is link_to_shared.so untrusted &&
 		is machine.so not-a-plugin && is same_file.so shadowed
+}
+
+slow_look_is_shown_on_a_terminal() {
+	mkfifo -- "$tmp/gate"
+	printf '#!/bin/sh\nread -r go <"%s"\nexec "%s" "$@"\n' "$tmp/gate" "$INF_PROBE" >"$tmp/probe" && chmod 755 "$tmp/probe"
+	python3 -B -c '
+import sys
+here, infer, plugins, tmp = sys.argv[1:]
+sys.path.insert(0, here)
+from terminal import Terminal, clean_environment
+t = Terminal([infer, "backends", "--rescan", "--plugin-dir", plugins],
+             clean_environment(tmp, tmp, XDG_CACHE_HOME=tmp + "/cache", INF_PROBE=tmp + "/probe"))
+t.until(lambda: b"Looking for backends" in t.seen, "Looking for backends")
+with open(tmp + "/gate", "w") as gate:
+    gate.write("go\n")
+t.leaves()
+lines = t.screen().lines()
+assert any("echo " in line for line in lines) and not any("Looking" in line for line in lines), t.show()
+' "$(dirname -- "${BASH_SOURCE[0]}")" "$infer" "$tmp/few" "$tmp" 2>"$tmp/err" || complain "$(tail -n 1 -- "$tmp/err")"
 }
 
 every_fault_has_its_reason() {

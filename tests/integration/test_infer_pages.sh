@@ -64,7 +64,7 @@ cd -- "$source/sample-host"
 # completed LINE: what bash would offer at its end.
 completed() {
 	COMP_LINE=${1/#infer/"$infer"} COMP_POINT=999999
-	_infer
+	_infer infer "${COMP_LINE##*[ =:]}"
 	(IFS=' ' && printf '%s' "${COMPREPLY[*]}")
 }
 # offers LINE EXPECTED

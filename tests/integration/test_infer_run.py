@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 from terminal import LIMIT_S, Terminal, clean_environment, run_tests, width
 
 infer, plugins, server, write = (os.path.abspath(path) for path in sys.argv[1:5])
+completion = os.path.abspath(os.path.dirname(__file__) + "/../../sample-host/completion.bash")
 tmp = tempfile.mkdtemp()
 HERE = ["--plugin-dir", plugins, "--set", "llama-server.path=" + server]
 REPOSITORY = "hub/models--Jane--Counter-GGUF/snapshots/0123456789abcdef0123456789abcdef01234567"
@@ -254,6 +255,15 @@ def text_is_continued_at_a_terminal():
     t.quit()
 
 
+def limit_of_a_continued_text_is_not_for_another_model():
+    t = at_terminal("-c", "512", models="plain")
+    t.ready()
+    assert "256 tokens at a time" in text_of(t), t.show()
+    t.say(f"/model {tmp}/one/counter-1m-f32.gguf", "with the conversation so far")
+    t.say("hello", "the answer ends here because the context of 512 tokens is full")
+    t.quit()
+
+
 # ---- as infer chat ----
 
 def choice_is_said_and_the_chat_begins():
@@ -361,6 +371,25 @@ def load_is_shown_on_a_terminal():
     assert not any("Loading" in line for line in t.screen().lines()), t.show()
 
 
+# ---- completion ----
+
+def names_with_a_colon_complete_in_bash():
+    environment = clean_environment(tmp, None, "dumb", INF_MODELS=f"{tmp}/colon", INF_PLUGIN_PATH=plugins, INF_BACKEND="llama_cpp", PS1="$ ",
+                                    PATH=os.path.dirname(infer) + ":" + os.environ["PATH"], INPUTRC="/dev/null")
+    for breaks in ("$COMP_WORDBREAKS", "${COMP_WORDBREAKS//:}"):
+        for typed, line in (("run colon:", "run colon:o"), ("run colon:on", "run colon:one"), (r"run colon\:on", r"run colon\:one"),
+                            ('run "colon:on', 'run "colon:one"'), ("run -f list:", "run -f list:file"),
+                            ("run --file=list:", "run --file=list:file"), ("run --set thr", "run --set threads=")):
+            t = Terminal(["/bin/bash", "--norc", "--noprofile", "-i"], environment)
+            t.write(f"cd {tmp}/folder; source {completion}; COMP_WORDBREAKS={breaks}; echo be''gun\r")
+            t.until(lambda: "begun" in t.screen().lines() and t.last() == "$", "$")
+            t.edits()
+            t.write(f"infer {typed}\t")
+            t.until(lambda: t.last().replace("\\:", ":") == "$ infer " + line.replace("\\:", ":"), line)
+            t.write("\x15exit\r")
+            t.leaves()
+
+
 def make_models():
     def place(source, *names):
         for name in names:
@@ -371,9 +400,12 @@ def make_models():
     subprocess.run([write, "made", "counter", counter], check=True)
     subprocess.run([write, "made", "embedder", embedder], check=True)
     os.makedirs(tmp + "/none")
+    os.makedirs(tmp + "/folder")
+    for name in ("list:file", "other"):
+        open(f"{tmp}/folder/{name}", "w").close()
     place(counter, "one/counter-1m-f32.gguf", "mixed/counter-1m-f32.gguf", "twins/counter.gguf", "twins/counter-q4_k_m.gguf",
           "twins/counter-q8_0.gguf", "words/mid-1b-chat.gguf", "words/mid-1b5-chat.gguf", "same/a/same.gguf", "same/b/same.gguf", "dashed/-x.gguf", "dashed/y.gguf",
-          "wide/" + 30 * "\u6f22" + ".gguf", "wide/y.gguf", REPOSITORY + "/two.gguf")
+          "wide/" + 30 * "\u6f22" + ".gguf", "wide/y.gguf", "colon/colon:one.gguf", "colon/colon:other.gguf", REPOSITORY + "/two.gguf")
     place(embedder, "mixed/embedder.gguf", "others/embedder.gguf")
     subprocess.run([write, "small", "adapter", "llama", tmp + "/mixed/lora.gguf"], check=True)
     subprocess.run([write, "small", "mmproj", "clip", tmp + "/mixed/mmproj.gguf"], check=True)

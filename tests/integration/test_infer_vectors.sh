@@ -96,8 +96,23 @@ generating_model_embeds_too() {
 	exits 0 && json 'assert len(last["vector"]) > 32 and last["tokens"] > 1, last'
 }
 
-model_that_ranks_does_not_embed() { run embed "${ranks[@]}" x; refused 1 'the model ranks documents and gives no vectors'; }
-model_that_embeds_does_not_generate() { run generate "${vectors[@]}" x; refused 1 '.*"embedding".*task=embed is for it'; }
+model_that_ranks_does_not_embed() {
+	run embed "${ranks[@]}" x
+	refused 1 "the model ranks documents and gives no vectors: infer rerank -m $tmp/models/ranker.gguf --query QUERY, or .*pooling=mean" &&
+		says_not err task= && run embed "${ranks[@]}" --set pooling=mean x && exits 0
+}
+model_that_embeds_names_the_command_for_it() {
+	local command
+	for command in generate chat classify bench batch; do
+		run "$command" "${vectors[@]}" < <(printf '{"prompt": "x"}\n')
+		refused 1 "embedder is an embedding model, .*: infer embed -m $tmp/models/embedder.gguf TEXT, or infer rerank" &&
+			says_not err task= || return
+	done
+}
+tokens_of_a_model_that_embeds_need_its_task() {
+	run tokenize "${vectors[@]}" x
+	refused 1 '.*"embedding".*task=embed is for it' && run tokenize "${vectors[@]}" --set task=embed x && exits 0
+}
 task_of_the_user_counts() { run embed "${text[@]}" --set task=generate x; refused 1 '.*inf.embed/1'; }
 
 # ---- ranks ----
