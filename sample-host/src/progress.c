@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "modelview.h"
 #include "utf8.h"
 
 enum {
@@ -38,11 +39,11 @@ static size_t fit(const struct text *line, size_t columns)
 	return line->len;
 }
 
-static int64_t now_s(void)
+static int64_t now_ms(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void add_bar(struct text *line, float fraction)
@@ -54,10 +55,21 @@ static void add_bar(struct text *line, float fraction)
 	text_printf(line, "] %3d %%, ", (int)(fraction * 100));
 }
 
-/* The name comes last: where the line is cut, nothing is lost that changes. */
-static void describe(const struct progress *self, const inf_progress *news, struct text *line)
+/* Since the load began. It says nothing any more once all bytes are there. */
+static void add_rate(const struct progress *self, float fraction, int64_t elapsed_ms, struct text *line)
 {
-	int64_t seconds = now_s() - self->begun_s;
+	char rate[MODELVIEW_NUMBER_MAX];
+	bool moves = self->stage == INF_STAGE_READ || self->stage == INF_STAGE_UPLOAD;
+	if (!moves || !self->bytes || !(fraction > 0 && fraction <= 1) || elapsed_ms < SECONDS_FROM * 1000)
+		return;
+	modelview_size((uint64_t)((double)self->bytes * fraction * 1000 / (double)elapsed_ms), rate);
+	text_printf(line, ", %s/s", rate);
+}
+
+/* The name comes last: where the line is cut, nothing is lost that changes. */
+void progress_describe(const struct progress *self, const inf_progress *news, int64_t elapsed_ms, struct text *line)
+{
+	int64_t seconds = elapsed_ms / 1000;
 	text_puts(line, "Loading ");
 	if (news->fraction >= 0 && news->fraction <= 1)
 		add_bar(line, news->fraction);
@@ -67,6 +79,7 @@ static void describe(const struct progress *self, const inf_progress *news, stru
 		terminal_add_visible(line, news->note, strnlen(news->note, NOTE_MAX_BYTES), "");
 		text_puts(line, ")");
 	}
+	add_rate(self, news->fraction, elapsed_ms, line);
 	if (seconds >= SECONDS_FROM)
 		text_printf(line, ", %" PRId64 " s", seconds);
 	text_puts(line, ": ");
@@ -97,11 +110,11 @@ void progress_show(struct progress *self, const inf_progress *news)
 	struct text line = TEXT_INIT(LINE_MAX_BYTES);
 	if (!self->console || !self->console->err.is_tty)
 		return;
-	if (!self->begun_s)
-		self->begun_s = now_s();
+	if (!self->begun_ms)
+		self->begun_ms = now_ms();
 	if (news->stage >= 0 && news->stage < (int32_t)(sizeof stages / sizeof stages[0]))
 		self->stage = news->stage;
-	describe(self, news, &line);
+	progress_describe(self, news, now_ms() - self->begun_ms, &line);
 	if (!line.failed)
 		draw(self, &line);
 	text_release(&line);
