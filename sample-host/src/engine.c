@@ -221,8 +221,10 @@ static enum exit_code fail_load(const struct engine *self, const struct options 
 static uint64_t size_to_load(const struct engine *self, const struct console *console)
 {
 	inf_model_file file = { .struct_size = sizeof file };
-	struct failure ignored = FAILURE_INIT;
-	return console->err.is_tty && engine_inspect(self, &file, &ignored) == EXIT_DONE ? file.file_bytes : 0;
+	if (!console || !console->err.is_tty)
+		return 0;
+	inf_registry_inspect_model(self->registry, NULL, self->model_path, &file, NULL);
+	return file.file_bytes;
 }
 
 static int32_t INF_CALL on_progress(void *user, const inf_progress *news)
@@ -238,8 +240,8 @@ enum exit_code engine_load_session(struct engine *self, const struct options *op
 	struct progress progress = {
 		.console = options->verbosity ? NULL : console,
 		.name = path_name(self->model_path),
-		.bytes = size_to_load(self, console),
 	};
+	progress.bytes = size_to_load(self, progress.console);
 	inf_load_params params = options->load;
 	params.path = self->model_path;
 	params.options = self->settings.load;
