@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
-#include "fanout.h"
 #include "request.h"
 
 /* ---- what is read of a request ----------------------------------------------------------------------------------- */
@@ -155,6 +154,7 @@ inf_status ic_batch_run(const struct ic_batch_target *target, const inf_input *c
 	const struct ic_fanout_work work = {
 		.count = count, .width = parallel && parallel < target->slots ? parallel : target->slots,
 		.run = run_one, .user = &self, .on_poll = self.params.on_poll, .host = self.params.user,
+		.waiter = target->waiter,
 	};
 	return ic_fanout_run(&work, err);
 }

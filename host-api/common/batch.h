@@ -4,15 +4,19 @@
 
 #include "inference/extensions.h"
 
+#include "fanout.h"
+
 /*
  * batch: inf.batch/1 over whatever runs one generation: a fanout with the contract's rules around it.
  */
 struct ic_batch_target {
-	/* One generate() or chat(), on any thread, several at once. result and err are never NULL. */
+	/* One generate() or chat(), on any thread, several at once; result and err are never NULL. With a waiter, callbacks may run
+	 * within its wait(). */
 	inf_status (*generate)(void *model, const inf_input *input, const inf_gen_params *params, inf_gen_result *result,
 			       inf_error *err);
 	void *model;
 	int32_t slots;			/* at least 1 */
+	const struct ic_fanout_waiter *waiter;	/* of fanout.h; NULL = none */
 };
 
 /* As inf_batch.run(). When an input ends with INF_E_CLOSED, so does the batch. */

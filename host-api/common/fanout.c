@@ -19,6 +19,7 @@ struct message {
 
 struct ic_fanout {
 	const struct ic_fanout_work *work;
+	pthread_t caller;
 	bool alone;			/* the jobs run on the calling thread */
 	int64_t polled_ns;		/* the calling thread's; 0 = not yet */
 	atomic_bool stopped;		/* written under the lock */
@@ -57,13 +58,23 @@ bool ic_fanout_goes_on(struct ic_fanout *self)
 	return !atomic_load(&self->stopped);
 }
 
+/* With the lock held. */
+static void wake_caller(struct ic_fanout *self)
+{
+	const struct ic_fanout_waiter *waiter = self->work->waiter;
+	if (waiter)
+		waiter->wake(waiter->user);
+	else
+		pthread_cond_signal(&self->news);
+}
+
 void ic_fanout_fail(struct ic_fanout *self, const inf_error *why)
 {
 	pthread_mutex_lock(&self->lock);
 	if (!atomic_load(&self->stopped))
 		self->why = *why;
 	atomic_store(&self->stopped, true);
-	pthread_cond_signal(&self->news);
+	wake_caller(self);
 	pthread_mutex_unlock(&self->lock);
 }
 
@@ -82,7 +93,7 @@ static bool tell_from_thread(struct ic_fanout *self, struct message *message)
 	if (!message->refused) {
 		*self->last = message;
 		self->last = &message->next;
-		pthread_cond_signal(&self->news);
+		wake_caller(self);
 	}
 	while (!message->done && !message->refused)
 		pthread_cond_wait(&message->over, &self->lock);
@@ -94,7 +105,7 @@ static bool tell_from_thread(struct ic_fanout *self, struct message *message)
 bool ic_fanout_tell(struct ic_fanout *self, void (*fn)(void *arg), void *arg)
 {
 	struct message message = { .fn = fn, .arg = arg };
-	if (!self->alone)
+	if (!pthread_equal(self->caller, pthread_self()))
 		return tell_from_thread(self, &message);
 	if (atomic_load(&self->stopped))
 		return false;
@@ -121,7 +132,7 @@ static void *thread_main(void *arg)
 		self->work->run(self, index, self->work->user);
 	pthread_mutex_lock(&self->lock);
 	self->threads--;
-	pthread_cond_signal(&self->news);
+	wake_caller(self);
 	pthread_mutex_unlock(&self->lock);
 	return NULL;
 }
@@ -158,11 +169,21 @@ static struct message *take_message(struct ic_fanout *self)
 	return message;
 }
 
+/* With the lock held; it is given up meanwhile. */
 static void wait_for_news(struct ic_fanout *self)
 {
+	const struct ic_fanout_waiter *waiter = self->work->waiter;
 	int64_t until = self->polled_ns + IC_FANOUT_POLL_MS * 1000000LL;
 	const struct timespec t = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
-	pthread_cond_timedwait(&self->news, &self->lock, &t);
+	if (!waiter) {
+		pthread_cond_timedwait(&self->news, &self->lock, &t);
+		return;
+	}
+	bool ends = atomic_load(&self->stopped);
+	pthread_mutex_unlock(&self->lock);
+	int64_t left = ends ? IC_FANOUT_POLL_MS : (until - now_ns()) / 1000000;
+	waiter->wait(waiter->user, left > 0 ? (int)left : 0, ends);
+	pthread_mutex_lock(&self->lock);
 }
 
 static void refuse_messages(struct ic_fanout *self)
@@ -182,11 +203,13 @@ static void hear(struct ic_fanout *self, struct message *message)
 	pthread_mutex_unlock(&self->lock);
 }
 
-/* Until all threads have ended, or shall. */
+/* Until all threads have ended, or, where they need nothing of this one, shall. */
 static void serve(struct ic_fanout *self)
 {
 	pthread_mutex_lock(&self->lock);
-	while (self->threads && !atomic_load(&self->stopped)) {
+	while (self->threads && (self->work->waiter || !atomic_load(&self->stopped))) {
+		if (atomic_load(&self->stopped))
+			refuse_messages(self);
 		struct message *message = take_message(self);
 		if (!message)
 			wait_for_news(self);
@@ -211,7 +234,7 @@ static void run_alone(struct ic_fanout *self)
 static void init(struct ic_fanout *self, const struct ic_fanout_work *work)
 {
 	pthread_condattr_t attr;
-	*self = (struct ic_fanout){ .work = work, .last = &self->first };
+	*self = (struct ic_fanout){ .work = work, .caller = pthread_self(), .last = &self->first };
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

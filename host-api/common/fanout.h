@@ -15,6 +15,9 @@
  * tell the host runs on the calling thread, one thing after the other in the order in which they came; the job waits until
  * that is done, so nothing is copied and nothing piles up. The calling thread also asks on_poll.
  *
+ * Who can do for all jobs at once what each of them would wait for on its own thread, does it on the calling thread, between
+ * the things it hears: its `wait` takes the place of the waiting there. What is told from within it runs at once.
+ *
  * With a width of 1, with one job, and where no thread can be made, the jobs run on the calling thread; with fewer threads
  * than were wanted they run on those.
  */
@@ -26,6 +29,13 @@ enum {
 
 struct ic_fanout;
 
+struct ic_fanout_waiter {
+	/* Until wake(), and not much longer than wait_ms. ends: the jobs shall stop, see to it that they notice. */
+	void (*wait)(void *user, int wait_ms, bool ends);
+	void (*wake)(void *user);	/* from any thread; also one that is to come */
+	void *user;
+};
+
 struct ic_fanout_work {
 	size_t count;			/* jobs */
 	int32_t width;			/* jobs at the same time, at least 1 */
@@ -35,6 +45,7 @@ struct ic_fanout_work {
 	/* Anything but INF_CONTINUE stops; may be NULL. */
 	int32_t (INF_CALL *on_poll)(void *host);
 	void *host;
+	const struct ic_fanout_waiter *waiter;	/* NULL = the calling thread only hears and asks */
 };
 
 /* Returns when every job that was begun has ended: INF_OK, INF_E_CANCELLED where it was stopped, or what it failed as. */

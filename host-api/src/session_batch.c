@@ -61,7 +61,7 @@ static inf_status emulate(struct batch_call *call, const inf_input *const *input
 {
 	inf_model_info info = { .struct_size = sizeof info };
 	inf_status st = call->base.via.backend->info(call->base.model, &info, &call->base.error);
-	const struct ic_batch_target target = { generate, &call->base, ic_batch_width(&info) };
+	const struct ic_batch_target target = { .generate = generate, .model = &call->base, .slots = ic_batch_width(&info) };
 	return st == INF_OK ? ic_batch_run(&target, inputs, count, &call->request.params, &call->base.error) : st;
 }
 

@@ -496,7 +496,8 @@ inf_status gr_backend_generate(inf_model *model, const char *prompt, size_t prom
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return gr_model_finish(model, gr_model_generate(model, prompt, prompt_len, params, result, &error), &error, err);
+	st = gr_model_generate(model, NULL, prompt, prompt_len, params, result, &error);
+	return gr_model_finish(model, st, &error, err);
 }
 
 inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, size_t msg_count,
@@ -506,7 +507,8 @@ inf_status gr_backend_chat(inf_model *model, const inf_message *const *msgs, siz
 	inf_status st = begin(model, result, err);
 	if (st != INF_OK)
 		return st;
-	return gr_model_finish(model, gr_model_chat(model, msgs, msg_count, params, result, &error), &error, err);
+	st = gr_model_chat(model, NULL, msgs, msg_count, params, result, &error);
+	return gr_model_finish(model, st, &error, err);
 }
 
 inf_status gr_backend_err(inf_model *model, inf_error *out)

@@ -328,9 +328,13 @@ void gr_devices_reserve(const struct gr_start *start, struct gr_fit_device *firs
 /* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
 inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 
-inf_status gr_model_generate(inf_model *self, const char *prompt, size_t prompt_len, const inf_gen_params *params,
-			     inf_gen_result *result, inf_error *err);
-inf_status gr_model_chat(inf_model *self, const inf_message *const *msgs, size_t msg_count,
+/* reader: on whose thread it streams, callbacks and all; NULL = on that of the call. */
+inf_status gr_model_generate(inf_model *self, struct gr_http_reader *reader, const char *prompt, size_t prompt_len,
+			     const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+inf_status gr_model_chat(inf_model *self, struct gr_http_reader *reader, const inf_message *const *msgs, size_t msg_count,
 			 const inf_gen_params *params, inf_gen_result *result, inf_error *err);
+/* One of the two. */
+inf_status gr_model_answer(inf_model *self, struct gr_http_reader *reader, const inf_input *input,
+			   const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 
 #endif

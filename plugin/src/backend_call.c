@@ -84,10 +84,19 @@ static void look_at_server(struct gr_call *self, int64_t now)
 		gr_watchdog_look(&self->watchdog, now, (int64_t)activity.cpu_ticks * 1000 / sysconf(_SC_CLK_TCK));
 }
 
+/* What was said meanwhile waits to be read. */
+static void excuse_reader(struct gr_call *self)
+{
+	int64_t busy_ms = self->reader ? gr_http_reader_busy_ms(self->reader) : 0;
+	gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
+	self->excused_ms = busy_ms;
+}
+
 int gr_call_poll_working(void *call)
 {
 	struct gr_call *self = call;
 	int64_t now = gr_now_ms();
+	excuse_reader(self);
 	look_at_server(self, now);
 	if (gr_watchdog_expired(&self->watchdog, now)) {
 		self->stuck = true;

@@ -34,11 +34,7 @@ static inf_status run(void *user, const inf_input *input, const inf_gen_params *
 	struct flight *flight = user;
 	inf_model *model = flight->model;
 	inf_error error = { .struct_size = sizeof error };
-	inf_status st;
-	if (input->msgs || input->msg_count)
-		st = gr_model_chat(model, input->msgs, input->msg_count, params, result, &error);
-	else
-		st = gr_model_generate(model, input->prompt, input->prompt_len, params, result, &error);
+	inf_status st = gr_model_answer(model, NULL, input, params, result, &error);
 	land(flight);
 	return gr_model_finish(model, st, &error, err);
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "http.h"
+#include "http_part.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,34 +17,12 @@
 
 enum { URL_MAX = 256, HEADER_MAX = 256 };
 
-/* An easy handle and the multi handle that drives it; the multi handle owns the connection that is reused. */
-struct handle {
-	struct handle *next;
-	CURL *easy;
-	CURLM *multi;
-	struct pollfd socket;		/* what libcurl waits for; fd -1 = nothing */
-	int64_t timer_ms;		/* when it wants to be called without that; INT64_MAX = never */
-};
-
 struct gr_http {
 	char *socket_path;
 	struct curl_slist *headers;
 	pthread_mutex_t lock;
-	struct handle *idle;
+	struct gr_http_handle *idle;
 	size_t idle_count, idle_max;
-};
-
-/* One request on its way. */
-struct transfer {
-	const struct gr_http_request *request;
-	struct handle *handle;
-	long code;
-	bool stopped;
-	bool out_of_memory;
-	bool headers_done;
-	bool heard;			/* since heard_ms */
-	int64_t started_ms, heard_ms;
-	int64_t own_polled_ms, *polled_ms;
 };
 
 /* ---- the server ---------------------------------------------------------------------------------------------- */
@@ -83,7 +58,7 @@ no_memory:
 	return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for the connection to the server");
 }
 
-static void free_handle(struct handle *handle)
+static void free_handle(struct gr_http_handle *handle)
 {
 	if (handle->easy)
 		curl_easy_cleanup(handle->easy);
@@ -95,12 +70,12 @@ static void free_handle(struct handle *handle)
 void gr_http_drop_idle(struct gr_http *self)
 {
 	pthread_mutex_lock(&self->lock);
-	struct handle *list = self->idle;
+	struct gr_http_handle *list = self->idle;
 	self->idle = NULL;
 	self->idle_count = 0;
 	pthread_mutex_unlock(&self->lock);
 	while (list) {
-		struct handle *next = list->next;
+		struct gr_http_handle *next = list->next;
 		free_handle(list);
 		list = next;
 	}
@@ -181,31 +156,36 @@ static void keep_wakeup_pair(CURLM *multi, int lowest)
 /* What libcurl waits for: one socket at a time, as one handle has one transfer, and that no names to look up. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *of_socket)
 {
-	struct handle *handle = user;
+	struct gr_http_handle *handle = user;
+	int old = handle->socket.fd;
 	(void)easy;
 	(void)of_socket;
-	if (what == CURL_POLL_REMOVE && fd == handle->socket.fd)
+	if (what == CURL_POLL_REMOVE && fd == old)
 		handle->socket.fd = -1;
 	else if (what != CURL_POLL_REMOVE)
 		handle->socket = (struct pollfd){
 			.fd = fd,
 			.events = (short)((what & CURL_POLL_IN ? POLLIN : 0) | (what & CURL_POLL_OUT ? POLLOUT : 0)),
 		};
+	if (handle->read)
+		gr_http_watch(handle->read, old);
 	return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *user)
 {
-	struct handle *handle = user;
+	struct gr_http_handle *handle = user;
 	(void)multi;
 	handle->timer_ms = timeout_ms < 0 ? INT64_MAX : gr_now_ms() + timeout_ms;
+	if (handle->read)
+		gr_http_watch_timer(handle->read);
 	return 0;
 }
 
 /* ---- handles ------------------------------------------------------------------------------------------------- */
-static struct handle *new_handle(const struct gr_http *self)
+static struct gr_http_handle *new_handle(const struct gr_http *self)
 {
-	struct handle *handle = calloc(1, sizeof *handle);
+	struct gr_http_handle *handle = calloc(1, sizeof *handle);
 	if (!handle)
 		return NULL;
 	handle->easy = curl_easy_init();
@@ -233,10 +213,10 @@ static struct handle *new_handle(const struct gr_http *self)
 	return handle;
 }
 
-static struct handle *take_handle(struct gr_http *self)
+static struct gr_http_handle *take_handle(struct gr_http *self)
 {
 	pthread_mutex_lock(&self->lock);
-	struct handle *handle = self->idle;
+	struct gr_http_handle *handle = self->idle;
 	if (handle) {
 		self->idle = handle->next;
 		self->idle_count--;
@@ -247,7 +227,7 @@ static struct handle *take_handle(struct gr_http *self)
 	return handle;
 }
 
-static void give_handle(struct gr_http *self, struct handle *handle)
+static void give_handle(struct gr_http *self, struct gr_http_handle *handle)
 {
 	pthread_mutex_lock(&self->lock);
 	bool keep = self->idle_count < self->idle_max;
@@ -264,7 +244,7 @@ static void give_handle(struct gr_http *self, struct handle *handle)
 /* ---- one request --------------------------------------------------------------------------------------------- */
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct transfer *t = arg;
+	struct gr_http_transfer *t = arg;
 	size_t len = size * count;
 	if (!t->code)
 		curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &t->code);
@@ -283,7 +263,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 /* libcurl takes a connection that ends inside the headers for an answer without a body. */
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
-	struct transfer *t = arg;
+	struct gr_http_transfer *t = arg;
 	size_t len = size * count;
 	t->heard = true;
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
@@ -293,7 +273,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	return len;
 }
 
-static void prepare(struct transfer *t, char *url, size_t url_cap)
+static void prepare(struct gr_http_transfer *t, char *url, size_t url_cap)
 {
 	CURL *easy = t->handle->easy;
 	snprintf(url, url_cap, "http://localhost%s", t->request->path);
@@ -312,76 +292,105 @@ static void prepare(struct transfer *t, char *url, size_t url_cap)
 	}
 }
 
-/* The caller's say and our own deadlines; INF_OK = go on. */
-static inf_status ask(struct transfer *t, int64_t now, inf_error *err)
+static inf_status ask(struct gr_http_transfer *t, int64_t now, bool due)
 {
 	if (t->heard)
 		t->heard_ms = now;		/* the time that on_body took is no silence */
 	t->heard = false;
-	if (now - *t->polled_ms >= GR_HTTP_POLL_MS) {
+	if (due || now - *t->polled_ms >= GR_HTTP_POLL_MS) {
 		*t->polled_ms = now;
 		if (t->request->on_poll && t->request->on_poll(t->request->user) != 0)
 			return INF_E_CANCELLED;
 	}
 	if (t->request->timeout_ms && now - t->started_ms >= t->request->timeout_ms)
-		return inf_fail(err, INF_E_TIMEOUT, "server_timeout", "llama-server did not answer %s within %d ms",
+		return inf_fail(t->err, INF_E_TIMEOUT, "server_timeout", "llama-server did not answer %s within %d ms",
 				t->request->path, t->request->timeout_ms);
 	if (t->request->silence_ms && now - t->heard_ms >= t->request->silence_ms)
-		return inf_fail(err, INF_E_TIMEOUT, "server_silent", "llama-server sent nothing for %d ms during %s",
+		return inf_fail(t->err, INF_E_TIMEOUT, "server_silent", "llama-server sent nothing for %d ms during %s",
 				t->request->silence_ms, t->request->path);
 	return INF_OK;
 }
 
-/* Wait, but not longer than until the next question to the caller, and let libcurl do what is to be done. */
-static CURLMcode go_on(struct handle *handle, int64_t now, int *running)
+void gr_http_ask(struct gr_http_transfer *t, int64_t now, bool due)
 {
+	if (t->status == INF_OK)
+		t->status = ask(t, now, due);
+}
+
+void gr_http_begin(struct gr_http_transfer *t)
+{
+	t->running = 1;
+	t->multi_code = curl_multi_socket_action(t->handle->multi, CURL_SOCKET_TIMEOUT, 0, &t->running);
+}
+
+void gr_http_act(struct gr_http_transfer *t, short revents)
+{
+	struct gr_http_handle *handle = t->handle;
+	if (revents) {	/* what is more than bytes to read, libcurl finds out itself */
+		t->multi_code = curl_multi_socket_action(handle->multi, handle->socket.fd,
+							 revents == POLLIN ? CURL_CSELECT_IN : 0, &t->running);
+		return;
+	}
+	handle->timer_ms = INT64_MAX;
+	t->multi_code = curl_multi_socket_action(handle->multi, CURL_SOCKET_TIMEOUT, 0, &t->running);
+}
+
+bool gr_http_is_over(const struct gr_http_transfer *t)
+{
+	return t->status != INF_OK || t->multi_code != CURLM_OK || !t->running;
+}
+
+/* Wait, but not longer than until the next question to the caller, and let libcurl do what is to be done. */
+static void go_on(struct gr_http_transfer *t, int64_t now)
+{
+	struct gr_http_handle *handle = t->handle;
 	int64_t until_timer = handle->timer_ms - now;
 	int wait_ms = until_timer < 0 ? 0 : until_timer < GR_HTTP_POLL_MS ? (int)until_timer : GR_HTTP_POLL_MS;
 	int ready = poll(&handle->socket, 1, wait_ms);
-	if (ready > 0)	/* what is more than bytes to read, libcurl finds out itself */
-		return curl_multi_socket_action(handle->multi, handle->socket.fd,
-						handle->socket.revents == POLLIN ? CURL_CSELECT_IN : 0, running);
-	if (ready < 0 && errno != EINTR)
-		return CURLM_INTERNAL_ERROR;
-	if (handle->timer_ms > gr_now_ms())
-		return CURLM_OK;
-	handle->timer_ms = INT64_MAX;
-	return curl_multi_socket_action(handle->multi, CURL_SOCKET_TIMEOUT, 0, running);
+	if (ready > 0)
+		gr_http_act(t, handle->socket.revents);
+	else if (ready < 0 && errno != EINTR)
+		t->multi_code = CURLM_INTERNAL_ERROR;
+	else if (handle->timer_ms <= gr_now_ms())
+		gr_http_act(t, 0);
 }
 
-/* Drive the transfer until curl is done with it (*out_result) or we stop it. */
-static inf_status drive(struct transfer *t, CURLcode *out_result, inf_error *err)
+static void drive(struct gr_http_transfer *t)
 {
-	int running = 1;
-	CURLMcode mc = curl_multi_socket_action(t->handle->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	while (mc == CURLM_OK && running) {
+	for (gr_http_begin(t); !gr_http_is_over(t);) {
 		int64_t now = gr_now_ms();
-		inf_status st = ask(t, now, err);
-		if (st != INF_OK)
-			return st;
-		mc = go_on(t->handle, now, &running);
+		gr_http_ask(t, now, false);
+		if (t->status == INF_OK)
+			go_on(t, now);
 	}
-	if (mc == CURLM_OUT_OF_MEMORY)
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
-	if (mc != CURLM_OK)
-		return inf_fail(err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(mc));
+}
+
+/* It is over: is curl done with it (*out_result), or did we stop it? */
+static inf_status conclude(struct gr_http_transfer *t, CURLcode *out_result)
+{
+	if (t->status != INF_OK)
+		return t->status;
+	if (t->multi_code == CURLM_OUT_OF_MEMORY)
+		return inf_fail(t->err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
+	if (t->multi_code != CURLM_OK)
+		return inf_fail(t->err, INF_E_INTERNAL, "http", "libcurl: %s", curl_multi_strerror(t->multi_code));
 	int left;
 	CURLMsg *msg = curl_multi_info_read(t->handle->multi, &left);
 	*out_result = msg ? msg->data.result : CURLE_RECV_ERROR;
 	return INF_OK;
 }
 
-static inf_status judge(const struct transfer *t, CURLcode result, inf_error *err)
+static inf_status judge(const struct gr_http_transfer *t, CURLcode result)
 {
 	if (t->stopped)
 		return INF_E_CANCELLED;
 	if (t->out_of_memory || result == CURLE_OUT_OF_MEMORY)
-		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
+		return inf_fail(t->err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", t->request->path);
 	if (result == CURLE_OK && t->headers_done)
 		return INF_OK;
 	if (result == CURLE_OK)
 		result = CURLE_PARTIAL_FILE;
-	return inf_fail(err, INF_E_IO, result == CURLE_COULDNT_CONNECT ? "server_unreachable" : "server_connection",
+	return inf_fail(t->err, INF_E_IO, result == CURLE_COULDNT_CONNECT ? "server_unreachable" : "server_connection",
 			"connection to llama-server during %s: %s", t->request->path, curl_easy_strerror(result));
 }
 
@@ -393,7 +402,7 @@ static void pause_ms(int ms)
 
 /* A full accept queue, or a kept connection that the server closed at the moment we used it again. In both cases the
  * server has not seen the request. */
-static bool may_retry(const struct transfer *t, CURLcode result)
+static bool may_retry(const struct gr_http_transfer *t, CURLcode result)
 {
 	long number = 0;
 	if (result == CURLE_COULDNT_CONNECT) {
@@ -410,32 +419,39 @@ static bool may_retry(const struct transfer *t, CURLcode result)
 	return number == 0;
 }
 
+/* One after the other until one is not to be tried again. */
+static inf_status try_all(struct gr_http_transfer *t)
+{
+	for (int attempt = 0;; attempt++) {
+		CURLcode result = CURLE_OK;
+		curl_multi_add_handle(t->handle->multi, t->handle->easy);
+		if (t->request->reader)
+			gr_http_read(t->request->reader, t);
+		else
+			drive(t);
+		inf_status st = conclude(t, &result);
+		curl_multi_remove_handle(t->handle->multi, t->handle->easy);
+		if (st != INF_OK)
+			return st;
+		if (attempt >= GR_HTTP_RETRIES || !may_retry(t, result))
+			return judge(t, result);
+		gr_http_ask(t, gr_now_ms(), false);
+		if (t->status != INF_OK)
+			return t->status;
+	}
+}
+
 inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *request, int *out_code, inf_error *err)
 {
 	char url[URL_MAX];
-	struct transfer t = { .request = request, .handle = take_handle(self) };
+	struct gr_http_transfer t = { .request = request, .handle = take_handle(self), .err = err };
 	*out_code = 0;
 	if (!t.handle)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory during %s", request->path);
 	t.started_ms = t.heard_ms = t.own_polled_ms = gr_now_ms();
 	t.polled_ms = request->polled_ms ? request->polled_ms : &t.own_polled_ms;
 	prepare(&t, url, sizeof url);
-
-	inf_status st = INF_OK;
-	for (int attempt = 0;; attempt++) {
-		CURLcode result = CURLE_OK;
-		curl_multi_add_handle(t.handle->multi, t.handle->easy);
-		st = drive(&t, &result, err);
-		curl_multi_remove_handle(t.handle->multi, t.handle->easy);
-		if (st == INF_OK && attempt < GR_HTTP_RETRIES && may_retry(&t, result)) {
-			st = ask(&t, gr_now_ms(), err);
-			if (st == INF_OK)
-				continue;
-		}
-		if (st == INF_OK)
-			st = judge(&t, result, err);
-		break;
-	}
+	inf_status st = try_all(&t);
 	if (!t.code)
 		curl_easy_getinfo(t.handle->easy, CURLINFO_RESPONSE_CODE, &t.code);
 	*out_code = (int)t.code;

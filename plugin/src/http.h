@@ -16,6 +16,10 @@
  * often, also when no byte arrives, and a request that is stopped has its connection closed, which is how the server
  * learns of it. Several threads may run requests at once; connections and handles are kept for reuse, and no proxy, cookie,
  * redirect or configuration file plays a part.
+ *
+ * Where many streams run at once, a thread for each of them costs most in being woken for each token. A reader takes that
+ * over: one thread turns it, and all that happens to the requests that were given to it, their callbacks among it, happens
+ * there, while their callers sleep.
  */
 enum {
 	GR_HTTP_POLL_MS = 40,			/* between two questions to on_poll */
@@ -26,6 +30,7 @@ enum {
 };
 
 struct gr_http;
+struct gr_http_reader;
 
 struct gr_http_request {
 	const char *path;		/* "/completion" */
@@ -41,6 +46,7 @@ struct gr_http_request {
 	struct gr_buf *error_body;	/* gets the body of an answer that is not 200; may be NULL */
 	int64_t *polled_ms;		/* when on_poll was asked last, over several requests; NULL = begins anew */
 	bool stream;			/* the server closes the connection afterwards, so it is not kept */
+	struct gr_http_reader *reader;	/* on whose thread the callbacks run; NULL = on the caller's */
 };
 
 /* One server. Both strings are copied. INF_E_NO_MEMORY. */
@@ -57,5 +63,16 @@ void gr_http_drop_idle(struct gr_http *self);
  * server could not be reached or closed the connection early.
  */
 inf_status gr_http_perform(struct gr_http *self, const struct gr_http_request *request, int *out_code, inf_error *err);
+
+/* INF_E_IO: there are too many open files. */
+inf_status gr_http_reader_new(struct gr_http_reader **out, inf_error *err);
+void gr_http_reader_free(struct gr_http_reader *self);	/* accepts NULL; it has no request */
+/* Wait, at most so long, for something to happen, and do what is to be done. One thread at a time, and until every request
+ * that was given to it has ended. ask: every request asks on_poll now, whether or not it is time. */
+void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask);
+/* End the waiting of a turn, or of the next one. [any thread] */
+void gr_http_reader_wake(struct gr_http_reader *self);
+/* So long, in all, it was busy with one request while others may have had something to say. For callbacks of its requests. */
+int64_t gr_http_reader_busy_ms(const struct gr_http_reader *self);
 
 #endif

@@ -102,7 +102,7 @@ static void setup(void)
 static inf_status run(int number)
 {
 	const int32_t slots = 1 + number / 2 * 3;
-	const struct ic_batch_target many = { generate, prompts, slots };
+	const struct ic_batch_target many = { .generate = generate, .model = prompts, .slots = slots };
 	const struct ic_classify_target tokens = { classify, prompts, slots };
 	if (number % 2)
 		return ic_classify_run(&tokens, pointers, COUNT, &classify_params, &err);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fail.h"
+#include "http_part.h"
+
+enum {
+	EVENTS = 64,
+	ROUNDS = 8,			/* of them in one turn: others want their say */
+	BUSY_MS = 10,			/* less is the time that reading takes */
+};
+
+struct gr_http_reader {
+	int epoll, wake;
+	/* Of the thread that turns it. */
+	struct gr_http_transfer *active;
+	int64_t timer_ms;		/* no transfer has an earlier one */
+	int64_t asked_ms;
+	int64_t busy_ms;
+
+	pthread_mutex_t lock;		/* what follows */
+	struct gr_http_transfer *incoming, **last;	/* oldest first */
+};
+
+inf_status gr_http_reader_new(struct gr_http_reader **out, inf_error *err)
+{
+	struct gr_http_reader *self = calloc(1, sizeof *self);
+	if (!self)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for a reader of streams");
+	pthread_mutex_init(&self->lock, NULL);
+	self->last = &self->incoming;
+	self->timer_ms = INT64_MAX;
+	self->epoll = epoll_create1(EPOLL_CLOEXEC);
+	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct epoll_event event = { .events = EPOLLIN };
+	if (self->epoll < 0 || self->wake < 0 || epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->wake, &event) != 0) {
+		inf_fail(err, INF_E_IO, "descriptors", "cannot open descriptors for a reader of streams (errno %d): too many open "
+			 "files", errno);
+		gr_http_reader_free(self);
+		return INF_E_IO;
+	}
+	*out = self;
+	return INF_OK;
+}
+
+void gr_http_reader_free(struct gr_http_reader *self)
+{
+	if (!self)
+		return;
+	if (self->epoll >= 0)
+		close(self->epoll);
+	if (self->wake >= 0)
+		close(self->wake);
+	pthread_mutex_destroy(&self->lock);
+	free(self);
+}
+
+/* The counter of an eventfd goes between 0 and what fits: neither call can block or fail. */
+void gr_http_reader_wake(struct gr_http_reader *self)
+{
+	const uint64_t one = 1;
+	while (write(self->wake, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+static void calm(struct gr_http_reader *self)
+{
+	uint64_t count;
+	while (read(self->wake, &count, sizeof count) < 0 && errno == EINTR)
+		;
+}
+
+int64_t gr_http_reader_busy_ms(const struct gr_http_reader *self)
+{
+	return self->busy_ms;
+}
+
+/* ---- for the callers of requests --------------------------------------------------------------------------------- */
+void gr_http_read(struct gr_http_reader *self, struct gr_http_transfer *t)
+{
+	pthread_cond_init(&t->over, NULL);
+	t->done = false;
+	t->next = NULL;
+	pthread_mutex_lock(&self->lock);
+	*self->last = t;
+	self->last = &t->next;
+	pthread_mutex_unlock(&self->lock);
+	gr_http_reader_wake(self);
+	pthread_mutex_lock(&self->lock);
+	while (!t->done)
+		pthread_cond_wait(&t->over, &self->lock);
+	pthread_mutex_unlock(&self->lock);
+	pthread_cond_destroy(&t->over);
+}
+
+/* ---- the thread that turns it -------------------------------------------------------------------------------------- */
+void gr_http_watch(struct gr_http_transfer *t, int old)
+{
+	int epoll = t->request->reader->epoll;
+	const struct pollfd *socket = &t->handle->socket;
+	struct epoll_event event = {
+		.events = (socket->events & POLLIN ? EPOLLIN : 0u) | (socket->events & POLLOUT ? EPOLLOUT : 0u), .data.ptr = t,
+	};
+	if (old >= 0 && old != socket->fd)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, old, NULL);
+	if (socket->fd >= 0 && epoll_ctl(epoll, old == socket->fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket->fd, &event) != 0)
+		t->status = inf_fail(t->err, INF_E_NO_MEMORY, "no_memory", "the connection to llama-server cannot be waited for "
+				     "(errno %d): too little memory, or too many of them", errno);
+}
+
+void gr_http_watch_timer(struct gr_http_transfer *t)
+{
+	struct gr_http_reader *self = t->request->reader;
+	if (t->handle->timer_ms < self->timer_ms)
+		self->timer_ms = t->handle->timer_ms;
+}
+
+static void unlink_active(struct gr_http_reader *self, struct gr_http_transfer *t)
+{
+	struct gr_http_transfer **at = &self->active;
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+}
+
+/* Afterwards it is its caller's. */
+static void finish(struct gr_http_reader *self, struct gr_http_transfer *t)
+{
+	unlink_active(self, t);
+	if (t->handle->socket.fd >= 0)
+		epoll_ctl(self->epoll, EPOLL_CTL_DEL, t->handle->socket.fd, NULL);
+	t->handle->read = NULL;
+	pthread_mutex_lock(&self->lock);
+	t->done = true;
+	pthread_cond_signal(&t->over);
+	pthread_mutex_unlock(&self->lock);
+}
+
+static void begin(struct gr_http_reader *self, struct gr_http_transfer *t, int64_t now)
+{
+	t->next = self->active;
+	self->active = t;
+	t->excused_ms = self->busy_ms;
+	t->handle->read = t;
+	gr_http_watch_timer(t);
+	gr_http_watch(t, -1);
+	gr_http_begin(t);
+	if (!gr_http_is_over(t))
+		gr_http_ask(t, now, false);
+	if (gr_http_is_over(t))
+		finish(self, t);
+}
+
+static void take_in(struct gr_http_reader *self)
+{
+	pthread_mutex_lock(&self->lock);
+	struct gr_http_transfer *list = self->incoming;
+	self->incoming = NULL;
+	self->last = &self->incoming;
+	pthread_mutex_unlock(&self->lock);
+	int64_t now = list ? gr_now_ms() : 0;
+	while (list) {
+		struct gr_http_transfer *next = list->next;
+		begin(self, list, now);
+		list = next;
+	}
+}
+
+static int waiting_time(const struct gr_http_reader *self, int64_t now, int wait_ms)
+{
+	int64_t until = self->timer_ms;
+	if (self->active && self->asked_ms + GR_HTTP_POLL_MS < until)
+		until = self->asked_ms + GR_HTTP_POLL_MS;
+	if (until <= now)
+		return 0;
+	return until - now < wait_ms ? (int)(until - now) : wait_ms;
+}
+
+static void take_event(struct gr_http_reader *self, const struct epoll_event *event)
+{
+	struct gr_http_transfer *t = event->data.ptr;
+	if (!t) {
+		calm(self);
+		return;
+	}
+	gr_http_act(t, (short)event->events);	/* the bits of epoll are those of poll */
+	if (gr_http_is_over(t))
+		finish(self, t);
+}
+
+/* Everything that is ready is taken before anybody is judged for his silence. */
+static void take_events(struct gr_http_reader *self, int wait_ms)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(self->epoll, events, EVENTS, wait_ms);
+	int64_t begun = gr_now_ms();
+	for (int round = 1; count > 0; round++) {
+		for (int i = 0; i < count; i++)
+			take_event(self, &events[i]);
+		count = count == EVENTS && round < ROUNDS ? epoll_wait(self->epoll, events, EVENTS, 0) : 0;
+	}
+	int64_t taken = gr_now_ms() - begun;
+	self->busy_ms += taken >= BUSY_MS ? taken : 0;
+}
+
+static void run_timers(struct gr_http_reader *self, int64_t now)
+{
+	if (self->timer_ms > now)
+		return;
+	self->timer_ms = INT64_MAX;
+	for (struct gr_http_transfer *t = self->active, *next; t; t = next) {
+		next = t->next;
+		if (t->handle->timer_ms > now) {
+			gr_http_watch_timer(t);
+			continue;
+		}
+		gr_http_act(t, 0);
+		if (gr_http_is_over(t))
+			finish(self, t);
+	}
+}
+
+static void ask_all(struct gr_http_reader *self, int64_t now)
+{
+	self->asked_ms = now;
+	for (struct gr_http_transfer *t = self->active, *next; t; t = next) {
+		next = t->next;
+		t->heard_ms += self->busy_ms - t->excused_ms;
+		t->excused_ms = self->busy_ms;
+		gr_http_ask(t, now, true);
+		if (gr_http_is_over(t))
+			finish(self, t);
+	}
+}
+
+void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
+{
+	take_in(self);
+	int64_t now = gr_now_ms();
+	if (ask)
+		ask_all(self, now);
+	take_events(self, waiting_time(self, now, wait_ms));
+	now = gr_now_ms();
+	run_timers(self, now);
+	if (now - self->asked_ms >= GR_HTTP_POLL_MS)
+		ask_all(self, now);
+}
