@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -41,6 +40,7 @@ struct ic_pull {
 	size_t spare_count;
 	size_t waiting;			/* bytes */
 	bool readable, cancelled, over;
+	bool full;			/* and room() has to be called */
 	bool watched;			/* somebody has the descriptor */
 	inf_status status;		/* how it ended, as the next two */
 	inf_error error;
@@ -110,6 +110,10 @@ static struct chunk *take(struct ic_pull *self)
 		self->last = &self->first;
 	self->waiting -= cost(chunk);
 	pthread_cond_signal(&self->taken);
+	if (self->full && self->waiting <= IC_PULL_FULL / 2) {
+		self->full = false;
+		self->job.room(self->job.user);
+	}
 	show(self);
 	return chunk;
 }
@@ -143,7 +147,7 @@ static struct chunk *new_chunk(struct ic_pull *self, size_t room)
 /* The lock is given up meanwhile. */
 static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
 {
-	while (!self->cancelled && self->first && self->waiting + bytes > IC_PULL_WAITING_MAX) {
+	while (!self->cancelled && !self->job.room && self->first && self->waiting + bytes > IC_PULL_WAITING_MAX) {
 		const struct timespec until = in_ms(IC_PULL_POLL_MS);
 		pthread_cond_timedwait(&self->taken, &self->lock, &until);
 		pthread_mutex_unlock(&self->lock);
@@ -180,6 +184,24 @@ static inf_status enqueue(struct ic_pull *self, const inf_token *token)
 	copy(chunk, token);
 	append(self, chunk);
 	return INF_OK;
+}
+
+bool ic_pull_is_full(void *stream)
+{
+	struct ic_pull *self = stream;
+	pthread_mutex_lock(&self->lock);
+	self->full |= self->waiting > IC_PULL_FULL;
+	bool full = self->full;
+	pthread_mutex_unlock(&self->lock);
+	return full;
+}
+
+void ic_pull_last(void *stream)
+{
+	struct ic_pull *self = stream;
+	pthread_mutex_lock(&self->lock);
+	self->full = false;
+	pthread_mutex_unlock(&self->lock);
 }
 
 /* Whoever waits is woken when the lock can be had. */

@@ -2,6 +2,8 @@
 #ifndef IC_PULL_H
 #define IC_PULL_H
 
+#include <stdbool.h>
+
 #include "inference/extensions.h"
 
 /*
@@ -13,6 +15,7 @@
  */
 enum {
 	IC_PULL_WAITING_MAX = 1 << 20,	/* bytes of tokens that wait, with what it takes to keep each; a larger one waits alone */
+	IC_PULL_FULL = IC_PULL_WAITING_MAX - (64 << 10),	/* where is_full() begins: some tokens are on their way */
 	IC_PULL_POLL_MS = 40,		/* between two questions to stopped() */
 	IC_PULL_STACK = 512 * 1024,	/* of the thread; the host's log callback may run on it */
 };
@@ -29,12 +32,19 @@ struct ic_pull_job {
 	/* While the generation stands still in its on_token, because nobody fetches: INF_OK, or what it shall end with. The
 	 * callbacks of a call that stands still are not asked, so who else can stop it says so here. */
 	inf_status (*stopped)(void *user, const void *stream);
+	/* NULL, or the tokens come on a thread that must not wait: then on_token never does, who makes them asks
+	 * ic_pull_is_full(), and room() says when to ask again. It is called on the thread that fetches, with a lock held. */
+	void (*room)(void *user);
 	void *user;
 };
 
 /* After INF_OK the job runs; after anything else it never will. */
 inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
 			const struct ic_pull_job *job, inf_error *err);
+/* stream: `user` of the parameters. Should no more tokens come for now? [any thread] */
+bool ic_pull_is_full(void *stream);
+/* From run(): no more will come. After it room() is not called. */
+void ic_pull_last(void *stream);
 inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
 int32_t ic_pull_descriptor(struct ic_pull *self);		/* -1 if there is none for this process */
 inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err);

@@ -111,6 +111,13 @@ struct gr_counters {
 	int32_t restarts;
 };
 
+/* What reads the streams of a model that are fetched. */
+struct gr_stream_reader {
+	struct gr_http_reader *reader;	/* NULL = there was no stream yet; under the model's lock */
+	pthread_t thread;
+	atomic_bool ends;
+};
+
 struct inf_model {
 	struct inf_instance *instance;
 	struct gr_gguf file;
@@ -120,6 +127,7 @@ struct inf_model {
 	atomic_uchar *token_roles;	/* enum gr_token_role, the same */
 	struct gr_wake wake;
 	struct gr_model_log log;
+	struct gr_stream_reader streams;
 
 	/* Written while nobody holds the server (gr_server_hold), or, of info, under the lock. */
 	struct gr_rundir rundir;
@@ -181,6 +189,7 @@ extern const inf_tokenize gr_tokenize_table;	/* backend_tokenize.c */
 extern const inf_embed gr_embed_table;		/* backend_embed.c */
 extern const inf_rerank gr_rerank_table;	/* backend_rerank.c */
 extern const inf_streams gr_streams_table;	/* backend_stream.c */
+void gr_streams_end(inf_model *self);		/* their generations are over */
 extern const inf_diagnose gr_diagnose_table;	/* backend_diagnose.c */
 
 /* One short run of the server's binary, in the environment of a load. */
@@ -328,13 +337,19 @@ void gr_devices_reserve(const struct gr_start *start, struct gr_fit_device *firs
 /* The same for what guesses tokens ahead: a server that cannot use it goes on without. */
 inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 
-/* reader: on whose thread it streams, callbacks and all; NULL = on that of the call. */
-inf_status gr_model_generate(inf_model *self, struct gr_http_reader *reader, const char *prompt, size_t prompt_len,
+/* Where the answer of a call is read, unless on its own thread. */
+struct gr_reading {
+	struct gr_http_reader *reader;	/* the callbacks run on the thread that turns it */
+	bool (*is_full)(void *user);	/* of its host's callbacks: as in http.h; may be NULL */
+};
+
+/* reading: NULL = on the thread of the call. */
+inf_status gr_model_generate(inf_model *self, const struct gr_reading *reading, const char *prompt, size_t prompt_len,
 			     const inf_gen_params *params, inf_gen_result *result, inf_error *err);
-inf_status gr_model_chat(inf_model *self, struct gr_http_reader *reader, const inf_message *const *msgs, size_t msg_count,
+inf_status gr_model_chat(inf_model *self, const struct gr_reading *reading, const inf_message *const *msgs, size_t msg_count,
 			 const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 /* One of the two. */
-inf_status gr_model_answer(inf_model *self, struct gr_http_reader *reader, const inf_input *input,
+inf_status gr_model_answer(inf_model *self, const struct gr_reading *reading, const inf_input *input,
 			   const inf_gen_params *params, inf_gen_result *result, inf_error *err);
 
 #endif

@@ -9,7 +9,7 @@
 struct batch {
 	inf_model *model;
 	pthread_t caller;		/* which turns the reader, unless it has no thread to read for */
-	struct gr_http_reader *reader;	/* NULL = each reads its own */
+	struct gr_reading reading;	/* reader NULL = each reads its own */
 };
 
 static inf_status generate(void *user, const inf_input *input, const inf_gen_params *params, inf_gen_result *result,
@@ -20,8 +20,8 @@ static inf_status generate(void *user, const inf_input *input, const inf_gen_par
 	inf_status st = gr_model_enter(self->model, err);
 	if (st != INF_OK)
 		return st;
-	bool alone = pthread_equal(self->caller, pthread_self());
-	st = gr_model_answer(self->model, alone ? NULL : self->reader, input, params, result, &error);
+	bool alone = !self->reading.reader || pthread_equal(self->caller, pthread_self());
+	st = gr_model_answer(self->model, alone ? NULL : &self->reading, input, params, result, &error);
 	return gr_model_finish(self->model, st, &error, err);
 }
 
@@ -40,11 +40,11 @@ static inf_status run_read(inf_model *model, int32_t slots, const inf_input *con
 {
 	struct batch self = { .model = model, .caller = pthread_self() };
 	if (slots > 1 && count > 1)
-		gr_http_reader_new(&self.reader, NULL);		/* where descriptors are scarce it works without */
-	const struct ic_fanout_waiter waiter = { wait, wake, self.reader };
-	const struct ic_batch_target target = { generate, &self, slots, self.reader ? &waiter : NULL };
+		gr_http_reader_new(&self.reading.reader, NULL);		/* where descriptors are scarce it works without */
+	const struct ic_fanout_waiter waiter = { wait, wake, self.reading.reader };
+	const struct ic_batch_target target = { generate, &self, slots, self.reading.reader ? &waiter : NULL };
 	inf_status st = ic_batch_run(&target, inputs, count, params, err);
-	gr_http_reader_free(self.reader);
+	gr_http_reader_free(self.reading.reader);
 	return st;
 }
 

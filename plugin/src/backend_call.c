@@ -84,19 +84,25 @@ static void look_at_server(struct gr_call *self, int64_t now)
 		gr_watchdog_look(&self->watchdog, now, (int64_t)activity.cpu_ticks * 1000 / sysconf(_SC_CLK_TCK));
 }
 
-/* What was said meanwhile waits to be read. */
-static void excuse_reader(struct gr_call *self)
+/* Neither what waits to be read is silence, nor a server that nobody listens to. */
+static void excuse_reader(struct gr_call *self, int64_t now)
 {
-	int64_t busy_ms = self->reader ? gr_http_reader_busy_ms(self->reader) : 0;
-	gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
+	const struct gr_reading *reading = self->reading;
+	if (!reading)
+		return;
+	int64_t busy_ms = gr_http_reader_busy_ms(reading->reader);
+	if (self->excused_ms >= 0)
+		gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
 	self->excused_ms = busy_ms;
+	if (reading->is_full && reading->is_full(self->user))
+		gr_watchdog_event(&self->watchdog, now);
 }
 
 int gr_call_poll_working(void *call)
 {
 	struct gr_call *self = call;
 	int64_t now = gr_now_ms();
-	excuse_reader(self);
+	excuse_reader(self, now);
 	look_at_server(self, now);
 	if (gr_watchdog_expired(&self->watchdog, now)) {
 		self->stuck = true;

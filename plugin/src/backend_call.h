@@ -28,7 +28,7 @@ struct gr_call {
 	void *user;
 	bool no_wait;
 	inf_error *err;
-	struct gr_http_reader *reader;	/* for what it streams; NULL = its own thread */
+	const struct gr_reading *reading;	/* of what it streams; NULL = on its own thread */
 
 	/* Of backend_cancel.c. */
 	struct gr_call *next;		/* of the model's calls in flight */
@@ -42,7 +42,7 @@ struct gr_call {
 	bool replayed;			/* it is the second try */
 	struct gr_watchdog watchdog;
 	int64_t polled_ms;		/* as in http.h */
-	int64_t excused_ms;		/* of what the reader was busy with others */
+	int64_t excused_ms;		/* of what the reader was busy with others; -1 = not known yet */
 	int64_t entry_ns, slot_ns;	/* 0 = not yet */
 };
 

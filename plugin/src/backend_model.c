@@ -418,5 +418,6 @@ inf_status gr_model_load(inf_instance *instance, const inf_load_params *params, 
 inf_status gr_model_close(inf_model *self, inf_error *err)
 {
 	gr_slots_close(self->slots);
+	gr_streams_end(self);
 	return release(self, err);
 }

@@ -96,6 +96,12 @@ static int on_poll(void *user)
 	return gr_call_poll_working(&r->call);
 }
 
+static bool is_full(void *user)
+{
+	const struct request *r = user;
+	return r->call.reading->is_full(r->call.user);
+}
+
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
 static inf_status context_full(struct request *r, int64_t prompt_tokens)
 {
@@ -164,11 +170,16 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 {
 	struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
 	int code = 0;
-	const struct gr_http_request request = {
+	struct gr_http_request request = {
 		.path = r->protocol->path, .body = body->data, .body_len = body->len, .silence_ms = STREAM_SILENCE_MS,
 		.on_body = on_body, .on_poll = on_poll, .user = r, .error_body = &refusal,
-		.polled_ms = &r->call.polled_ms, .stream = true, .reader = r->call.reader,
+		.polled_ms = &r->call.polled_ms, .stream = true,
 	};
+	if (r->call.reading) {
+		request.reader = r->call.reading->reader;
+		request.is_full = r->call.reading->is_full ? is_full : NULL;
+		r->call.excused_ms = -1;
+	}
 	gr_call_watch(&r->call, r->call.model->start->options.first_token_timeout_ms);
 	inf_status st = gr_http_perform(r->call.model->http, &request, &code, r->call.err);
 	st = judge(r, st, code, &refusal);
@@ -296,11 +307,11 @@ static void finish_result(struct request *r, inf_status st)
 		result->finish = INF_FINISH_ERROR;
 }
 
-static inf_status call(inf_model *model, struct gr_http_reader *reader, struct gr_input *input,
+static inf_status call(inf_model *model, const struct gr_reading *reading, struct gr_input *input,
 		       const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	struct request r = {
-		.call = { .model = model, .err = err, .reader = reader, .entry_ns = gr_now_ns() },
+		.call = { .model = model, .err = err, .reading = reading, .entry_ns = gr_now_ns() },
 		.input = input, .result = { .struct_size = sizeof r.result },
 	};
 	const struct gr_call_work work = { .run = with_server, .again = again, .user = &r, .computes = true };
@@ -331,17 +342,17 @@ static inf_status call(inf_model *model, struct gr_http_reader *reader, struct g
 	return st;
 }
 
-inf_status gr_model_generate(inf_model *self, struct gr_http_reader *reader, const char *prompt, size_t prompt_len,
+inf_status gr_model_generate(inf_model *self, const struct gr_reading *reading, const char *prompt, size_t prompt_len,
 			     const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
 	inf_status st = gr_model_check_task(self, GR_TASK_GENERATE, "generate", err);
 	if (st == INF_OK)
 		st = gr_input_from_prompt(&input, prompt, prompt_len, err);
-	return st == INF_OK ? call(self, reader, &input, params, result, err) : st;
+	return st == INF_OK ? call(self, reading, &input, params, result, err) : st;
 }
 
-inf_status gr_model_chat(inf_model *self, struct gr_http_reader *reader, const inf_message *const *msgs, size_t msg_count,
+inf_status gr_model_chat(inf_model *self, const struct gr_reading *reading, const inf_message *const *msgs, size_t msg_count,
 			 const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	struct gr_input input;
@@ -350,15 +361,15 @@ inf_status gr_model_chat(inf_model *self, struct gr_http_reader *reader, const i
 		st = gr_input_from_messages(&input, self, msgs, msg_count, err);
 	if (st != INF_OK)
 		return st;
-	st = call(self, reader, &input, params, result, err);
+	st = call(self, reading, &input, params, result, err);
 	gr_input_release(&input);
 	return st;
 }
 
-inf_status gr_model_answer(inf_model *self, struct gr_http_reader *reader, const inf_input *input,
+inf_status gr_model_answer(inf_model *self, const struct gr_reading *reading, const inf_input *input,
 			   const inf_gen_params *params, inf_gen_result *result, inf_error *err)
 {
 	if (input->msgs || input->msg_count)
-		return gr_model_chat(self, reader, input->msgs, input->msg_count, params, result, err);
-	return gr_model_generate(self, reader, input->prompt, input->prompt_len, params, result, err);
+		return gr_model_chat(self, reading, input->msgs, input->msg_count, params, result, err);
+	return gr_model_generate(self, reading, input->prompt, input->prompt_len, params, result, err);
 }

@@ -47,6 +47,9 @@ struct gr_http_request {
 	int64_t *polled_ms;		/* when on_poll was asked last, over several requests; NULL = begins anew */
 	bool stream;			/* the server closes the connection afterwards, so it is not kept */
 	struct gr_http_reader *reader;	/* on whose thread the callbacks run; NULL = on the caller's */
+	/* For a reader alone, which cannot wait in on_body as a caller can: true = no more bytes for now. Asked after bytes, and
+	 * while it was so at every turn that was woken up, and as often as on_poll. May be NULL. */
+	bool (*is_full)(void *user);
 };
 
 /* One server. Both strings are copied. INF_E_NO_MEMORY. */
@@ -72,7 +75,7 @@ void gr_http_reader_free(struct gr_http_reader *self);	/* accepts NULL; it has n
 void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask);
 /* End the waiting of a turn, or of the next one. [any thread] */
 void gr_http_reader_wake(struct gr_http_reader *self);
-/* So long, in all, it was busy with one request while others may have had something to say. For callbacks of its requests. */
+/* So long, in all, it was busy with one request while others may have had something to say. [any thread] */
 int64_t gr_http_reader_busy_ms(const struct gr_http_reader *self);
 
 #endif

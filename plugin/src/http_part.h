@@ -41,6 +41,7 @@ struct gr_http_transfer {
 	/* http_reader.c */
 	struct gr_http_transfer *next;
 	int64_t excused_ms;		/* of what the reader was busy with others */
+	bool held;			/* its socket is not waited for */
 	pthread_cond_t over;
 	bool done;			/* under the reader's lock: it is its caller's again */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,8 +21,10 @@ struct gr_http_reader {
 	/* Of the thread that turns it. */
 	struct gr_http_transfer *active;
 	int64_t timer_ms;		/* no transfer has an earlier one */
+	size_t held;			/* of the active ones */
+	bool woken;
 	int64_t asked_ms;
-	int64_t busy_ms;
+	atomic_int_least64_t busy_ms;	/* others may read it */
 
 	pthread_mutex_t lock;		/* what follows */
 	struct gr_http_transfer *incoming, **last;	/* oldest first */
@@ -71,13 +74,14 @@ void gr_http_reader_wake(struct gr_http_reader *self)
 static void calm(struct gr_http_reader *self)
 {
 	uint64_t count;
+	self->woken = true;
 	while (read(self->wake, &count, sizeof count) < 0 && errno == EINTR)
 		;
 }
 
 int64_t gr_http_reader_busy_ms(const struct gr_http_reader *self)
 {
-	return self->busy_ms;
+	return atomic_load_explicit(&self->busy_ms, memory_order_relaxed);
 }
 
 /* ---- for the callers of requests --------------------------------------------------------------------------------- */
@@ -102,6 +106,8 @@ void gr_http_read(struct gr_http_reader *self, struct gr_http_transfer *t)
 void gr_http_watch(struct gr_http_transfer *t, int old)
 {
 	int epoll = t->request->reader->epoll;
+	if (t->held)
+		return;
 	const struct pollfd *socket = &t->handle->socket;
 	struct epoll_event event = {
 		.events = (socket->events & POLLIN ? EPOLLIN : 0u) | (socket->events & POLLOUT ? EPOLLOUT : 0u), .data.ptr = t,
@@ -132,6 +138,7 @@ static void unlink_active(struct gr_http_reader *self, struct gr_http_transfer *
 static void finish(struct gr_http_reader *self, struct gr_http_transfer *t)
 {
 	unlink_active(self, t);
+	self->held -= t->held;
 	if (t->handle->socket.fd >= 0)
 		epoll_ctl(self->epoll, EPOLL_CTL_DEL, t->handle->socket.fd, NULL);
 	t->handle->read = NULL;
@@ -145,7 +152,8 @@ static void begin(struct gr_http_reader *self, struct gr_http_transfer *t, int64
 {
 	t->next = self->active;
 	self->active = t;
-	t->excused_ms = self->busy_ms;
+	t->held = false;
+	t->excused_ms = gr_http_reader_busy_ms(self);
 	t->handle->read = t;
 	gr_http_watch_timer(t);
 	gr_http_watch(t, -1);
@@ -181,6 +189,28 @@ static int waiting_time(const struct gr_http_reader *self, int64_t now, int wait
 	return until - now < wait_ms ? (int)(until - now) : wait_ms;
 }
 
+static void hold(struct gr_http_reader *self, struct gr_http_transfer *t)
+{
+	if (t->handle->socket.fd >= 0)
+		epoll_ctl(self->epoll, EPOLL_CTL_DEL, t->handle->socket.fd, NULL);
+	t->held = true;
+	self->held++;
+}
+
+static void look_at_held(struct gr_http_reader *self)
+{
+	for (struct gr_http_transfer *t = self->held ? self->active : NULL, *next; t; t = next) {
+		next = t->next;
+		if (!t->held || t->request->is_full(t->request->user))
+			continue;
+		t->held = false;
+		self->held--;
+		gr_http_watch(t, -1);
+		if (gr_http_is_over(t))
+			finish(self, t);
+	}
+}
+
 static void take_event(struct gr_http_reader *self, const struct epoll_event *event)
 {
 	struct gr_http_transfer *t = event->data.ptr;
@@ -191,6 +221,8 @@ static void take_event(struct gr_http_reader *self, const struct epoll_event *ev
 	gr_http_act(t, (short)event->events);	/* the bits of epoll are those of poll */
 	if (gr_http_is_over(t))
 		finish(self, t);
+	else if (t->request->is_full && t->request->is_full(t->request->user))
+		hold(self, t);
 }
 
 /* Everything that is ready is taken before anybody is judged for his silence. */
@@ -205,7 +237,8 @@ static void take_events(struct gr_http_reader *self, int wait_ms)
 		count = count == EVENTS && round < ROUNDS ? epoll_wait(self->epoll, events, EVENTS, 0) : 0;
 	}
 	int64_t taken = gr_now_ms() - begun;
-	self->busy_ms += taken >= BUSY_MS ? taken : 0;
+	if (taken >= BUSY_MS)
+		atomic_fetch_add_explicit(&self->busy_ms, taken, memory_order_relaxed);
 }
 
 static void run_timers(struct gr_http_reader *self, int64_t now)
@@ -230,8 +263,10 @@ static void ask_all(struct gr_http_reader *self, int64_t now)
 	self->asked_ms = now;
 	for (struct gr_http_transfer *t = self->active, *next; t; t = next) {
 		next = t->next;
-		t->heard_ms += self->busy_ms - t->excused_ms;
-		t->excused_ms = self->busy_ms;
+		t->heard_ms += gr_http_reader_busy_ms(self) - t->excused_ms;
+		t->excused_ms = gr_http_reader_busy_ms(self);
+		if (t->held)
+			t->heard_ms = now;
 		gr_http_ask(t, now, true);
 		if (gr_http_is_over(t))
 			finish(self, t);
@@ -249,4 +284,7 @@ void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
 	run_timers(self, now);
 	if (now - self->asked_ms >= GR_HTTP_POLL_MS)
 		ask_all(self, now);
+	if (self->woken || self->asked_ms == now)
+		look_at_held(self);
+	self->woken = false;
 }

@@ -341,6 +341,18 @@ class Context:
 			str(context))
 		return self.keep(("host", argv), lambda: Host(list(argv), self.env))
 
+	def ways(self, way, slots):
+		"""Ours again, for hosts that have no thread for each stream: "batch" or "pull"."""
+		argv = (self.program("bench_ways"), way, self.plugin_dir, self.server, self.model, str(slots))
+		return self.keep(("host", argv), lambda: Host(list(argv), self.env))
+
+	def streams(self, way, slots):
+		"""A client that runs many streams: "ours" on a thread each, "batch" and "pull"; or a floor, by the name of its program."""
+		if way in ("batch", "pull"):
+			return self.ways(way, slots)
+		host = self.host(slots=slots)
+		return host if way == "ours" else self.floor(way, host)
+
 	def floor(self, name, served):
 		"""A floor that talks to the server of a Host, or to one of serve()."""
 		return self.coprocess(self.program(name), served.socket, served.api_key)

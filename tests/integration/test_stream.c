@@ -16,15 +16,16 @@
 
 enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000, PIECES = 120, OPEN_STREAMS = 6, EARLY = 10 };
 
-static atomic_int stalls;		/* questions of streams that stand still */
+static atomic_int stalls;		/* times that a stream was found to have enough */
 
-inf_status __real_gr_call_told(inf_model *model, const void *user);
-inf_status __wrap_gr_call_told(inf_model *model, const void *user);
+bool __real_ic_pull_is_full(void *stream);
+bool __wrap_ic_pull_is_full(void *stream);
 
-inf_status __wrap_gr_call_told(inf_model *model, const void *user)
+bool __wrap_ic_pull_is_full(void *stream)
 {
-	stalls++;
-	return __real_gr_call_told(model, user);
+	bool full = __real_ic_pull_is_full(stream);
+	stalls += full;
+	return full;
 }
 
 static bool stands_still(void *ctx)

@@ -9,7 +9,7 @@ import os
 import struct
 import time
 
-from benchlib import Host, Row, Target
+from benchlib import Row, Target
 
 FEW, MANY = 20, 120		# tokens of each stream
 STREAMS = (1, 4, 16, 64)
@@ -22,27 +22,14 @@ LINES = (100, 1000, 10000)
 
 
 # ---- streams ----
+PROGRAMS = {"curl": "floor_curl", "multi": "floor_multi"}
 PLOTS = {"cpu": "CPU for each event", "speed": "time for each token"}
-
-
-def one_of(way):
-	"""The client that runs streams in this way, and the server with as many slots is the same for ours and curl."""
-	def client(ctx, slots):
-		if way in ("pull", "batch"):
-			argv = [ctx.program("bench_ways"), way, ctx.plugin_dir, ctx.server, ctx.model, str(slots)]
-			return ctx.keep(("way", way, slots), lambda: Host(argv, ctx.env))
-		host = ctx.host(slots=slots)
-		return ctx.floor("floor_curl", host) if way == "curl" else host
-	return client
-
-
-WAYS = {"ours": one_of("ours"), "curl": one_of("curl"), "pull": one_of("pull"), "batch": one_of("batch")}
 
 
 def measure_streams(ctx, way, count):
 	"""CPU for each event, and ms for each token of all streams together."""
-	client = WAYS[way](ctx, count)
-	few, many = client.ask(f"{FEW} {count}", 300), client.ask(f"{MANY} {count}", 300)
+	asked = ctx.streams(PROGRAMS.get(way, way), count)
+	few, many = asked.ask(f"{FEW} {count}", 300), asked.ask(f"{MANY} {count}", 300)
 	events = many["events"] - few["events"]
 	return {"cpu": (many["cpu_us"] - few["cpu_us"]) / events, "speed": (many["wall_ms"] - few["wall_ms"]) / events,
 		"first": many["first_ms"]}
@@ -60,7 +47,7 @@ def streams(way, count, what):
 
 
 def streams_rows(count, long):
-	ways = ("ours", "curl", "pull", "batch") if long or count == 16 else ("ours", "curl")
+	ways = ("ours", "curl", "pull", "batch", "multi") if long or count == 16 else ("ours", "curl")
 	row = lambda name, what, unit, target: Row(
 		f"scale-{name}-{count}", what, unit, {way: streams(way, count, name) for way in ways}, compare=("ours", "curl"),
 		target=target, rounds=3 if long else 5, plot=f"{PLOTS[name]} against streams", x=count, long=long)
