@@ -99,7 +99,8 @@ static void append(struct ic_pull *self, struct chunk *chunk)
 	*self->last = chunk;
 	self->last = &chunk->next;
 	self->waiting += cost(chunk);
-	show(self);
+	if (!self->job.room)
+		show(self);
 }
 
 static struct chunk *take(struct ic_pull *self)
@@ -186,13 +187,15 @@ static inf_status enqueue(struct ic_pull *self, const inf_token *token)
 	return INF_OK;
 }
 
-bool ic_pull_is_full(void *stream)
+bool ic_pull_taken(void *stream)
 {
 	struct ic_pull *self = stream;
 	pthread_mutex_lock(&self->lock);
+	show(self);
 	self->full |= self->waiting > IC_PULL_FULL;
 	bool full = self->full;
 	pthread_mutex_unlock(&self->lock);
+	pthread_cond_signal(&self->arrived);
 	return full;
 }
 
@@ -211,7 +214,8 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 	pthread_mutex_lock(&self->lock);
 	self->stop = enqueue(self, token);
 	pthread_mutex_unlock(&self->lock);
-	pthread_cond_signal(&self->arrived);
+	if (!self->job.room)
+		pthread_cond_signal(&self->arrived);
 	return self->stop == INF_OK ? INF_CONTINUE : 0;
 }
 

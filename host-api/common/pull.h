@@ -15,7 +15,7 @@
  */
 enum {
 	IC_PULL_WAITING_MAX = 1 << 20,	/* bytes of tokens that wait, with what it takes to keep each; a larger one waits alone */
-	IC_PULL_FULL = IC_PULL_WAITING_MAX - (64 << 10),	/* where is_full() begins: some tokens are on their way */
+	IC_PULL_FULL = IC_PULL_WAITING_MAX - (64 << 10),	/* where it is full for who does not wait: some tokens are on their way */
 	IC_PULL_POLL_MS = 40,		/* between two questions to stopped() */
 	IC_PULL_STACK = 512 * 1024,	/* of the thread; the host's log callback may run on it */
 };
@@ -32,8 +32,9 @@ struct ic_pull_job {
 	/* While the generation stands still in its on_token, because nobody fetches: INF_OK, or what it shall end with. The
 	 * callbacks of a call that stands still are not asked, so who else can stop it says so here. */
 	inf_status (*stopped)(void *user, const void *stream);
-	/* NULL, or the tokens come on a thread that must not wait: then on_token never does, who makes them asks
-	 * ic_pull_is_full(), and room() says when to ask again. It is called on the thread that fetches, with a lock held. */
+	/* NULL, or the tokens come on a thread that must not wait: then on_token never does, and what it took is seen from
+	 * ic_pull_taken() on, which says whether more may come. If not, room(), on the thread that fetches and with a lock held,
+	 * says when to ask again. */
 	void (*room)(void *user);
 	void *user;
 };
@@ -41,8 +42,8 @@ struct ic_pull_job {
 /* After INF_OK the job runs; after anything else it never will. */
 inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
 			const struct ic_pull_job *job, inf_error *err);
-/* stream: `user` of the parameters. Should no more tokens come for now? [any thread] */
-bool ic_pull_is_full(void *stream);
+/* stream: `user` of the parameters. Those are all tokens for now. True: there should be no more. [any thread] */
+bool ic_pull_taken(void *stream);
 /* From run(): no more will come. After it room() is not called. */
 void ic_pull_last(void *stream);
 inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);

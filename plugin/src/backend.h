@@ -340,7 +340,7 @@ inf_status gr_speculation_prove(inf_model *self, inf_error *err);
 /* Where the answer of a call is read, unless on its own thread. */
 struct gr_reading {
 	struct gr_http_reader *reader;	/* the callbacks run on the thread that turns it */
-	bool (*is_full)(void *user);	/* of its host's callbacks: as in http.h; may be NULL */
+	bool (*on_taken)(void *user);	/* of its host's callbacks: as in http.h; may be NULL */
 };
 
 /* reading: NULL = on the thread of the call. */

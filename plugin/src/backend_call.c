@@ -94,7 +94,7 @@ static void excuse_reader(struct gr_call *self, int64_t now)
 	if (self->excused_ms >= 0)
 		gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
 	self->excused_ms = busy_ms;
-	if (reading->is_full && reading->is_full(self->user))
+	if (reading->on_taken && reading->on_taken(self->user))
 		gr_watchdog_event(&self->watchdog, now);
 }
 

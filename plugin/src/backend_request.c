@@ -96,10 +96,10 @@ static int on_poll(void *user)
 	return gr_call_poll_working(&r->call);
 }
 
-static bool is_full(void *user)
+static bool on_taken(void *user)
 {
 	const struct request *r = user;
-	return r->call.reading->is_full(r->call.user);
+	return r->call.reading->on_taken(r->call.user);
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
@@ -177,7 +177,7 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	};
 	if (r->call.reading) {
 		request.reader = r->call.reading->reader;
-		request.is_full = r->call.reading->is_full ? is_full : NULL;
+		request.on_taken = r->call.reading->on_taken ? on_taken : NULL;
 		r->call.excused_ms = -1;
 	}
 	gr_call_watch(&r->call, r->call.model->start->options.first_token_timeout_ms);

@@ -93,7 +93,7 @@ static inf_status run(void *user, const inf_input *input, const inf_gen_params *
 	struct flight *flight = user;
 	inf_model *model = flight->model;
 	inf_error error = { .struct_size = sizeof error };
-	const struct gr_reading reading = { flight->reader, ic_pull_is_full };
+	const struct gr_reading reading = { flight->reader, ic_pull_taken };
 	inf_status st = gr_model_answer(model, flight->reader ? &reading : NULL, input, params, result, &error);
 	ic_pull_last(flight->pull);
 	land(flight);

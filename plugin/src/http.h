@@ -47,9 +47,10 @@ struct gr_http_request {
 	int64_t *polled_ms;		/* when on_poll was asked last, over several requests; NULL = begins anew */
 	bool stream;			/* the server closes the connection afterwards, so it is not kept */
 	struct gr_http_reader *reader;	/* on whose thread the callbacks run; NULL = on the caller's */
-	/* For a reader alone, which cannot wait in on_body as a caller can: true = no more bytes for now. Asked after bytes, and
-	 * while it was so at every turn that was woken up, and as often as on_poll. May be NULL. */
-	bool (*is_full)(void *user);
+	/* For a reader alone, which cannot wait in on_body as a caller can: it has taken what there was of all requests, bytes of this
+	 * one among it. true = no more for now; then it is asked at every turn that was woken up, and as often as on_poll. May be
+	 * NULL. */
+	bool (*on_taken)(void *user);
 };
 
 /* One server. Both strings are copied. INF_E_NO_MEMORY. */

@@ -201,7 +201,7 @@ static void look_at_held(struct gr_http_reader *self)
 {
 	for (struct gr_http_transfer *t = self->held ? self->active : NULL, *next; t; t = next) {
 		next = t->next;
-		if (!t->held || t->request->is_full(t->request->user))
+		if (!t->held || t->request->on_taken(t->request->user))
 			continue;
 		t->held = false;
 		self->held--;
@@ -211,18 +211,33 @@ static void look_at_held(struct gr_http_reader *self)
 	}
 }
 
-static void take_event(struct gr_http_reader *self, const struct epoll_event *event)
+/* What is over is no longer anybody's to look at. */
+static struct gr_http_transfer *take_event(struct gr_http_reader *self, const struct epoll_event *event)
 {
 	struct gr_http_transfer *t = event->data.ptr;
 	if (!t) {
 		calm(self);
-		return;
+		return NULL;
 	}
 	gr_http_act(t, (short)event->events);	/* the bits of epoll are those of poll */
-	if (gr_http_is_over(t))
-		finish(self, t);
-	else if (t->request->is_full && t->request->is_full(t->request->user))
-		hold(self, t);
+	if (!gr_http_is_over(t))
+		return t->request->on_taken ? t : NULL;
+	finish(self, t);
+	return NULL;
+}
+
+static void take_all(struct gr_http_reader *self, const struct epoll_event *events, int count)
+{
+	struct gr_http_transfer *taken[EVENTS];
+	int taken_count = 0;
+	for (int i = 0; i < count; i++) {
+		struct gr_http_transfer *t = take_event(self, &events[i]);
+		if (t)
+			taken[taken_count++] = t;
+	}
+	for (int i = 0; i < taken_count; i++)
+		if (taken[i]->request->on_taken(taken[i]->request->user))
+			hold(self, taken[i]);
 }
 
 /* Everything that is ready is taken before anybody is judged for his silence. */
@@ -232,8 +247,7 @@ static void take_events(struct gr_http_reader *self, int wait_ms)
 	int count = epoll_wait(self->epoll, events, EVENTS, wait_ms);
 	int64_t begun = gr_now_ms();
 	for (int round = 1; count > 0; round++) {
-		for (int i = 0; i < count; i++)
-			take_event(self, &events[i]);
+		take_all(self, events, count);
 		count = count == EVENTS && round < ROUNDS ? epoll_wait(self->epoll, events, EVENTS, 0) : 0;
 	}
 	int64_t taken = gr_now_ms() - begun;

@@ -18,12 +18,12 @@ enum { SOON_MS = 10000, SLOTS = 4, STREAMS = 12, TEXT_MAX = 4096, PIECE = 30000,
 
 static atomic_int stalls;		/* times that a stream was found to have enough */
 
-bool __real_ic_pull_is_full(void *stream);
-bool __wrap_ic_pull_is_full(void *stream);
+bool __real_ic_pull_taken(void *stream);
+bool __wrap_ic_pull_taken(void *stream);
 
-bool __wrap_ic_pull_is_full(void *stream)
+bool __wrap_ic_pull_taken(void *stream)
 {
-	bool full = __real_ic_pull_is_full(stream);
+	bool full = __real_ic_pull_taken(stream);
 	stalls += full;
 	return full;
 }
