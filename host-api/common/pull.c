@@ -145,6 +145,19 @@ static struct chunk *new_chunk(struct ic_pull *self, size_t room)
 	return chunk;
 }
 
+/* Without the lock. */
+static bool host_goes_on(const struct ic_pull *self)
+{
+	const inf_gen_params *host = &self->kept.params;
+	return !host->on_poll || host->on_poll(host->user) == INF_CONTINUE;
+}
+
+static inf_status still_wanted(const struct ic_pull *self)
+{
+	inf_status st = self->job.stopped(self->job.user, self);
+	return st == INF_OK && !host_goes_on(self) ? INF_E_CANCELLED : st;
+}
+
 /* The lock is given up meanwhile. */
 static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
 {
@@ -152,7 +165,7 @@ static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
 		const struct timespec until = in_ms(IC_PULL_POLL_MS);
 		pthread_cond_timedwait(&self->taken, &self->lock, &until);
 		pthread_mutex_unlock(&self->lock);
-		inf_status st = self->job.stopped(self->job.user, self);
+		inf_status st = still_wanted(self);
 		pthread_mutex_lock(&self->lock);
 		if (st != INF_OK)
 			return st;
@@ -225,7 +238,7 @@ static int32_t INF_CALL on_poll(void *user)
 	pthread_mutex_lock(&self->lock);
 	bool cancelled = self->cancelled;
 	pthread_mutex_unlock(&self->lock);
-	return cancelled ? 0 : INF_CONTINUE;
+	return !cancelled && host_goes_on(self) ? INF_CONTINUE : 0;
 }
 
 /* To who generates, an on_token that says stop is a success. */

@@ -34,7 +34,7 @@ struct inf_session {
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t idle;		/* in_flight fell to 0 */
 	size_t in_flight;
-	struct ih_call *calls;		/* those that were listed; each on the stack of its caller */
+	struct ih_call *calls;		/* those that were listed; each on the stack of its caller, or of a stream */
 	inf_gen_result last_result;
 	inf_error last_error;		/* code INF_OK when the last call succeeded, or there was none */
 };
@@ -73,14 +73,20 @@ static inf_status enter(struct inf_session *self, inf_error *err)
 	return closing ? inf_fail(err, INF_E_CLOSED, "closing", "the session is closing") : INF_OK;
 }
 
-/* self may be gone afterwards. result and error are of a call that just ended, or NULL. */
-static void leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
+/* With the lock held. result and error are of a call that just ended, or NULL. */
+static void remember(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
 {
-	pthread_mutex_lock(&self->lock);
 	if (result)
 		inf_write_struct(&self->last_result, result, sizeof *result);
 	if (error)
 		inf_write_struct(&self->last_error, error, sizeof *error);
+}
+
+/* self may be gone afterwards. */
+static void leave(struct inf_session *self, const inf_gen_result *result, const inf_error *error)
+{
+	pthread_mutex_lock(&self->lock);
+	remember(self, result, error);
 	self->in_flight--;
 	if (!self->in_flight)
 		pthread_cond_signal(&self->idle);
@@ -117,14 +123,22 @@ void ih_call_list(struct ih_call *self, const char *request_id, void *user)
 	pthread_mutex_unlock(&self->session->lock);
 }
 
-static void unlist(struct ih_call *self)
+/* With the lock held. Was it there? */
+static bool take_off(struct ih_call *self)
 {
-	pthread_mutex_lock(&self->session->lock);
 	struct ih_call **at = &self->session->calls;
 	while (*at && *at != self)
 		at = &(*at)->next;
-	if (*at)
+	bool found = *at != NULL;
+	if (found)
 		*at = self->next;
+	return found;
+}
+
+static void unlist(struct ih_call *self)
+{
+	pthread_mutex_lock(&self->session->lock);
+	take_off(self);
 	pthread_mutex_unlock(&self->session->lock);
 }
 
@@ -233,9 +247,9 @@ static inf_gen_result *result_of(struct call *call, inf_gen_result *theirs)
 	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->result;
 }
 
-static inf_error *error_of(struct call *call, inf_error *theirs)
+inf_error *ih_call_error(struct ih_call *self, inf_error *theirs)
 {
-	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &call->base.error;
+	return theirs && holds(theirs->struct_size, sizeof *theirs) ? theirs : &self->error;
 }
 
 /* The status that the caller gets for what the plugin returned. error is as long as ours. */
@@ -252,7 +266,7 @@ static inf_status end(struct call *call, inf_status st, inf_gen_result *result, 
 {
 	static const inf_error success = { .struct_size = sizeof success };
 	inf_gen_result *filled = result_of(call, result);
-	inf_error *error = error_of(call, err);
+	inf_error *error = ih_call_error(&call->base, err);
 	bool stopped = call->base.stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED);
 	st = settle(&call->base, st, error);
 	if (stopped)
@@ -274,7 +288,7 @@ inf_status inf_session_generate(inf_session *self, const char *prompt, size_t pr
 	if (st != INF_OK)
 		return st;
 	st = self->via.backend->generate(self->model, prompt, prompt_len, &call.request.params,
-					 result_of(&call, result), error_of(&call, err));
+					 result_of(&call, result), ih_call_error(&call.base, err));
 	return end(&call, st, result, err);
 }
 
@@ -286,7 +300,7 @@ inf_status inf_session_chat(inf_session *self, const inf_message *const *msgs, s
 	if (st != INF_OK)
 		return st;
 	st = self->via.backend->chat(self->model, msgs, msg_count, &call.request.params,
-				     result_of(&call, result), error_of(&call, err));
+				     result_of(&call, result), ih_call_error(&call.base, err));
 	return end(&call, st, result, err);
 }
 
@@ -304,6 +318,25 @@ inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err)
 		inf_write_struct(err, &self->error, sizeof self->error);
 	unlist(self);
 	leave(self->session, NULL, NULL);
+	return st;
+}
+
+void ih_call_detach(struct ih_call *self)
+{
+	leave(self->session, NULL, NULL);
+}
+
+inf_status ih_call_land(struct ih_call *self, inf_status st, const inf_gen_result *result, inf_error *error)
+{
+	static const inf_error success = { .struct_size = sizeof success };
+	struct inf_session *session = self->session;
+	st = settle(self, st, error);
+	if (!session)
+		return st;
+	pthread_mutex_lock(&session->lock);
+	if (take_off(self))
+		remember(session, result, st == INF_OK ? &success : error);
+	pthread_mutex_unlock(&session->lock);
 	return st;
 }
 
@@ -397,6 +430,8 @@ inf_status inf_session_close(inf_session *self, inf_error *err)
 		pthread_cond_wait(&self->idle, &self->lock);
 	pthread_mutex_unlock(&self->lock);
 	inf_status st = self->via.backend->close(self->model, err);
+	for (struct ih_call *call = self->calls; call; call = call->next)
+		call->session = NULL;		/* a stream that nobody has closed */
 	session_free(self);
 	return st;
 }

@@ -329,14 +329,19 @@ START_TEST(streams_outlive_their_model_and_end_closed)
 END_TEST
 
 /* ---- a reader that is slow: tokens of the size of a page, from the fake server ---------------------------------------- */
-static void open_flood(struct fake *f)
+static void open_flood_of(struct fake *f, int32_t slots)
 {
 	char *script = malloc(PIECE + 256);
 	int head = sprintf(script, "on /completion\n stream\n repeat %d token ", PIECES);
 	memset(script + head, 'x', PIECE);
 	strcpy(script + head + PIECE, "\n final eos\n end\n");
-	open_fake(f, script, 1);
+	open_fake(f, script, slots);
 	free(script);
+}
+
+static void open_flood(struct fake *f)
+{
+	open_flood_of(f, 1);
 }
 
 static inf_stream *open_stalled(struct world *w)
@@ -347,15 +352,11 @@ static inf_stream *open_stalled(struct world *w)
 	return stream;
 }
 
-START_TEST(reader_that_is_slow_gets_everything)
+static void expect_all(struct world *w, inf_stream *stream)
 {
-	struct fake f;
-	open_flood(&f);
-	struct world *w = &f.world;
 	int32_t event;
 	const inf_token *token;
 	int count = 0;
-	inf_stream *stream = open_stalled(w);
 	while (w->streams->next(stream, SOON_MS, &event, &token, &w->err) == INF_OK && event == INF_STREAM_TOKEN) {
 		count++;
 		ck_assert_uint_eq(token->text_len, PIECE);
@@ -363,6 +364,24 @@ START_TEST(reader_that_is_slow_gets_everything)
 	ck_assert_int_eq(event, INF_STREAM_END);
 	ck_assert_int_eq(count, PIECES);
 	w->streams->close(stream);
+}
+
+START_TEST(reader_that_is_slow_gets_everything)
+{
+	struct fake f;
+	open_flood(&f);
+	expect_all(&f.world, open_stalled(&f.world));
+	close_fake(&f);
+}
+END_TEST
+
+START_TEST(stream_that_stands_still_holds_up_no_other)
+{
+	struct fake f;
+	open_flood_of(&f, 2);
+	inf_stream *still = open_stalled(&f.world);
+	expect_all(&f.world, open_stream(&f.world, "Twice"));
+	expect_all(&f.world, still);
 	close_fake(&f);
 }
 END_TEST
@@ -422,5 +441,5 @@ RUN_SUITE("stream", 120, stream_gives_what_generate_does, stream_of_messages_is_
 	  open_refuses_at_once_what_cannot_be, stream_is_cancelled_by_its_id_as_soon_as_it_is_open,
 	  stream_that_is_cancelled_or_closed_frees_its_slot,
 	  stream_whose_server_is_killed_ends_with_why, streams_outlive_their_model_and_end_closed,
-	  reader_that_is_slow_gets_everything, stream_that_stands_still_is_cancelled_by_its_id,
+	  reader_that_is_slow_gets_everything, stream_that_stands_still_holds_up_no_other, stream_that_stands_still_is_cancelled_by_its_id,
 	  stream_that_stands_still_ends_with_its_model, stream_that_stands_still_is_closed)

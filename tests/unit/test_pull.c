@@ -423,6 +423,166 @@ START_TEST(tokens_without_text_are_bounded_too)
 }
 END_TEST
 
+/* ---- tokens from a thread that must not wait ---------------------------------------------------------------------------- */
+static struct {
+	const inf_gen_params *_Atomic params;	/* of the generation, once it runs */
+	int rooms;
+	char text[PIECE + 1];
+} paced;
+
+static inf_status run_paced(void *user, const inf_input *in, const inf_gen_params *p, inf_gen_result *result, inf_error *error)
+{
+	(void)user;
+	(void)in;
+	(void)error;
+	paced.params = p;
+	while (sem_wait(&script.go) != 0)
+		;
+	ic_pull_last(p->user);
+	script.over = true;
+	result->finish = INF_FINISH_EOS;
+	return INF_OK;
+}
+
+static void room(void *user)
+{
+	(void)user;
+	paced.rooms++;
+}
+
+static bool runs(void *ctx)
+{
+	(void)ctx;
+	return paced.params != NULL;
+}
+
+static void begin_paced(void)
+{
+	static const struct ic_pull_job paced_job = { .begin = take_off, .run = run_paced, .stopped = stopped, .room = room };
+	memset(&paced, 0, sizeof paced);
+	memset(paced.text, 'x', PIECE);
+	ck_assert_int_eq(ic_pull_open(&stream, &input, &params, &paced_job, &err), INF_OK);
+	ck_assert(wait_until(runs, NULL, SOON_MS));
+}
+
+static bool give(int id)
+{
+	const inf_token t = { .struct_size = sizeof t, .id = id, .count = 1, .text = paced.text, .text_len = PIECE };
+	const inf_gen_params *p = paced.params;
+	return p->on_token(p->user, &t) == INF_CONTINUE;
+}
+
+static bool taken(void)
+{
+	const inf_gen_params *p = paced.params;
+	return ic_pull_taken(p->user);
+}
+
+START_TEST(tokens_are_shown_when_all_are_taken)
+{
+	begin_paced();
+	ck_assert(!readable());
+	ck_assert(give(0) && give(1));
+	ck_assert(!readable());
+	ck_assert(!taken());
+	ck_assert(readable());
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(next(0), INF_OK);
+		ck_assert_int_eq(event, INF_STREAM_TOKEN);
+		ck_assert_int_eq(token->id, i);
+	}
+	ck_assert(!readable());
+	ck_assert_int_eq(next(0), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_WAITING);
+	ck_assert(give(2));		/* the last, with which the end comes */
+	sem_post(&script.go);
+	ck_assert_int_eq(next(SOON_MS), INF_OK);
+	ck_assert_int_eq(token->id, 2);
+	expect_end(INF_OK, INF_FINISH_EOS);
+}
+END_TEST
+
+static bool sleeps(void *ctx)
+{
+	char state;
+	pid_t parent, group;
+	return process_look(*(pid_t *)ctx, &state, &parent, &group) && state == 'S';
+}
+
+/* Once the thread that fetches, which is the first of the process, waits. */
+static void *take(void *arg)
+{
+	pid_t pid = getpid();
+	wait_until(sleeps, &pid, SOON_MS);
+	taken();
+	return arg;
+}
+
+START_TEST(next_that_waits_is_woken_when_all_are_taken)
+{
+	pthread_t thread;
+	begin_paced();
+	ck_assert(give(0));
+	ck_assert_int_eq(pthread_create(&thread, NULL, take, NULL), 0);
+	ck_assert_int_eq(next(-1), INF_OK);	/* as long as it takes */
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	pthread_join(thread, NULL);
+	sem_post(&script.go);
+}
+END_TEST
+
+/* It stays full until half is fetched, and says once that there is room. */
+START_TEST(stream_that_is_full_says_when_there_is_room)
+{
+	int given = 0, fetched = 0;
+	begin_paced();
+	while (!taken() && given < 100)
+		ck_assert(give(given++));
+	ck_assert_int_gt(given * PIECE, IC_PULL_FULL / 2);
+	ck_assert_int_le(given * PIECE, IC_PULL_WAITING_MAX);
+	ck_assert(give(given++));	/* what was on its way */
+	while (!paced.rooms) {
+		ck_assert(taken());
+		ck_assert_int_eq(next(0), INF_OK);
+		ck_assert_int_eq(event, INF_STREAM_TOKEN);
+		ck_assert_int_eq(token->id, fetched++);
+	}
+	ck_assert_int_le((given - fetched) * PIECE, IC_PULL_FULL / 2);
+	ck_assert_int_ge((given - fetched + 2) * PIECE, IC_PULL_FULL / 2);
+	ck_assert(!taken());
+	while (next(0) == INF_OK && event == INF_STREAM_TOKEN)
+		fetched++;
+	ck_assert_int_eq(fetched, given);
+	ck_assert_int_eq(paced.rooms, 1);
+	sem_post(&script.go);
+	expect_end(INF_OK, INF_FINISH_EOS);
+}
+END_TEST
+
+START_TEST(stream_whose_tokens_are_all_there_asks_for_no_more)
+{
+	int given = 0;
+	begin_paced();
+	while (!taken())
+		ck_assert(give(given++));
+	sem_post(&script.go);
+	ck_assert(wait_until(is_over, NULL, SOON_MS));
+	ck_assert_int_eq(drain(), given);
+	ck_assert_int_eq(paced.rooms, 0);
+}
+END_TEST
+
+START_TEST(cancelled_stream_takes_no_more_tokens)
+{
+	begin_paced();
+	ic_pull_cancel(stream);
+	ck_assert(!give(0));
+	const inf_gen_params *p = paced.params;
+	ck_assert_int_ne(p->on_poll(p->user), INF_CONTINUE);
+	sem_post(&script.go);
+}
+END_TEST
+
 /* ---- ending it ----------------------------------------------------------------------------------------------------- */
 START_TEST(cancel_ends_a_generation_that_polls)
 {
@@ -599,7 +759,9 @@ int main(void)
 		token_larger_than_the_bound_waits_alone, tokens_without_text_are_bounded_too, cancel_ends_a_generation_that_polls,
 		cancel_ends_a_generation_that_stands_still, cancel_after_the_end_changes_nothing, stream_is_dead_in_a_forked_child,
 		arguments_are_checked, input_that_cannot_be_copied_is_refused, generation_is_in_flight_from_the_open_on,
-		stream_survives_oom, NULL,
+		stream_survives_oom, tokens_are_shown_when_all_are_taken, next_that_waits_is_woken_when_all_are_taken,
+		stream_that_is_full_says_when_there_is_room, stream_whose_tokens_are_all_there_asks_for_no_more,
+		cancelled_stream_takes_no_more_tokens, NULL,
 	};
 	Suite *suite = suite_create("pull");
 	TCase *tcase = tcase_create("pull");

@@ -60,7 +60,7 @@
  * PROCESS    inf_registry_open() starts inf-probe, once for up to 64 files whose verdict is not kept, in a process group of
  *            its own, waits for that pid and no other, and has killed it if it is late; so a SIGCHLD may come. It is gone
  *            when open returns, and so is what a plugin started in it, unless it was killed before it could see to that.
- *            The library starts no other process, and no threads but for streams and for batches that the backend leaves
+ *            The library starts no other process, and no threads but for streams and batches that the backend leaves
  *            to it; they block all signals. It changes no process-wide state, and prints nothing. Plugins are never
  *            unloaded from the process (dlclose is never called).
  */
@@ -252,8 +252,8 @@ INF_API inf_status inf_session_metrics(inf_session *self, inf_metrics_report *ou
 /* inf.cancel/1, with every backend: where it has no such table, the call finds out at its next callback. */
 INF_API inf_status inf_session_cancel_request(inf_session *self, const char *request_id, inf_error *err);
 
-/* inf.stream/1, with every backend: a generate or chat on a thread of this library. All streams are closed before the
- * session is. */
+/* inf.stream/1: that of the backend or, where it has none, a generate or chat on a thread of this library. All streams are
+ * closed before the session is; one that is not ends as closed. */
 typedef struct inf_session_stream inf_session_stream;
 INF_API inf_status inf_session_stream_open(inf_session *self, const inf_input *input, const inf_gen_params *params,
                                            inf_session_stream **out, inf_error *err);

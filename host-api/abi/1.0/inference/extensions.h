@@ -490,9 +490,9 @@ typedef struct inf_cancel {           /* table, static                          
 } inf_cancel;
 
 /* ---- inf.stream/1: tokens by asking for them ----------------------------------------------------------------------------
- * For hosts with an event loop, and languages that are bad at callbacks. A stream is a generation on a thread of the
- * backend's (all signals blocked); at most 1 MiB of its tokens waits to be fetched (a larger one alone), then it stands
- * still, with its slot. */
+ * For hosts with an event loop, and languages that are bad at callbacks. A stream is a generation on threads of the
+ * backend's (all signals blocked). When 1 MiB of its tokens waits to be fetched, or one that is larger, it stands still, with
+ * its slot. */
 #define INF_EXT_STREAM "inf.stream/1"
 
 typedef struct inf_stream inf_stream;
@@ -503,8 +503,9 @@ typedef struct inf_stream inf_stream;
 typedef struct inf_streams {          /* table, static                                                              */
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
-  /* Begin. Everything the input and params point to is copied. on_token, on_poll and user are not used; input->params is, if
-   * params is NULL. What can be told at once (INVALID, UNSUPPORTED) may come here or as the end. Does not block. */
+  /* Begin. Everything the input and params point to is copied, but for user; input->params counts if params is NULL. on_token is
+   * not used; on_poll is asked on threads of the backend's, also while the stream stands still, until the generation is over.
+   * What can be told at once (INVALID, UNSUPPORTED) may come here or as the end. Does not block. */
   inf_status (INF_CALL *open)(inf_model *, const inf_input *input, const inf_gen_params *params, inf_stream **out,
                               inf_error *err);
   /* One caller at a time. Waits timeout_ms at most; 0 = look, -1 = as long as it takes. *event gets INF_STREAM_*; *token, with
