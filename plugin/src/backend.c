@@ -124,8 +124,7 @@ struct look {
 	char *output;			/* PROBE_OUTPUT bytes */
 };
 
-inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
-			   inf_error *err)
+static inf_status start_run(const inf_instance *self, const struct gr_server_run *run, struct gr_child *out, inf_error *err)
 {
 	struct gr_strv env = GR_STRV_INIT;
 	const struct gr_launch_place place = {
@@ -138,24 +137,35 @@ inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run 
 	inf_status st = INF_E_NO_MEMORY;
 	if (!env.failed) {
 		const struct gr_spawn spec = { run->path, argv, env.items, "/" };
-		st = gr_child_run(&spec, run->timeout_ms, run->output, run->output_cap, exit, run->on_wait, run->user,
-				  err);
+		st = gr_child_start(out, &spec, err);
 	}
 	gr_strv_release(&env);
 	return st;
 }
 
-/* Run the binary with a few arguments, NULL-terminated. */
-static inf_status run_binary(const struct look *look, const char *const *arguments, char *const *extra_env,
-			     struct gr_exit *exit, inf_error *err)
+static inf_status finish_run(const struct gr_server_run *run, struct gr_child *child, struct gr_exit *exit, inf_error *err)
+{
+	return gr_child_finish(child, run->path, run->timeout_ms, run->output, run->output_cap, exit, run->on_wait, run->user,
+			       err);
+}
+
+inf_status gr_instance_run(const inf_instance *self, const struct gr_server_run *run, struct gr_exit *exit,
+			   inf_error *err)
+{
+	struct gr_child child;
+	inf_status st = start_run(self, run, &child, err);
+	return st == INF_OK ? finish_run(run, &child, exit, err) : st;
+}
+
+/* Of the binary, with a few arguments, NULL-terminated. */
+static struct gr_server_run run_of(const struct look *look, const char *const *arguments, char *const *extra_env)
 {
 	int64_t left = look->deadline_ms - gr_now_ms();
-	const struct gr_server_run run = {
+	return (struct gr_server_run){
 		.path = look->file->path, .arguments = arguments, .device_env = extra_env,
 		.timeout_ms = left > 1 ? (int)left : 1, .output = look->output, .output_cap = PROBE_OUTPUT,
 		.on_wait = look->on_wait, .user = look->user,
 	};
-	return gr_instance_run(look->instance, &run, exit, err);
 }
 
 static bool ended_well(const struct gr_exit *exit)
@@ -163,12 +173,12 @@ static bool ended_well(const struct gr_exit *exit)
 	return exit->kind == GR_EXIT_UNKNOWN || (exit->kind == GR_EXIT_CODE && exit->value == 0);
 }
 
-static inf_status ask_binary(const struct look *look, const char *argument, inf_error *err)
+static inf_status hear_binary(const struct look *look, struct gr_child *child, inf_error *err)
 {
 	char text[64];
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
-	const char *const arguments[] = { argument, NULL };
-	inf_status st = run_binary(look, arguments, NULL, &exit, err);
+	const struct gr_server_run run = run_of(look, NULL, NULL);
+	inf_status st = finish_run(&run, child, &exit, err);
 	if (st != INF_OK || ended_well(&exit))
 		return st;
 	look->output[strcspn(look->output, "\n")] = '\0';
@@ -184,13 +194,38 @@ static void read_version(const char *output, char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)strcspn(at, "\r\n"), at);
 }
 
+static inf_status ask_binary(const struct look *look, const char *argument, struct gr_child *out, inf_error *err)
+{
+	const char *const arguments[] = { argument, NULL };
+	const struct gr_server_run run = run_of(look, arguments, NULL);
+	return start_run(look->instance, &run, out, err);
+}
+
+static void drop_binary(const struct look *look, struct gr_child *child)
+{
+	struct gr_exit exit;
+	struct gr_server_run run = run_of(look, NULL, NULL);
+	run.timeout_ms = 0;
+	run.on_wait = NULL;
+	finish_run(&run, child, &exit, NULL);
+}
+
+/* Both questions at once: most of what an answer takes is the loading of libraries. */
 static inf_status learn(const struct look *look, struct gr_server_facts *facts, inf_error *err)
 {
-	inf_status st = ask_binary(look, "--version", err);
+	struct gr_child version, help;
+	inf_status st = ask_binary(look, "--help", &help, err);
 	if (st != INF_OK)
 		return st;
+	st = ask_binary(look, "--version", &version, err);
+	if (st == INF_OK)
+		st = hear_binary(look, &version, err);
+	if (st != INF_OK) {
+		drop_binary(look, &help);
+		return st;
+	}
 	read_version(look->output, facts->version, sizeof facts->version);
-	st = ask_binary(look, "--help", err);
+	st = hear_binary(look, &help, err);
 	if (st != INF_OK)
 		return st;
 	facts->features = gr_launch_features(look->output);
@@ -251,7 +286,8 @@ static inf_status list_devices(const struct look *look, char *const *extra_env, 
 	char text[64];
 	struct gr_exit exit = { GR_EXIT_NONE, 0 };
 	gr_devlog_init_list(out);
-	inf_status st = run_binary(look, arguments, extra_env, &exit, err);
+	const struct gr_server_run run = run_of(look, arguments, extra_env);
+	inf_status st = gr_instance_run(look->instance, &run, &exit, err);
 	if (st == INF_E_TIMEOUT)
 		return inf_fail(err, st, "device_list_timeout", "%s --list-devices does not end in time: a driver of a GPU may "
 				"hang, see whether vulkaninfo does too", look->file->path);

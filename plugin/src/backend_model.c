@@ -178,12 +178,14 @@ static int32_t INF_CALL report_ready(void *user)
 	return progress->on_progress ? progress->on_progress(progress->user, &ready) : INF_CONTINUE;
 }
 
-/* Only the template knows, so the server is asked for its work. */
-static inf_status find_thinking(inf_model *self, struct gr_progress *progress, inf_error *err)
+/* Only the template knows, so the server is asked for its work, where it has a word of it. */
+static inf_status find_thinking(inf_model *self, const struct gr_wire_props *props, struct gr_progress *progress,
+				inf_error *err)
 {
 	struct gr_call call = { .model = self, .on_poll = report_ready, .user = progress, .err = err };
 	bool thinks = false;
-	inf_status st = self->info.flags & INF_INFO_FLAG_CHAT ? gr_prompt_obeys_thinking(&call, &thinks) : INF_OK;
+	bool asks = self->info.flags & INF_INFO_FLAG_CHAT && props->thinks;
+	inf_status st = asks ? gr_prompt_obeys_thinking(&call, &thinks) : INF_OK;
 	if (thinks) {
 		self->info.flags |= INF_INFO_FLAG_THINKING;
 		self->info.gen_fields |= INF_GEN_SET_THINKING | INF_GEN_SET_THINKING_BUDGET;
@@ -364,7 +366,7 @@ static inf_status bring_up(inf_model *self, const inf_load_params *params, inf_e
 	if (st != INF_OK)
 		return st;
 	fill_info(self, &props);
-	st = find_thinking(self, &progress, err);
+	st = find_thinking(self, &props, &progress, err);
 	if (st != INF_OK)
 		return st;
 	keep_promises(self);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "backend.h"
 #include "diagnose.h"
@@ -228,6 +229,8 @@ static int ask_health(struct loading *l, int *out_code)
 	const struct gr_http_request request = {
 		.path = "/health", .timeout_ms = HEALTH_TIMEOUT_MS, .on_poll = tick, .user = l,
 	};
+	if (access(l->model->rundir.socket, F_OK) != 0)		/* libcurl would take longer to find that out */
+		return 0;
 	inf_status st = gr_http_perform(l->model->http, &request, out_code, NULL);
 	if (st != INF_OK || *out_code == 503) {
 		if (*out_code == 503 && l->stage < INF_STAGE_READ)

@@ -498,28 +498,32 @@ static inf_status follow(const struct gr_child *child, int64_t deadline, char *o
 	}
 }
 
+inf_status gr_child_finish(struct gr_child *self, const char *path, int timeout_ms, char *out, size_t out_cap,
+			   struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err)
+{
+	size_t len = 0;
+	inf_status st = follow(self, gr_now_ms() + timeout_ms, out, out_cap, &len, on_wait, user);
+	if (st != INF_OK) {
+		gr_child_signal(self, SIGKILL);
+		gr_child_ended(self, REAP_MS);
+	}
+	if (st == INF_E_TIMEOUT)
+		inf_fail(err, st, "server_probe_timeout", "%s: did not end within %d ms", path, timeout_ms);
+	else if (st == INF_E_CANCELLED)
+		inf_fail(err, st, "cancelled", "%s: stopped while it was asked what it can do", path);
+	collect(self->out_fd, out, out_cap, &len);
+	out[len] = '\0';
+	*out_exit = gr_child_reap(self);
+	gr_child_release(self);
+	return st;
+}
+
 inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, size_t out_cap,
 			struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err)
 {
 	struct gr_child child = GR_CHILD_INIT;
-	size_t len = 0;
 	inf_status st = gr_child_start(&child, spec, err);
-	if (st != INF_OK)
-		return st;
-	st = follow(&child, gr_now_ms() + timeout_ms, out, out_cap, &len, on_wait, user);
-	if (st != INF_OK) {
-		gr_child_signal(&child, SIGKILL);
-		gr_child_ended(&child, REAP_MS);
-	}
-	if (st == INF_E_TIMEOUT)
-		inf_fail(err, st, "server_probe_timeout", "%s: did not end within %d ms", spec->path, timeout_ms);
-	else if (st == INF_E_CANCELLED)
-		inf_fail(err, st, "cancelled", "%s: stopped while it was asked what it can do", spec->path);
-	collect(child.out_fd, out, out_cap, &len);
-	out[len] = '\0';
-	*out_exit = gr_child_reap(&child);
-	gr_child_release(&child);
-	return st;
+	return st == INF_OK ? gr_child_finish(&child, spec->path, timeout_ms, out, out_cap, out_exit, on_wait, user, err) : st;
 }
 
 const char *gr_exit_text(const struct gr_exit *self, char *buf, size_t cap)

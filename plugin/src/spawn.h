@@ -91,6 +91,9 @@ bool gr_child_activity(const struct gr_child *self, struct gr_activity *out);
  */
 inf_status gr_child_run(const struct gr_spawn *spec, int timeout_ms, char *out, size_t out_cap,
 			struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err);
+/* The rest of gr_child_run(), for a program that gr_child_start() started; path: for the message. With no time left it kills. */
+inf_status gr_child_finish(struct gr_child *self, const char *path, int timeout_ms, char *out, size_t out_cap,
+			   struct gr_exit *out_exit, int (*on_wait)(void *user), void *user, inf_error *err);
 
 /* "exit status 1", "signal 11 (Segmentation fault)", "unknown exit status". Written to buf, returned. */
 const char *gr_exit_text(const struct gr_exit *self, char *buf, size_t cap);

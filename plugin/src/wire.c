@@ -367,6 +367,13 @@ inf_status gr_wire_decode_text(const char *body, size_t len, const char *field, 
 	return st;
 }
 
+/* Whatever a template or the server's code for its kind does about thinking, it is by a variable or a mark with such a name. */
+static bool speaks_of_thinking(struct json_object *chat_template)
+{
+	const char *text = json_object_get_string(chat_template);
+	return strcasestr(text, "think") || strcasestr(text, "reason");
+}
+
 inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_props *out, inf_error *err)
 {
 	struct json_object *root = gr_json_parse_body(body, len);
@@ -381,6 +388,8 @@ inf_status gr_wire_decode_props(const char *body, size_t len, struct gr_wire_pro
 	props.router = strcmp(role, "router") == 0;
 	struct json_object *caps = gr_json_member(root, "chat_template_caps", json_type_object);
 	props.tools = caps && gr_json_true(caps, "supports_tools") && gr_json_true(caps, "supports_tool_calls");
+	struct json_object *chat_template = gr_json_member(root, "chat_template", json_type_string);
+	props.thinks = !chat_template || speaks_of_thinking(chat_template);
 	gr_json_copy(root, "build_info", props.build, sizeof props.build);
 	struct json_object *modalities = gr_json_member(root, "modalities", json_type_object);
 	if (modalities) {

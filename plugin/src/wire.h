@@ -100,6 +100,7 @@ struct gr_wire_props {
 	int32_t slots;
 	bool router;			/* no model: the process is a router */
 	bool tools;			/* the chat template describes tools and shows calls of them */
+	bool thinks;			/* it has a word of thinking, or is not told */
 	bool vision, audio, video;	/* what its projector takes */
 	char media_marker[64];		/* stands for a medium in a prompt */
 	char build[64];

@@ -177,7 +177,8 @@ END_TEST
 START_TEST(load_asks_a_server_again_that_did_not_run_before)
 {
 	static const char *const faults[] = {
-		"on --version\n kill 9\n", "on --help\n log error while loading shared libraries: libx.so\n exit 127\n",
+		"on --version\n kill 9\n", "on --version\n exit 1\non --help\n hang\n",
+		"on --help\n log error while loading shared libraries: libx.so\n exit 127\n",
 		"on --help\n print usage: something else\n",
 	};
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
@@ -277,6 +278,21 @@ START_TEST(load_reports_the_stages_that_the_server_goes_through)
 		      " answer 503 {\"error\":{\"code\":503}}\n");
 	ck_assert_msg(load_with_reports(&w, &r) == INF_OK, "%s", w.err.message);
 	ck_assert_uint_eq(r.stages, 1u << INF_STAGE_START | 1u << INF_STAGE_READ | 1u << INF_STAGE_WARMUP | 1u << INF_STAGE_READY);
+	fake_close(&w);
+}
+END_TEST
+
+#define PROPS_OF(TEMPLATE) "on /props\n answer 200 {\"default_generation_settings\":{\"n_ctx\":512},\"total_slots\":1," \
+	"\"chat_template\":\"" TEMPLATE "\"}\non /apply-template\n kill 9\n"
+
+START_TEST(load_asks_for_thinking_only_where_the_template_has_a_word_of_it)
+{
+	struct fake_world w;
+	fake_open(&w, PROPS_OF("{{ messages }}"));
+	ck_assert_msg(fake_load(&w, NULL) == INF_OK, "%s", w.err.message);
+	fake_close(&w);
+	fake_open(&w, PROPS_OF("{{ enable_thinking }}"));
+	ck_assert_int_eq(fake_load(&w, NULL), INF_E_BACKEND_DIED);
 	fake_close(&w);
 }
 END_TEST
@@ -457,6 +473,7 @@ RUN_SUITE("faults_load", 60, load_of_a_good_server_generates, load_of_a_server_t
 	  server_that_dies_just_after_the_load_is_told_by_the_next_call, load_asks_a_server_again_that_did_not_run_before,
 	  load_of_a_server_that_answers_otherwise_is_refused,
 	  load_waits_for_a_late_server, load_reports_the_stages_that_the_server_goes_through,
+	  load_asks_for_thinking_only_where_the_template_has_a_word_of_it,
 	  load_of_a_server_that_stalls_ends_at_the_deadline_and_reports_until_then,
 	  load_of_a_server_that_answers_and_does_nothing_else_is_stalled,
 	  load_of_a_stalled_server_tells_what_it_said_last, load_of_a_server_that_keeps_talking_is_not_stalled,

@@ -144,6 +144,27 @@ static const char *script(struct scratch *scratch, const char *body)
 	return path;
 }
 
+/* Each waits for the other at the FIFO. */
+START_TEST(first_load_asks_for_version_and_help_at_once)
+{
+	struct world w;
+	struct scratch scratch;
+	char fifo[4096], text[16384];
+	scratch_init(&scratch);
+	snprintf(fifo, sizeof fifo, "%s/fifo", scratch.path);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	snprintf(text, sizeof text, "#!/bin/sh\ncase $* in --version) read -r line < '%s';; --help) echo > '%s';; esac\n"
+		 "exec '%s' \"$@\"\n", fifo, fifo, harness_server());
+	const char *path = scratch_write(&scratch, "llama-server", text, strlen(text));
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	open_world(&w, path);
+	ck_assert_msg(load(&w, NULL, NULL) == INF_OK, "%s", w.err.message);
+	ck_assert_int_eq(w.backend->close(w.model, NULL), INF_OK);
+	gr_plugin.destroy(w.instance);
+	scratch_release(&scratch);
+}
+END_TEST
+
 START_TEST(bytes_of_a_dying_server_come_out_as_utf8)
 {
 	struct world w;
@@ -403,6 +424,7 @@ START_TEST(load_reports_while_the_binary_is_looked_at)
 END_TEST
 
 RUN_SUITE("vtable", 90, close_waits_until_every_call_has_left, load_stopped_at_ready_is_cancelled,
-	  result_is_written_when_a_call_fails_at_once, bytes_of_a_dying_server_come_out_as_utf8,
+	  result_is_written_when_a_call_fails_at_once, first_load_asks_for_version_and_help_at_once,
+	  bytes_of_a_dying_server_come_out_as_utf8,
 	  load_reports_while_the_binary_is_looked_at, models_are_listed_inspected_and_resolved_before_any_load,
 	  list_that_is_incomplete_says_so_at_last, fit_gives_what_a_load_would_do, fit_of_what_cannot_be_loaded_says_why)

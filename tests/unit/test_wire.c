@@ -893,6 +893,28 @@ START_TEST(decode_props_takes_what_has_the_right_type)
 }
 END_TEST
 
+static const struct {
+	const char *body;
+	bool thinks;
+} thinking_cases[] = {
+	{ "{\"chat_template\":\"{% if enable_thinking %}\"}", true },
+	{ "{\"chat_template\":\"[THINK]\"}", true },
+	{ "{\"chat_template\":\"{{ reasoning_effort }}\"}", true },
+	{ "{\"chat_template\":\"{% for m in messages %}{{ m.content }}{% endfor %}\"}", false },
+	{ "{\"chat_template\":\"\",\"build_info\":\"think\"}", false },
+	{ "{\"chat_template\":null}", true },
+	{ "{}", true },
+};
+
+START_TEST(decode_props_hears_a_word_of_thinking)
+{
+	struct gr_wire_props props;
+	const char *body = thinking_cases[_i].body;
+	ck_assert_int_eq(gr_wire_decode_props(body, strlen(body), &props, NULL), INF_OK);
+	ck_assert(props.thinks == thinking_cases[_i].thinks);
+}
+END_TEST
+
 START_TEST(decode_props_cuts_a_long_build_at_a_code_point)
 {
 	struct gr_wire_props props;
@@ -1376,6 +1398,7 @@ static TCase *decoder_case(void)
 	tcase_add_test(tc, decode_text_past_the_cap_is_an_error_with_a_text);
 	tcase_add_loop_test(tc, decode_slot_wants_both_numbers, 0, ROWS(slot_cases));
 	tcase_add_loop_test(tc, decode_props_takes_what_has_the_right_type, 0, ROWS(props_cases));
+	tcase_add_loop_test(tc, decode_props_hears_a_word_of_thinking, 0, ROWS(thinking_cases));
 	tcase_add_test(tc, decode_props_cuts_a_long_build_at_a_code_point);
 	tcase_add_loop_test(tc, decode_error_takes_what_has_the_right_type, 0, ROWS(error_cases));
 	tcase_add_test(tc, decode_error_cuts_long_texts);
