@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -235,6 +236,35 @@ static void read_stream(struct kit_world *world, const inf_streams *table, inf_s
 	kit_expect(kit, st == INF_OK && event == INF_STREAM_END, "a stream that is over goes on");
 }
 
+static int32_t INF_CALL stop_at_once(void *polls)
+{
+	atomic_fetch_add((atomic_int *)polls, 1);
+	return 0;
+}
+
+/* Nobody else can stop a stream that the host does not hold in its hands. */
+static void stop_stream(struct kit_world *world, const inf_streams *table)
+{
+	atomic_int polls = 0;
+	const inf_token *token;
+	int32_t event = -1;
+	const inf_input input = { .struct_size = sizeof input, .prompt = kit_prompt, .prompt_len = sizeof kit_prompt - 1 };
+	const inf_gen_params params = { .struct_size = sizeof params, .user = &polls, .on_poll = stop_at_once };
+	inf_stream *stream = NULL;
+	inf_status st = table->open(world->model, &input, &params, &stream, NULL);
+	if (st != INF_OK)
+		return;
+	do
+		st = table->next(stream, WAIT_MS, &event, &token, NULL);
+	while (st == INF_OK && event == INF_STREAM_TOKEN);
+	if (atomic_load(&polls))
+		kit_expect(world->kit, st == INF_E_CANCELLED && event == INF_STREAM_END, "a stream whose on_poll said stop: %s, event %d",
+			   kit_status(st), event);
+	else
+		kit_note(world->kit, "on_poll of a stream was not asked");
+	table->close(stream);
+}
+
 static void try_stream(struct kit_world *world, const void *found)
 {
 	const inf_streams *table = found;
@@ -248,6 +278,7 @@ static void try_stream(struct kit_world *world, const void *found)
 		read_stream(world, table, stream);
 	table->close(stream);
 	table->close(NULL);
+	stop_stream(world, table);
 	stream = NULL;
 	if (table->open(world->model, &input, &params, &stream, NULL) == INF_OK) {
 		table->cancel(stream);
