@@ -169,7 +169,7 @@ static bool cancel_listed(struct inf_session *self, const char *request_id)
 
 bool ih_call_goes_on(struct ih_call *self)
 {
-	if (atomic_load(&self->session->closing))
+	if (!self->session || atomic_load(&self->session->closing))
 		self->stop = INF_E_CLOSED;
 	else if (atomic_load(&self->cancelled) || atomic_load(&self->session->epoch) != self->epoch)
 		self->stop = INF_E_CANCELLED;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With inf.tokenize/1, inf.embed/1, inf.rerank/1, inf.lora/1 and inf.state/1, as far as a test of the host needs them: a token is a byte, a vector one
+ * With inf.tokenize/1, inf.embed/1, inf.rerank/1, inf.lora/1, inf.state/1 and inf.stream/1, as far as a test of the host needs them: a token is a byte, a vector one
  * number; a text "wait" takes until on_poll says stop, a text "deaf" asks on_poll once and does not listen, "odd" returns what
  * is no status, and "silent" fails without a word. Of inf.tokenize/1 the table ends before count(), of
- * inf.lora/1 before set_scale(), and inf.state/1 has no restore().
+ * inf.lora/1 before set_scale(), and inf.state/1 has no restore(). A stream gives its prompt back as one token, after it asked
+ * on_poll; of "odd" open() returns what is no status, of "none" no stream, and "late" ends with what is no status.
  */
 #include <time.h>
 
@@ -122,6 +123,79 @@ static inf_status INF_CALL split(inf_model *self, int32_t from, int32_t to, cons
 	return check(params, err);
 }
 
+struct inf_stream {
+	inf_gen_params params;
+	char word[16];
+	int fetched;
+	inf_token token;
+};
+
+static inf_status INF_CALL open_stream(inf_model *self, const inf_input *input, const inf_gen_params *params, inf_stream **out,
+				       inf_error *err)
+{
+	const inf_text word = { input->prompt, input->prompt_len };
+	(void)self;
+	*out = NULL;
+	if (is(&word, "odd") || is(&word, "none"))
+		return is(&word, "odd") ? 7 : INF_OK;
+	inf_stream *stream = calloc(1, sizeof *stream);
+	if (!stream)
+		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "no memory for a stream");
+	memcpy(stream->word, word.data, word.len < 15 ? word.len : 15);
+	*out = stream;
+	/* As any backend that is older than who calls. */
+	inf_status st = inf_read_request(&stream->params, sizeof stream->params, params, inf_gen_params_V1_0, ~0u, ~0ull);
+	if (st != INF_OK) {
+		free(stream);
+		*out = NULL;
+		return inf_fail(err, st, "params", "words: the parameters");
+	}
+	return INF_OK;
+}
+
+static inf_status INF_CALL next(inf_stream *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err)
+{
+	const inf_gen_params *params = &self->params;
+	(void)timeout_ms;
+	*token = NULL;
+	*event = INF_STREAM_END;
+	if (self->fetched || params->on_poll(params->user) != INF_CONTINUE) {
+		inf_status st = self->fetched++ ? INF_OK : inf_fail(err, INF_E_CANCELLED, "cancelled", "words: told to stop");
+		return strcmp(self->word, "late") ? st : 7;
+	}
+	self->fetched = 1;
+	self->token = (inf_token){ .struct_size = sizeof self->token, .id = 1, .count = 1, .text = self->word,
+				   .text_len = strlen(self->word) };
+	*event = INF_STREAM_TOKEN;
+	*token = &self->token;
+	return INF_OK;
+}
+
+static int32_t INF_CALL descriptor(inf_stream *self)
+{
+	(void)self;
+	return -1;
+}
+
+static inf_status INF_CALL result(inf_stream *self, inf_gen_result *out, inf_error *err)
+{
+	const inf_gen_result report = { .struct_size = sizeof report, .generated_tokens = self->fetched > 0 };
+	(void)err;
+	inf_write_struct(out, &report, sizeof report);
+	return INF_OK;
+}
+
+static void INF_CALL cancel(inf_stream *self)
+{
+	(void)self;
+}
+
+static void INF_CALL close_stream(inf_stream *self)
+{
+	free(self);
+}
+
+static const inf_streams streams = { sizeof streams, 0, open_stream, next, descriptor, result, cancel, close_stream };
 static const inf_lora adapters = { offsetof(inf_lora, set_scale), 0, list, NULL };
 static const inf_state states = { sizeof states, 0, save, NULL, split };
 static const inf_tokenize tokens = { offsetof(inf_tokenize, count), 0, tokenize, NULL, NULL };
@@ -142,6 +216,8 @@ static const void *INF_CALL get_extension(inf_instance *self, const inf_backend 
 		return &adapters;
 	if (!strcmp(id, INF_EXT_STATE))
 		return &states;
+	if (!strcmp(id, INF_EXT_STREAM))
+		return &streams;
 	return strcmp(id, INF_EXT_RERANK) ? NULL : &ranks;
 }
 

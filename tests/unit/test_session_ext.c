@@ -125,6 +125,94 @@ START_TEST(save_that_is_told_to_stop_is_cancelled)
 }
 END_TEST
 
+/* ---- streams ------------------------------------------------------------------------------------------------------ */
+static int32_t event;
+static const inf_token *token;
+
+static inf_status open_stream(const char *word, const inf_gen_params *params, inf_session_stream **out)
+{
+	const inf_input input = { .struct_size = sizeof input, .prompt = word, .prompt_len = strlen(word) };
+	return inf_session_stream_open(session, &input, params, out, &err);
+}
+
+static int32_t count_poll(void *polls)
+{
+	++*(int *)polls;
+	return INF_CONTINUE;
+}
+
+START_TEST(stream_goes_through_the_table)
+{
+	int polls = 0;
+	const inf_gen_params params = { .struct_size = sizeof params, .user = &polls, .on_poll = count_poll, .request_id = "w" };
+	inf_gen_result last = { .struct_size = sizeof last };
+	inf_session_stream *stream = NULL;
+	ck_assert_int_eq(open_stream("word", &params, &stream), INF_OK);
+	ck_assert_int_eq(inf_session_cancel_request(session, "other", &err), INF_E_NOT_FOUND);
+	ck_assert_int_eq(inf_session_stream_next(stream, -1, &event, &token, &err), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_TOKEN);
+	ck_assert_str_eq(token->text, "word");
+	ck_assert_int_eq(polls, 1);
+	ck_assert_int_eq(inf_session_stream_next(stream, -1, &event, &token, NULL), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_END);
+	inf_session_last_result(session, &last);
+	ck_assert_int_eq(last.generated_tokens, 1);
+	ck_assert_int_eq(inf_session_cancel_request(session, "w", &err), INF_E_NOT_FOUND);
+	ck_assert_int_eq(inf_session_stream_descriptor(stream), -1);
+	inf_session_stream_close(stream);
+}
+END_TEST
+
+/* This backend asks only when it is fetched from: its model and the session may be gone then. */
+START_TEST(stream_of_the_table_ends_with_its_session)
+{
+	inf_session_stream *stream = NULL;
+	ck_assert_int_eq(open_stream("word", NULL, &stream), INF_OK);
+	if (_i) {
+		ck_assert_int_eq(inf_session_close(session, NULL), INF_OK);
+		session = NULL;
+	} else {
+		inf_session_cancel(session);
+	}
+	expect(inf_session_stream_next(stream, -1, &event, &token, &err), _i ? INF_E_CLOSED : INF_E_CANCELLED,
+	       _i ? "closing" : "cancelled");
+	ck_assert_int_eq(event, INF_STREAM_END);
+	if (session)
+		ck_assert_int_eq(inf_session_err(session, &err), INF_E_CANCELLED);
+	inf_session_stream_close(stream);
+}
+END_TEST
+
+START_TEST(stream_that_breaks_the_contract_is_an_internal_error)
+{
+	inf_session_stream *stream = NULL;
+	expect(open_stream("odd", NULL, &stream), INF_E_INTERNAL, "bad_status");
+	expect(open_stream("none", NULL, &stream), INF_E_INTERNAL, "bad_status");
+	ck_assert_ptr_null(stream);
+	ck_assert_int_eq(open_stream("late", NULL, &stream), INF_OK);
+	ck_assert_int_eq(inf_session_stream_next(stream, -1, &event, &token, &err), INF_OK);
+	expect(inf_session_stream_next(stream, -1, &event, &token, &err), INF_E_INTERNAL, "bad_status");
+	inf_session_stream_close(stream);
+}
+END_TEST
+
+/* What is newer than the library reaches the backend, which refuses it. */
+START_TEST(stream_hands_on_parameters_that_are_newer)
+{
+	union {
+		inf_gen_params known;
+		unsigned char bytes[sizeof(inf_gen_params) + 16];
+	} newer = { .known = { .struct_size = sizeof newer } };
+	inf_session_stream *stream = NULL;
+	ck_assert_int_eq(open_stream("word", &newer.known, &stream), INF_OK);
+	inf_session_stream_close(stream);
+	newer.bytes[sizeof newer - 1] = 1;
+	expect(open_stream("word", &newer.known, &stream), INF_E_UNSUPPORTED, "params");
+	newer.known.struct_size = 8;
+	expect(open_stream("word", &newer.known, &stream), INF_E_INVALID, "params");
+}
+END_TEST
+
 START_TEST(call_without_a_table_is_unsupported)
 {
 	const inf_text text = { "x", 1 };
@@ -278,6 +366,10 @@ int main(void)
 	tcase_add_test(tcase, call_goes_through_the_table);
 	tcase_add_test(tcase, call_for_adapters_and_states_goes_through_the_table);
 	tcase_add_test(tcase, save_that_is_told_to_stop_is_cancelled);
+	tcase_add_test(tcase, stream_goes_through_the_table);
+	tcase_add_test(tcase, stream_that_breaks_the_contract_is_an_internal_error);
+	tcase_add_test(tcase, stream_hands_on_parameters_that_are_newer);
+	tcase_add_loop_test(tcase, stream_of_the_table_ends_with_its_session, 0, 2);
 	tcase_add_test(tcase, call_without_a_table_is_unsupported);
 	tcase_add_test(tcase, call_that_the_table_lacks_is_unsupported);
 	tcase_add_test(tcase, params_of_another_age_reach_the_backend);
