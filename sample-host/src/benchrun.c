@@ -294,7 +294,8 @@ static int32_t add_device(void *user, const inf_device *device)
 {
 	char *devices = user;
 	size_t len = strlen(devices);
-	snprintf(devices + len, BENCH_FACT_MAX - len, " (%s)", device->name);
+	snprintf(devices + len, BENCH_FACT_MAX - len, " (%s%s%s)", device->product[0] ? device->product : device->name,
+		 device->gfx[0] ? ", " : "", device->gfx);
 	return INF_CONTINUE;
 }
 

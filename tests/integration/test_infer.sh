@@ -504,6 +504,7 @@ assert set(first) == {"backend", "index", "name", "product", "kind", "gfx", "uui
                       "memory_used_bytes", "memory_free_bytes", "memory_source", "selected", "reason", "message"}
 assert first["selected"] and first["uuid"] == "GPU-880ed6479d653a85" and first["kind"] == "discrete"
 assert first["memory_total_bytes"] == 17163091968 and first["memory_used_bytes"] == 1491832832
+assert [d["memory_source"] for d in last["devices"]] == ["vram/vram", "bank/gtt"]
 assert not second["selected"] and second["kind"] == "integrated" and second["reason"]'
 }
 

@@ -149,6 +149,12 @@ card_streams_json() {
 assert "".join(line.get("text", "") for line in lines[:-1])'
 }
 
+bench_names_the_card() {
+	machine 01
+	run bench "${here[@]}" --backend rocm -m "$model" --prompt-tokens 8 --gen-tokens 4 --repetitions 1 --streams 1 --json
+	exits 0 && json 'assert last["devices"] == "ROCm0 (AMD GPU, gfx1101)", last["devices"]'
+}
+
 card_after_a_processors_gpu() {
 	machine 02 && usable gfx1101 0000:05:00.0 &&
 		lists 'assert [d["index"] for d in devices] == [0, 1] and chosen == ["0000:05:00.0"]' &&

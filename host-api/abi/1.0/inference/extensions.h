@@ -71,7 +71,7 @@ typedef struct inf_device {           /* report                                 
   char     gfx[16];                   /* AMD: "gfx1101"; else ""                                                    */
   char     uuid[40];                  /* "GPU-880ed6479d653a85"; "" = it has none                                   */
   char     pci[16];                   /* "0000:03:00.0"; "" = not a PCI device                                      */
-  char     memory_source[32];         /* where the numbers come from: "sysfs", "kfd", "llama-server"                */
+  char     memory_source[32];         /* where total/used come from: "vram/vram", "bank/gtt", "llama-server"        */
   char     reason[32];                /* machine code why it would not be selected; "" if it would                  */
   char     message[208];              /* the same as a sentence                                                     */
   uint64_t memory_used_before;        /* of_model(): by everybody, just before the model was loaded                 */
