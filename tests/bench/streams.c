@@ -92,7 +92,7 @@ struct stream_text stream_completion_body(const struct stream *stream, const cha
 	add(&text, "{\"prompt\":");
 	stream_text_add(&text, ids, (size_t)(end - ids + 1));
 	add(&text, number);
-	add(&text, ",\"seed\":1,\"temperature\":0.0,\"top_k\":0,\"top_p\":1.0,\"min_p\":0.0,"
+	add(&text, ",\"seed\":1,\"temperature\":0.0,\"top_k\":1,\"top_p\":1.0,\"min_p\":0.0,"
 	    "\"repeat_penalty\":1.0,\"frequency_penalty\":0.0,\"presence_penalty\":0.0,\"ignore_eos\":true,"
 	    "\"cache_prompt\":true,\"response_fields\":[\"stop_type\",\"truncated\",\"tokens_predicted\","
 	    "\"tokens_evaluated\",\"timings/cache_n\",\"timings/prompt_ms\",\"timings/predicted_ms\","

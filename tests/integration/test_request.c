@@ -347,6 +347,36 @@ START_TEST(options_reach_the_server)
 }
 END_TEST
 
+/* What the server is told to leave of the vocabulary. */
+static const struct {
+	float temperature;
+	inf_kv option;
+	int32_t given, expected;	/* top_k */
+} greedy[] = {
+	{ 0, { 0 }, 0, 1 }, { 0, { 0 }, 40, 1 }, { 0, { "repeat_last_n", "0" }, 40, 40 }, { 0, { "xtc_probability", "0.5" }, 0, 0 },
+	{ 0.5f, { 0 }, 0, 0 }, { 0.5f, { 0 }, 40, 40 },
+};
+
+START_TEST(greedy_request_leaves_one_token)
+{
+	struct world *w = open_world(NULL, 1);
+	for (size_t i = 0; i < sizeof greedy / sizeof greedy[0]; i++) {
+		inf_gen_params params = sink_params(&w->sink, 2);
+		struct json_object *slots, *value;
+		params.set |= INF_GEN_SET_TEMPERATURE | INF_GEN_SET_TOP_K;
+		params.temperature = greedy[i].temperature;
+		params.top_k = greedy[i].given;
+		params.options = &greedy[i].option;
+		params.option_count = greedy[i].option.key != NULL;
+		succeed(w, &params);
+		ck_assert(json_object_object_get_ex(ask_settings(&slots), "top_k", &value));
+		ck_assert_int_eq(json_object_get_int(value), greedy[i].expected);
+		json_object_put(slots);
+	}
+	close_world(w);
+}
+END_TEST
+
 /* A table of the model's logits: " one" 10, " two" 5, and so on in a circle. */
 static const struct {
 	const char *key, *value;
@@ -497,6 +527,7 @@ END_TEST
 RUN_SUITE("request", 120, min_tokens_counts_the_tokens_of_a_split_character, min_tokens_inside_a_character_is_exact,
 	  min_tokens_holds_off_an_end_that_would_come_first, min_tokens_lets_stops_before_it_pass,
 	  min_tokens_leaves_the_sampling_alone, max_tokens_is_exact, seeds_decide_the_text,
-	  constrained_output_is_what_was_asked_for, options_reach_the_server, options_have_their_effect,
+	  constrained_output_is_what_was_asked_for, options_reach_the_server, greedy_request_leaves_one_token,
+	  options_have_their_effect,
 	  options_that_make_no_sense_are_refused_by_name, slot_is_the_one_that_was_asked_for, slot_that_is_busy_is_waited_for,
 	  cached_tokens_are_known_when_the_stream_is_left_early)
