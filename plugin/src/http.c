@@ -435,7 +435,8 @@ static inf_status try_all(struct gr_http_transfer *t)
 			return st;
 		if (attempt >= GR_HTTP_RETRIES || !may_retry(t, result))
 			return judge(t, result);
-		gr_http_ask(t, gr_now_ms(), false);
+		if (!t->request->reader)	/* which asks itself when it begins */
+			gr_http_ask(t, gr_now_ms(), false);
 		if (t->status != INF_OK)
 			return t->status;
 	}

@@ -146,12 +146,13 @@ static void begin(struct gr_http_reader *self, struct gr_http_transfer *t, int64
 	t->next = self->active;
 	self->active = t;
 	t->excused_ms = self->busy_ms;
+	t->heard_ms = now;		/* what it waited for so far was the reader */
 	t->handle->read = t;
 	gr_http_watch_timer(t);
 	gr_http_watch(t, -1);
-	gr_http_begin(t);
-	if (!gr_http_is_over(t))
-		gr_http_ask(t, now, false);
+	gr_http_ask(t, now, false);
+	if (t->status == INF_OK)
+		gr_http_begin(t);
 	if (gr_http_is_over(t))
 		finish(self, t);
 }
