@@ -319,7 +319,7 @@ struct desk {
 	bool stopped;			/* this test has said so */
 	bool waiting;			/* in wait() */
 	size_t told, waits, ends, polls;
-	int poll_stops_at;
+	int poll_stops_at;		/* or later, when there are jobs on all threads */
 	atomic_size_t begun, ended, refused;
 	inf_error err;
 };
@@ -445,7 +445,8 @@ static int32_t poll_desk(void *host)
 {
 	struct desk *d = host;
 	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->waiting && !d->stopped);
-	d->stopped = (int)++d->polls == d->poll_stops_at;
+	d->polls++;
+	d->stopped = d->poll_stops_at && (int)d->polls >= d->poll_stops_at && d->begun >= (size_t)d->work.width;
 	return d->stopped ? 0 : INF_CONTINUE;
 }
 
