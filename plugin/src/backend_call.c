@@ -84,10 +84,15 @@ static void look_at_server(struct gr_call *self, int64_t now)
 		gr_watchdog_look(&self->watchdog, now, (int64_t)activity.cpu_ticks * 1000 / sysconf(_SC_CLK_TCK));
 }
 
+static int64_t reader_busy_ms(const struct gr_call *self)
+{
+	return self->reader ? gr_http_reader_busy_ms(self->reader) : 0;
+}
+
 /* What was said meanwhile waits to be read. */
 static void excuse_reader(struct gr_call *self)
 {
-	int64_t busy_ms = self->reader ? gr_http_reader_busy_ms(self->reader) : 0;
+	int64_t busy_ms = reader_busy_ms(self);
 	gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
 	self->excused_ms = busy_ms;
 }
@@ -110,6 +115,7 @@ int gr_call_poll_working(void *call)
 void gr_call_watch(struct gr_call *self, int64_t limit_ms)
 {
 	gr_watchdog_begin(&self->watchdog, limit_ms, gr_now_ms());
+	self->excused_ms = reader_busy_ms(self);	/* what was before excuses nothing */
 }
 
 inf_status gr_call_stopped(const struct gr_call *self)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -21,7 +22,8 @@ struct gr_http_reader {
 	struct gr_http_transfer *active;
 	int64_t timer_ms;		/* no transfer has an earlier one */
 	int64_t asked_ms;
-	int64_t busy_ms;
+	int64_t looked_ms;		/* at the clock */
+	atomic_llong busy_ms;		/* read by any */
 
 	pthread_mutex_t lock;		/* what follows */
 	struct gr_http_transfer *incoming, **last;	/* oldest first */
@@ -35,6 +37,7 @@ inf_status gr_http_reader_new(struct gr_http_reader **out, inf_error *err)
 	pthread_mutex_init(&self->lock, NULL);
 	self->last = &self->incoming;
 	self->timer_ms = INT64_MAX;
+	self->looked_ms = gr_now_ms();
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct epoll_event event = { .events = EPOLLIN };
@@ -120,6 +123,15 @@ void gr_http_watch_timer(struct gr_http_transfer *t)
 		self->timer_ms = t->handle->timer_ms;
 }
 
+/* Since the last look it did not wait: what was said meanwhile has not been heard. */
+static int64_t count_busy(struct gr_http_reader *self)
+{
+	int64_t now = gr_now_ms(), taken = now - self->looked_ms;
+	self->looked_ms = now;
+	self->busy_ms += taken >= BUSY_MS ? taken : 0;
+	return now;
+}
+
 static void unlink_active(struct gr_http_reader *self, struct gr_http_transfer *t)
 {
 	struct gr_http_transfer **at = &self->active;
@@ -153,6 +165,7 @@ static void begin(struct gr_http_reader *self, struct gr_http_transfer *t, int64
 	gr_http_ask(t, now, false);
 	if (t->status == INF_OK)
 		gr_http_begin(t);
+	count_busy(self);
 	if (gr_http_is_over(t))
 		finish(self, t);
 }
@@ -164,10 +177,9 @@ static void take_in(struct gr_http_reader *self)
 	self->incoming = NULL;
 	self->last = &self->incoming;
 	pthread_mutex_unlock(&self->lock);
-	int64_t now = list ? gr_now_ms() : 0;
 	while (list) {
 		struct gr_http_transfer *next = list->next;
-		begin(self, list, now);
+		begin(self, list, gr_now_ms());
 		list = next;
 	}
 }
@@ -199,14 +211,12 @@ static void take_events(struct gr_http_reader *self, int wait_ms)
 {
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(self->epoll, events, EVENTS, wait_ms);
-	int64_t begun = gr_now_ms();
+	self->looked_ms = gr_now_ms();
 	for (int round = 1; count > 0; round++) {
 		for (int i = 0; i < count; i++)
 			take_event(self, &events[i]);
 		count = count == EVENTS && round < ROUNDS ? epoll_wait(self->epoll, events, EVENTS, 0) : 0;
 	}
-	int64_t taken = gr_now_ms() - begun;
-	self->busy_ms += taken >= BUSY_MS ? taken : 0;
 }
 
 static void run_timers(struct gr_http_reader *self, int64_t now)
@@ -241,13 +251,13 @@ static void ask_all(struct gr_http_reader *self, int64_t now)
 
 void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
 {
+	count_busy(self);
 	take_in(self);
-	int64_t now = gr_now_ms();
 	if (ask)
-		ask_all(self, now);
-	take_events(self, waiting_time(self, now, wait_ms));
-	now = gr_now_ms();
-	run_timers(self, now);
+		ask_all(self, gr_now_ms());
+	take_events(self, waiting_time(self, gr_now_ms(), wait_ms));
+	run_timers(self, count_busy(self));
+	int64_t now = count_busy(self);
 	if (now - self->asked_ms >= GR_HTTP_POLL_MS)
 		ask_all(self, now);
 }
