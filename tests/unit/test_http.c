@@ -1030,6 +1030,26 @@ START_TEST(handles_of_a_wave_are_not_for_the_hosts_own_children)
 }
 END_TEST
 
+/* The lowest descriptor that is free is one between many that are not. */
+START_TEST(handle_made_in_a_gap_is_not_for_the_hosts_own_children)
+{
+	enum { TAKEN = 200 };
+	bool there[DESCRIPTORS];
+	int fds[TAKEN];
+	start_server(script_hello);
+	for (int i = 0; i < TAKEN; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	close(fds[10]);
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		there[fd] = fcntl(fd, F_GETFD) >= 0;
+	get_hello();
+	expect_descriptors_kept(there);
+	fds[10] = fds[0];
+	for (int i = 1; i < TAKEN; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 START_TEST(new_survives_oom)
 {
@@ -1132,6 +1152,7 @@ static TCase *connections_case(void)
 	tcase_add_test(tc, connection_cut_on_reuse_is_tried_again);
 	tcase_add_test(tc, handles_are_kept_for_as_many_requests_as_there_can_be);
 	tcase_add_test(tc, handles_of_a_wave_are_not_for_the_hosts_own_children);
+	tcase_add_test(tc, handle_made_in_a_gap_is_not_for_the_hosts_own_children);
 	tcase_add_loop_test(tc, requests_of_many_threads_do_not_mix, 0, ROWS(thread_counts));
 	tcase_add_test(tc, perform_survives_oom);
 	if (!with_reader) {
