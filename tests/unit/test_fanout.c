@@ -318,7 +318,7 @@ struct desk {
 	/* Of the calling thread. */
 	bool stopped;			/* this test has said so */
 	bool waiting;			/* in wait() */
-	size_t told, waits, ends, polls;
+	size_t told, waits, late, ends, polls;	/* late: waits that nobody ended */
 	int poll_stops_at;		/* or later, when there are jobs on all threads */
 	atomic_size_t begun, ended, refused;
 	inf_error err;
@@ -370,6 +370,7 @@ static void desk_wait(void *user, int wait_ms, bool ends)
 	pthread_mutex_lock(&d->lock);
 	while (!d->woken && !(ends && d->held) && pthread_cond_timedwait(&d->news, &d->lock, &until) == 0)
 		;
+	d->late += !d->woken;
 	d->woken = false;
 	struct post *list = d->posts;
 	d->posts = NULL;
@@ -426,6 +427,17 @@ static void run_at_desk(struct ic_fanout *fanout, size_t index, void *user)
 	bool told = post_and_wait(d, fanout, hear_at_desk, &there);
 	told = ic_fanout_tell(fanout, hear_at_desk, &own) && told;
 	atomic_fetch_add(&d->refused, !told);
+	atomic_fetch_add(&d->ended, 1);
+}
+
+/* Only tells. */
+static void run_telling(struct ic_fanout *fanout, size_t index, void *user)
+{
+	struct desk *d = user;
+	struct told told = { d, fanout, false };
+	(void)index;
+	atomic_fetch_add(&d->begun, 1);
+	ck_assert(ic_fanout_tell(fanout, hear_at_desk, &told));
 	atomic_fetch_add(&d->ended, 1);
 }
 
@@ -493,6 +505,17 @@ START_TEST(waiter_may_tell_and_others_too)
 	ck_assert_uint_eq(d->refused, 0);
 	ck_assert_uint_eq(d->ends, 0);
 	ck_assert_uint_ge(d->waits, 1);
+	free_desk(d);
+}
+END_TEST
+
+START_TEST(waiter_is_woken_by_who_tells)
+{
+	struct desk *d = new_desk(JOBS_MAX, 2);
+	d->work.run = run_telling;
+	ck_assert_int_eq(go_at_desk(d), INF_OK);
+	ck_assert_uint_eq(d->told, JOBS_MAX);
+	ck_assert_uint_lt(d->late, JOBS_MAX / 10);
 	free_desk(d);
 }
 END_TEST
@@ -572,6 +595,7 @@ int main(void)
 	tcase_add_loop_test(tcase, poll_may_be_missing, 1, 3);
 	tcase_add_loop_test(tcase, run_without_threads_makes_do_with_fewer, 0, 4);
 	tcase_add_loop_test(tcase, waiter_may_tell_and_others_too, 0, 2);
+	tcase_add_test(tcase, waiter_is_woken_by_who_tells);
 	tcase_add_test(tcase, waiter_is_called_after_a_stop_until_all_jobs_have_ended);
 	tcase_add_loop_test(tcase, nothing_is_told_after_a_stop_by_what_was_told, 1, 20);
 	tcase_add_test(tcase, poll_is_asked_at_its_rate_beside_a_waiter);

@@ -367,12 +367,20 @@ START_TEST(turn_waits_as_long_as_it_is_told_and_not_longer_than_until_the_next_q
 END_TEST
 
 /* ---- time that is somebody else's ------------------------------------------------------------------------------------- */
+static void script_first_byte(struct connection *c)
+{
+	if (read_request(c) && send_text(c, STREAM_HEAD "1\r\nx\r\n"))
+		wait_for_close(c);
+}
+
 enum late { BEFORE, DURING, AFTER, BEGUN_DURING, LATE_COUNT };
 
 static enum late late;
 
-static int take_long(void *user, const char *bytes, size_t len)
+static int take_second_for_long(void *user, const char *bytes, size_t len)
 {
+	if (((struct client *)user)->pieces == 0)
+		return keep_body(user, bytes, len);
 	if (late == BEGUN_DURING)
 		begin(&asks[1]);
 	wait_until(never, NULL, LONG_MS / 2);
@@ -382,41 +390,66 @@ static int take_long(void *user, const char *bytes, size_t len)
 	return keep_body(user, bytes, len);
 }
 
-static bool has_body(void *ask)
+static bool has_first(void *ask)
 {
-	return ((struct ask *)ask)->client.pieces > 0;
+	return ((struct ask *)ask)->client.pieces >= 1;
+}
+
+static bool has_second(void *ask)
+{
+	return ((struct ask *)ask)->client.pieces >= 2;
+}
+
+/* Up to where nobody has anything to say. */
+static void begin_long_and_other(void)
+{
+	start_server(script_first_byte);
+	for (int i = 0; i < 2; i++)
+		prepare(&asks[i], i ? "/other" : "/long");
+	asks[0].request.on_body = take_second_for_long;
+	asks[1].request.silence_ms = SILENCE_MS;
+	for (int i = 0; i < (late == BEGUN_DURING ? 1 : 2); i++) {
+		begin(&asks[i]);
+		turn_until(has_first, &asks[i]);
+	}
+	gr_http_reader_turn(reader, 0, true);	/* which also notes who was heard */
 }
 
 START_TEST(time_that_one_on_body_takes_is_not_the_silence_of_another)
 {
 	late = (enum late)_i;
-	start_server(script_head);
-	for (int i = 0; i < 2; i++)
-		prepare(&asks[i], i ? "/other" : "/long");
-	asks[0].request.on_body = take_long;
-	asks[1].request.silence_ms = SILENCE_MS;
-	begin(&asks[0]);
-	if (late != BEGUN_DURING)
-		begin(&asks[1]);
-	turn_until_asked(late == BEGUN_DURING ? 1 : 2);
+	begin_long_and_other();
 	int64_t busy_ms = gr_http_reader_busy_ms(reader);
 	send_chunk(connection_of("/long"), "x", 1);
 	if (late == BEFORE)
 		send_chunk(connection_of("/other"), "x", 1);
-	turn_until(has_body, &asks[0]);
+	turn_until(has_second, &asks[0]);
 	ck_assert_int_ge(gr_http_reader_busy_ms(reader) - busy_ms, LONG_MS);
 	ck_assert_int_lt(gr_http_reader_busy_ms(reader) - busy_ms, SOON_MS);
-	turn_until_asked(2);
+	turn_until(has_first, &asks[1]);
 	if (late == AFTER || late == BEGUN_DURING)
 		send_chunk(connection_of("/other"), "x", 1);
-	turn_until(has_body, &asks[1]);
+	turn_until(has_second, &asks[1]);
 	send_text(connection_of("/long"), "0\r\n\r\n");
 	send_text(connection_of("/other"), "0\r\n\r\n");
 	finish_all();
 	for (int i = 0; i < 2; i++) {
 		ck_assert_msg(asks[i].status == INF_OK, "%d: %s", i, asks[i].client.err.message);
-		expect_body(&asks[i].client, "x");
+		expect_body(&asks[i].client, "xx");
 	}
+}
+END_TEST
+
+START_TEST(time_in_which_it_is_not_turned_counts_as_busy)
+{
+	gr_http_reader_turn(reader, 0, false);
+	int64_t busy_ms = gr_http_reader_busy_ms(reader);
+	wait_until(never, NULL, 100);
+	gr_http_reader_turn(reader, 100, false);	/* that is waiting */
+	ck_assert_int_ge(gr_http_reader_busy_ms(reader) - busy_ms, 99);
+	busy_ms = gr_http_reader_busy_ms(reader);
+	gr_http_reader_turn(reader, SOON_MS / 20, false);
+	ck_assert_int_lt(gr_http_reader_busy_ms(reader) - busy_ms, SOON_MS / 20);
 }
 END_TEST
 
@@ -424,16 +457,9 @@ END_TEST
 START_TEST(silence_after_that_is_one)
 {
 	late = AFTER;
-	start_server(script_head);
-	for (int i = 0; i < 2; i++)
-		prepare(&asks[i], i ? "/other" : "/long");
-	asks[0].request.on_body = take_long;
-	asks[1].request.silence_ms = SILENCE_MS;
-	begin(&asks[0]);
-	begin(&asks[1]);
-	turn_until_asked(2);
+	begin_long_and_other();
 	send_chunk(connection_of("/long"), "x", 1);
-	turn_until(has_body, &asks[0]);
+	turn_until(has_second, &asks[0]);
 	turn_until(done, &asks[1]);
 	ck_assert_int_eq(asks[1].status, INF_E_TIMEOUT);
 	ck_assert_str_eq(asks[1].client.err.reason, "server_silent");
@@ -620,6 +646,7 @@ int main(void)
 	tcase_add_test(tc, wake_ends_one_waiting);
 	tcase_add_test(tc, turn_waits_as_long_as_it_is_told_and_not_longer_than_until_the_next_question);
 	tcase_add_loop_test(tc, time_that_one_on_body_takes_is_not_the_silence_of_another, 0, LATE_COUNT);
+	tcase_add_test(tc, time_in_which_it_is_not_turned_counts_as_busy);
 	tcase_add_test(tc, silence_after_that_is_one);
 	tcase_add_test(tc, requests_that_fail_leave_those_beside_them_alone);
 	tcase_add_test(tc, reader_needs_two_descriptors);
