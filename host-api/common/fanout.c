@@ -181,7 +181,7 @@ static void wait_for_news(struct ic_fanout *self)
 	}
 	bool ends = atomic_load(&self->stopped);
 	pthread_mutex_unlock(&self->lock);
-	int64_t left = ends ? IC_FANOUT_POLL_MS : (until - now_ns()) / 1000000;
+	int64_t left = ends ? IC_FANOUT_POLL_MS : (until - now_ns() + 999999) / 1000000;	/* or it would spin at the end */
 	waiter->wait(waiter->user, left > 0 ? (int)left : 0, ends);
 	pthread_mutex_lock(&self->lock);
 }

@@ -84,15 +84,19 @@ static void look_at_server(struct gr_call *self, int64_t now)
 		gr_watchdog_look(&self->watchdog, now, (int64_t)activity.cpu_ticks * 1000 / sysconf(_SC_CLK_TCK));
 }
 
+static int64_t reader_busy_ms(const struct gr_call *self)
+{
+	return self->reading ? gr_http_reader_busy_ms(self->reading->reader) : 0;
+}
+
 /* Neither what waits to be read is silence, nor a server that nobody listens to. */
 static void excuse_reader(struct gr_call *self, int64_t now)
 {
 	const struct gr_reading *reading = self->reading;
 	if (!reading)
 		return;
-	int64_t busy_ms = gr_http_reader_busy_ms(reading->reader);
-	if (self->excused_ms >= 0)
-		gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
+	int64_t busy_ms = reader_busy_ms(self);
+	gr_watchdog_excuse(&self->watchdog, busy_ms - self->excused_ms);
 	self->excused_ms = busy_ms;
 	if (reading->on_taken && reading->on_taken(self->user))
 		gr_watchdog_event(&self->watchdog, now);
@@ -116,6 +120,7 @@ int gr_call_poll_working(void *call)
 void gr_call_watch(struct gr_call *self, int64_t limit_ms)
 {
 	gr_watchdog_begin(&self->watchdog, limit_ms, gr_now_ms());
+	self->excused_ms = reader_busy_ms(self);	/* what was before excuses nothing */
 }
 
 inf_status gr_call_stopped(const struct gr_call *self)

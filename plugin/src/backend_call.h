@@ -42,7 +42,7 @@ struct gr_call {
 	bool replayed;			/* it is the second try */
 	struct gr_watchdog watchdog;
 	int64_t polled_ms;		/* as in http.h */
-	int64_t excused_ms;		/* of what the reader was busy with others; -1 = not known yet */
+	int64_t excused_ms;		/* of what the reader was busy with others */
 	int64_t entry_ns, slot_ns;	/* 0 = not yet */
 };
 

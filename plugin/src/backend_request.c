@@ -178,7 +178,6 @@ static inf_status exchange(struct request *r, const struct gr_buf *body)
 	if (r->call.reading) {
 		request.reader = r->call.reading->reader;
 		request.on_taken = r->call.reading->on_taken ? on_taken : NULL;
-		r->call.excused_ms = -1;
 	}
 	gr_call_watch(&r->call, r->call.model->start->options.first_token_timeout_ms);
 	inf_status st = gr_http_perform(r->call.model->http, &request, &code, r->call.err);

@@ -109,8 +109,8 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 
 /* Not close-on-exec either is the pair of sockets that libcurl (7.88, seen) has in each multi handle, to be woken up by. It shows
  * them to nobody, so they are known by what a wake-up does: one byte waits in one, and is not yet taken from the other. Where
- * that is not plain, because the host has such sockets too, nothing is touched. A pair gets the lowest descriptors that are free,
- * so it is looked for a little above the first of them. */
+ * that is not plain, because the host has such sockets too, nothing is touched. A pair gets the two lowest descriptors that are
+ * free, which may be far from each other, so it is looked for a little above both. */
 enum { DESCRIPTORS_NEAR = 64 };
 
 static bool may_be_of_pair(int fd)
@@ -123,23 +123,35 @@ static bool may_be_of_pair(int fd)
 	       !ioctl(fd, FIONREAD, &in) && !ioctl(fd, TIOCOUTQ, &out) && !in && !out;
 }
 
-static int lowest_free(void)
+static bool lowest_free(int out[2])
 {
-	int fd = eventfd(0, EFD_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd;
+	out[0] = eventfd(0, EFD_CLOEXEC);
+	out[1] = eventfd(0, EFD_CLOEXEC);
+	bool both = out[0] >= 0 && out[1] >= 0;
+	for (int i = 0; i < 2; i++)
+		if (out[i] >= 0)
+			close(out[i]);
+	return both;
 }
 
-static void keep_wakeup_pair(CURLM *multi, int lowest)
+/* Number i of those that are near, none of them twice. */
+static int near(const int lowest[2], int i)
 {
-	bool candidate[DESCRIPTORS_NEAR];
+	int above = lowest[0] + DESCRIPTORS_NEAR;
+	if (i < DESCRIPTORS_NEAR)
+		return lowest[0] + i;
+	return (lowest[1] > above ? lowest[1] : above) + i - DESCRIPTORS_NEAR;
+}
+
+static void keep_wakeup_pair(CURLM *multi, const int lowest[2])
+{
+	bool candidate[2 * DESCRIPTORS_NEAR];
 	int readers = 0, writers = 0, reader = -1, writer = -1;
-	for (int i = 0; i < DESCRIPTORS_NEAR; i++)
-		candidate[i] = may_be_of_pair(lowest + i);
+	for (int i = 0; i < 2 * DESCRIPTORS_NEAR; i++)
+		candidate[i] = may_be_of_pair(near(lowest, i));
 	curl_multi_wakeup(multi);
-	for (int i = 0; i < DESCRIPTORS_NEAR; i++) {
-		int in = 0, out = 0, fd = lowest + i;
+	for (int i = 0; i < 2 * DESCRIPTORS_NEAR; i++) {
+		int in = 0, out = 0, fd = near(lowest, i);
 		if (!candidate[i] || ioctl(fd, FIONREAD, &in) || ioctl(fd, TIOCOUTQ, &out))
 			continue;
 		readers += in > 0;
@@ -189,13 +201,14 @@ static struct gr_http_handle *new_handle(const struct gr_http *self)
 	if (!handle)
 		return NULL;
 	handle->easy = curl_easy_init();
-	int lowest = lowest_free();
+	int lowest[2];
+	bool known = lowest_free(lowest);
 	handle->multi = curl_multi_init();
 	if (!handle->easy || !handle->multi) {
 		free_handle(handle);
 		return NULL;
 	}
-	if (lowest >= 0)
+	if (known)
 		keep_wakeup_pair(handle->multi, lowest);
 	curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, self->socket_path);
 	curl_easy_setopt(handle->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -435,7 +448,8 @@ static inf_status try_all(struct gr_http_transfer *t)
 			return st;
 		if (attempt >= GR_HTTP_RETRIES || !may_retry(t, result))
 			return judge(t, result);
-		gr_http_ask(t, gr_now_ms(), false);
+		if (!t->request->reader)	/* which asks itself when it begins */
+			gr_http_ask(t, gr_now_ms(), false);
 		if (t->status != INF_OK)
 			return t->status;
 	}

@@ -76,7 +76,8 @@ void gr_http_reader_free(struct gr_http_reader *self);	/* accepts NULL; it has n
 void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask);
 /* End the waiting of a turn, or of the next one. [any thread] */
 void gr_http_reader_wake(struct gr_http_reader *self);
-/* So long, in all, it was busy with one request while others may have had something to say. [any thread] */
+/* So long, in all, it did not wait, but was busy with one request, or was not turned, while others may have had something to
+ * say. [any thread] */
 int64_t gr_http_reader_busy_ms(const struct gr_http_reader *self);
 
 #endif

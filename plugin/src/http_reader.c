@@ -24,7 +24,8 @@ struct gr_http_reader {
 	size_t held;			/* of the active ones */
 	bool woken;
 	int64_t asked_ms;
-	atomic_int_least64_t busy_ms;	/* others may read it */
+	int64_t looked_ms;		/* at the clock */
+	atomic_llong busy_ms;		/* read by any */
 
 	pthread_mutex_t lock;		/* what follows */
 	struct gr_http_transfer *incoming, **last;	/* oldest first */
@@ -38,6 +39,7 @@ inf_status gr_http_reader_new(struct gr_http_reader **out, inf_error *err)
 	pthread_mutex_init(&self->lock, NULL);
 	self->last = &self->incoming;
 	self->timer_ms = INT64_MAX;
+	self->looked_ms = gr_now_ms();
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct epoll_event event = { .events = EPOLLIN };
@@ -126,6 +128,16 @@ void gr_http_watch_timer(struct gr_http_transfer *t)
 		self->timer_ms = t->handle->timer_ms;
 }
 
+/* Since the last look it did not wait: what was said meanwhile has not been heard. */
+static int64_t count_busy(struct gr_http_reader *self)
+{
+	int64_t now = gr_now_ms(), taken = now - self->looked_ms;
+	self->looked_ms = now;
+	if (taken >= BUSY_MS)
+		atomic_fetch_add_explicit(&self->busy_ms, taken, memory_order_relaxed);
+	return now;
+}
+
 static void unlink_active(struct gr_http_reader *self, struct gr_http_transfer *t)
 {
 	struct gr_http_transfer **at = &self->active;
@@ -154,12 +166,14 @@ static void begin(struct gr_http_reader *self, struct gr_http_transfer *t, int64
 	self->active = t;
 	t->held = false;
 	t->excused_ms = gr_http_reader_busy_ms(self);
+	t->heard_ms = now;		/* what it waited for so far was the reader */
 	t->handle->read = t;
 	gr_http_watch_timer(t);
 	gr_http_watch(t, -1);
-	gr_http_begin(t);
-	if (!gr_http_is_over(t))
-		gr_http_ask(t, now, false);
+	gr_http_ask(t, now, false);
+	if (t->status == INF_OK)
+		gr_http_begin(t);
+	count_busy(self);
 	if (gr_http_is_over(t))
 		finish(self, t);
 }
@@ -171,10 +185,9 @@ static void take_in(struct gr_http_reader *self)
 	self->incoming = NULL;
 	self->last = &self->incoming;
 	pthread_mutex_unlock(&self->lock);
-	int64_t now = list ? gr_now_ms() : 0;
 	while (list) {
 		struct gr_http_transfer *next = list->next;
-		begin(self, list, now);
+		begin(self, list, gr_now_ms());
 		list = next;
 	}
 }
@@ -245,14 +258,11 @@ static void take_events(struct gr_http_reader *self, int wait_ms)
 {
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(self->epoll, events, EVENTS, wait_ms);
-	int64_t begun = gr_now_ms();
+	self->looked_ms = gr_now_ms();
 	for (int round = 1; count > 0; round++) {
 		take_all(self, events, count);
 		count = count == EVENTS && round < ROUNDS ? epoll_wait(self->epoll, events, EVENTS, 0) : 0;
 	}
-	int64_t taken = gr_now_ms() - begun;
-	if (taken >= BUSY_MS)
-		atomic_fetch_add_explicit(&self->busy_ms, taken, memory_order_relaxed);
 }
 
 static void run_timers(struct gr_http_reader *self, int64_t now)
@@ -289,13 +299,13 @@ static void ask_all(struct gr_http_reader *self, int64_t now)
 
 void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
 {
+	count_busy(self);
 	take_in(self);
-	int64_t now = gr_now_ms();
 	if (ask)
-		ask_all(self, now);
-	take_events(self, waiting_time(self, now, wait_ms));
-	now = gr_now_ms();
-	run_timers(self, now);
+		ask_all(self, gr_now_ms());
+	take_events(self, waiting_time(self, gr_now_ms(), wait_ms));
+	run_timers(self, count_busy(self));
+	int64_t now = count_busy(self);
 	if (now - self->asked_ms >= GR_HTTP_POLL_MS)
 		ask_all(self, now);
 	if (self->woken || self->asked_ms == now)

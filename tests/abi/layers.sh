@@ -16,7 +16,7 @@ only() {
 	failures=$((failures + 1))
 }
 
-only '#include <curl/' 'plugin/src/(http|backend)\.c' plugin host-api sample-host
+only '#include <curl/' 'plugin/src/(http|backend)\.c|plugin/src/http_part\.h' plugin host-api sample-host
 only '#include <json' 'plugin/src/wire_json\.h|sample-host/src/(jsonobject\.h|jsonmessages\.c|benchjson\.c|batchjson\.h)' plugin host-api sample-host
 only '#include <histedit' 'sample-host/src/editor\.c' plugin host-api sample-host
 only '#include <ini\.h>' 'sample-host/src/configfile\.c' plugin host-api sample-host
@@ -79,6 +79,7 @@ fi
 
 # Siblings do not include each other, except for these: the first may know the others.
 edges='wire:options wire:bias bias:number adapters:number wire_scan:number statefile:digest supervisor_table:supervisor spawn:procid rundir:procid modelfile:gguf fit:gguf modelname:split chat:wire oom:sysroot libpath:sysroot
+	http:http_part http_part:http http_reader:http_part
 	amdgpu:refusal amdgpu:sysroot amdgpu:amdgpu_part amdgpu_part:amdgpu amdgpu_class:amdgpu_part amdgpu_join:amdgpu_part
 	amdgpu_kfd:amdgpu_part amdgpu_memory:amdgpu_part amdgpu_pci:amdgpu_part
 	gpu_support:sysroot gpu_mask:amdgpu gpu_select:amdgpu gpu_select:gpu_mask gpu_select:gpu_support

@@ -200,6 +200,87 @@ START_TEST(hang_with_restart_is_told_and_the_next_call_has_a_new_server)
 }
 END_TEST
 
+/* ---- a batch --------------------------------------------------------------------------------------------------- */
+enum { INPUTS = 3, BLOCK_MS = 3 * LIMIT_MS };
+
+/* Who blocks in on_token holds up what the others say. */
+struct batch {
+	const char *prompts;		/* of one byte each */
+	int64_t token_ms, result_ms[INPUTS];
+	inf_error errors[INPUTS];
+};
+
+static bool never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static int32_t take_slowly(void *user, size_t index, const inf_token *token)
+{
+	struct batch *b = user;
+	(void)token;
+	if (b->prompts[index] == 's')
+		wait_until(never, NULL, BLOCK_MS);
+	b->token_ms = monotonic_ms();
+	return INF_CONTINUE;
+}
+
+static int32_t take_result(void *user, size_t index, const inf_gen_result *result, const inf_error *error)
+{
+	struct batch *b = user;
+	(void)result;
+	b->result_ms[index] = monotonic_ms();
+	if (error)
+		b->errors[index] = *error;
+	return INF_CONTINUE;
+}
+
+static void run_batch(struct batch *b, size_t options)
+{
+	static const char script[] = "on /completion has \"prompt\":[1,115\n stream\n token a\n token b\n final eos\n end\n"
+		"on /completion has \"prompt\":[1,104\n stream\n hang\n"
+		"on /completion\n stream\n pace 50\n repeat 40 token x\n final eos\n end\n";
+	const inf_batch_params params = { .struct_size = sizeof params, .user = b, .on_token = take_slowly, .on_result = take_result };
+	inf_load_params load = { .parallel_slots = 2 };
+	inf_input inputs[INPUTS];
+	const inf_input *pointers[INPUTS];
+	struct fake_world w;
+	fake_open(&w, script);
+	w.options = limits;
+	w.option_count = options;
+	ck_assert_msg(fake_load(&w, &load) == INF_OK, "%s", w.err.message);
+	size_t count = strlen(b->prompts);
+	for (size_t i = 0; i < count; i++) {
+		inputs[i] = (inf_input){ .struct_size = sizeof inputs[i], .prompt = &b->prompts[i], .prompt_len = 1 };
+		pointers[i] = &inputs[i];
+	}
+	ck_assert_msg(inf_session_batch(w.session, pointers, count, &params, &w.err) == INF_OK, "%s", w.err.message);
+	fake_close(&w);
+}
+
+START_TEST(input_that_blocks_is_not_the_silence_of_another)
+{
+	struct batch b = { .prompts = "sxs" };
+	run_batch(&b, 2);
+	for (int i = 0; i < INPUTS; i++)
+		ck_assert_msg(b.errors[i].code == INF_OK, "%d: %s", i, b.errors[i].message);
+}
+END_TEST
+
+/* The blocking of the two before it, 4 times BLOCK_MS, excuses no silence that came later. */
+START_TEST(input_that_hangs_after_others_have_blocked_ends_at_its_limit)
+{
+	struct batch b = { .prompts = "ssh" };
+	run_batch(&b, 2);
+	ck_assert_int_eq(b.errors[0].code, INF_OK);
+	ck_assert_int_eq(b.errors[1].code, INF_OK);
+	ck_assert_int_eq(b.errors[2].code, INF_E_TIMEOUT);
+	ck_assert_str_eq(b.errors[2].reason, "first_token_timeout");
+	ck_assert_int_lt(b.result_ms[2] - b.token_ms, LIMIT_MS + BLOCK_MS);
+}
+END_TEST
+
 /* ---- the queue --------------------------------------------------------------------------------------------------- */
 struct holder {
 	struct fake_world *w;
@@ -275,5 +356,6 @@ RUN_SUITE("faults_hang", 60, completion_that_hangs_ends_at_its_limit_and_the_mod
 	  crash_after_a_token_is_told_and_the_next_call_starts_the_server, crash_loop_is_given_up,
 	  server_that_cannot_start_again_tells_its_last_line, start_again_that_hangs_can_be_cancelled,
 	  hang_with_restart_is_told_and_the_next_call_has_a_new_server,
+	  input_that_blocks_is_not_the_silence_of_another, input_that_hangs_after_others_have_blocked_ends_at_its_limit,
 	  call_behind_one_that_hangs_is_busy_in_time_and_nothing_of_it_reaches_the_server,
 	  call_behind_one_that_hangs_gets_the_new_server)

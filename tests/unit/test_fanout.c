@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "process.h"
 
@@ -292,6 +293,291 @@ START_TEST(run_without_threads_makes_do_with_fewer)
 }
 END_TEST
 
+/* ---- with a waiter ------------------------------------------------------------------------------------------------ */
+/* What a reader of streams is to a fanout: the jobs give it work and sleep until it is done, on the calling thread. */
+struct post {
+	struct post *next;
+	struct ic_fanout *fanout;
+	void (*fn)(void *arg);
+	void *arg;
+	bool told, done;
+};
+
+struct desk {
+	struct ic_fanout_waiter waiter;
+	struct ic_fanout_work work;
+	pthread_t caller;
+	pthread_mutex_t lock;
+	pthread_cond_t news, over;
+	bool woken;			/* under the lock, as are the posts */
+	struct post *posts, *held;	/* held: until all shall stop */
+	bool hold;			/* what comes is held */
+	int64_t until_ms;		/* jobs that only ask whether to go on do so until then */
+	size_t stop_at_told;
+
+	/* Of the calling thread. */
+	bool stopped;			/* this test has said so */
+	bool waiting;			/* in wait() */
+	size_t told, waits, late, ends, polls;	/* late: waits that nobody ended */
+	int poll_stops_at;		/* or later, when there are jobs on all threads */
+	atomic_size_t begun, ended, refused;
+	inf_error err;
+};
+
+static void desk_wake(void *user)
+{
+	struct desk *d = user;
+	pthread_mutex_lock(&d->lock);
+	d->woken = true;
+	pthread_cond_signal(&d->news);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* With the lock held. */
+static void finish_posts(struct desk *d, struct post *list)
+{
+	for (struct post *next; list; list = next) {
+		next = list->next;
+		list->done = true;
+	}
+	pthread_cond_broadcast(&d->over);
+}
+
+static void run_posts(struct desk *d, struct post *list)
+{
+	for (struct post *post = list; post; post = post->next)
+		post->told = ic_fanout_tell(post->fanout, post->fn, post->arg);
+	pthread_mutex_lock(&d->lock);
+	finish_posts(d, list);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void desk_wait(void *user, int wait_ms, bool ends)
+{
+	struct desk *d = user;
+	struct timespec until;
+	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->waiting);
+	ck_assert_int_ge(wait_ms, 0);
+	ck_assert_int_le(wait_ms, IC_FANOUT_POLL_MS);
+	ck_assert(!d->stopped || ends);
+	d->waiting = true;
+	d->waits++;
+	d->ends += ends;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += wait_ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&d->lock);
+	while (!d->woken && !(ends && d->held) && pthread_cond_timedwait(&d->news, &d->lock, &until) == 0)
+		;
+	d->late += !d->woken;
+	d->woken = false;
+	struct post *list = d->posts;
+	d->posts = NULL;
+	if (ends) {
+		finish_posts(d, d->held);
+		d->held = NULL;
+	}
+	pthread_mutex_unlock(&d->lock);
+	run_posts(d, list);
+	d->waiting = false;
+}
+
+/* The job sleeps meanwhile. False: it was not told. */
+static bool post_and_wait(struct desk *d, struct ic_fanout *fanout, void (*fn)(void *arg), void *arg)
+{
+	struct post post = { .fanout = fanout, .fn = fn, .arg = arg };
+	pthread_mutex_lock(&d->lock);
+	struct post **list = d->hold ? &d->held : &d->posts;
+	post.next = *list;
+	*list = &post;
+	d->woken = true;
+	pthread_cond_signal(&d->news);
+	while (!post.done)
+		pthread_cond_wait(&d->over, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+	return post.told;
+}
+
+struct told {
+	struct desk *desk;
+	struct ic_fanout *fanout;
+	bool at_desk;			/* what runs it is the waiter */
+};
+
+static void hear_at_desk(void *arg)
+{
+	const struct told *told = arg;
+	struct desk *d = told->desk;
+	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->stopped);
+	ck_assert_int_eq(d->waiting, told->at_desk);
+	if (++d->told == d->stop_at_told) {
+		ic_fanout_stop(told->fanout);
+		d->stopped = true;
+	}
+}
+
+/* Tells one thing itself, and has one told for it. */
+static void run_at_desk(struct ic_fanout *fanout, size_t index, void *user)
+{
+	struct desk *d = user;
+	(void)index;
+	atomic_fetch_add(&d->begun, 1);
+	struct told own = { d, fanout, false }, there = { d, fanout, true };
+	bool told = post_and_wait(d, fanout, hear_at_desk, &there);
+	told = ic_fanout_tell(fanout, hear_at_desk, &own) && told;
+	atomic_fetch_add(&d->refused, !told);
+	atomic_fetch_add(&d->ended, 1);
+}
+
+/* Only tells. */
+static void run_telling(struct ic_fanout *fanout, size_t index, void *user)
+{
+	struct desk *d = user;
+	struct told told = { d, fanout, false };
+	(void)index;
+	atomic_fetch_add(&d->begun, 1);
+	ck_assert(ic_fanout_tell(fanout, hear_at_desk, &told));
+	atomic_fetch_add(&d->ended, 1);
+}
+
+/* Goes on for so long, whatever the fanout says. */
+static void run_for_a_time(struct ic_fanout *fanout, size_t index, void *user)
+{
+	struct desk *d = user;
+	(void)index;
+	(void)fanout;
+	atomic_fetch_add(&d->begun, 1);
+	while (monotonic_ms() < d->until_ms)
+		sched_yield();
+	atomic_fetch_add(&d->ended, 1);
+}
+
+static int32_t poll_desk(void *host)
+{
+	struct desk *d = host;
+	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->waiting && !d->stopped);
+	d->polls++;
+	d->stopped = d->poll_stops_at && (int)d->polls >= d->poll_stops_at && d->begun >= (size_t)d->work.width;
+	return d->stopped ? 0 : INF_CONTINUE;
+}
+
+static struct desk *new_desk(size_t count, int width)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	pthread_condattr_t attr;
+	d->caller = pthread_self();
+	d->err.struct_size = sizeof d->err;
+	d->waiter = (struct ic_fanout_waiter){ desk_wait, desk_wake, d };
+	d->work = (struct ic_fanout_work){ .count = count, .width = width, .run = run_at_desk, .user = d,
+					   .on_poll = poll_desk, .host = d, .waiter = &d->waiter };
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->news, &attr);
+	pthread_cond_init(&d->over, NULL);
+	pthread_condattr_destroy(&attr);
+	return d;
+}
+
+static void free_desk(struct desk *d)
+{
+	pthread_cond_destroy(&d->over);
+	pthread_cond_destroy(&d->news);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static inf_status go_at_desk(struct desk *d)
+{
+	struct process_census before = census_take();
+	inf_status st = ic_fanout_run(&d->work, &d->err);
+	ck_assert_uint_eq(d->begun, d->ended);
+	census_assert_restored(&before);
+	return st;
+}
+
+START_TEST(waiter_may_tell_and_others_too)
+{
+	struct desk *d = new_desk(JOBS_MAX, 2 + 30 * _i);
+	ck_assert_int_eq(go_at_desk(d), INF_OK);
+	ck_assert_uint_eq(d->told, 2 * JOBS_MAX);
+	ck_assert_uint_eq(d->refused, 0);
+	ck_assert_uint_eq(d->ends, 0);
+	ck_assert_uint_ge(d->waits, 1);
+	free_desk(d);
+}
+END_TEST
+
+START_TEST(waiter_is_woken_by_who_tells)
+{
+	struct desk *d = new_desk(JOBS_MAX, 2);
+	d->work.run = run_telling;
+	ck_assert_int_eq(go_at_desk(d), INF_OK);
+	ck_assert_uint_eq(d->told, JOBS_MAX);
+	ck_assert_uint_lt(d->late, JOBS_MAX / 10);
+	free_desk(d);
+}
+END_TEST
+
+/* Jobs that nothing but a wait with ends = true lets go. */
+START_TEST(waiter_is_called_after_a_stop_until_all_jobs_have_ended)
+{
+	struct desk *d = new_desk(JOBS_MAX, 32);
+	d->hold = true;
+	d->poll_stops_at = 3;
+	ck_assert_int_eq(go_at_desk(d), INF_E_CANCELLED);
+	ck_assert_str_eq(d->err.reason, "cancelled");
+	ck_assert_uint_eq(d->told, 0);
+	ck_assert_uint_eq(d->begun, 32);
+	ck_assert_uint_eq(d->refused, 32);
+	ck_assert_uint_ge(d->ends, 1);
+	free_desk(d);
+}
+END_TEST
+
+/* From within wait, and from what a job itself tells: each comes to be the one that stops. */
+START_TEST(nothing_is_told_after_a_stop_by_what_was_told)
+{
+	struct desk *d = new_desk(JOBS_MAX, 32);
+	d->stop_at_told = (size_t)_i;
+	ck_assert_int_eq(go_at_desk(d), INF_E_CANCELLED);
+	ck_assert_uint_eq(d->told, (size_t)_i);
+	ck_assert_uint_lt(d->begun, JOBS_MAX);
+	free_desk(d);
+}
+END_TEST
+
+enum { LINGER_MS = 500, SPARE_MS = 60 };	/* between two questions, beside what is promised */
+
+START_TEST(poll_is_asked_at_its_rate_beside_a_waiter)
+{
+	struct desk *d = new_desk(2, 2);
+	d->work.run = run_for_a_time;
+	d->until_ms = monotonic_ms() + LINGER_MS;
+	ck_assert_int_eq(go_at_desk(d), INF_OK);
+	ck_assert_uint_ge(d->polls, LINGER_MS / (IC_FANOUT_POLL_MS + SPARE_MS));
+	ck_assert_uint_le(d->polls, LINGER_MS / IC_FANOUT_POLL_MS + 2);
+	ck_assert_uint_le(d->waits, 2 * d->polls + 4);
+	free_desk(d);
+}
+END_TEST
+
+/* Jobs that take their time to end: who waits for them sleeps. */
+START_TEST(waiter_does_not_spin_after_a_stop)
+{
+	struct desk *d = new_desk(2, 2);
+	d->work.run = run_for_a_time;
+	d->until_ms = monotonic_ms() + LINGER_MS;
+	d->poll_stops_at = 1;
+	ck_assert_int_eq(go_at_desk(d), INF_E_CANCELLED);
+	ck_assert_int_ge(monotonic_ms(), d->until_ms);
+	ck_assert_uint_ge(d->ends, 2);
+	ck_assert_uint_le(d->ends, LINGER_MS / IC_FANOUT_POLL_MS + 6);
+	free_desk(d);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("fanout");
@@ -308,6 +594,12 @@ int main(void)
 	tcase_add_loop_test(tcase, poll_is_asked_a_thousand_times_a_second_at_most, 1, 3);
 	tcase_add_loop_test(tcase, poll_may_be_missing, 1, 3);
 	tcase_add_loop_test(tcase, run_without_threads_makes_do_with_fewer, 0, 4);
+	tcase_add_loop_test(tcase, waiter_may_tell_and_others_too, 0, 2);
+	tcase_add_test(tcase, waiter_is_woken_by_who_tells);
+	tcase_add_test(tcase, waiter_is_called_after_a_stop_until_all_jobs_have_ended);
+	tcase_add_loop_test(tcase, nothing_is_told_after_a_stop_by_what_was_told, 1, 20);
+	tcase_add_test(tcase, poll_is_asked_at_its_rate_beside_a_waiter);
+	tcase_add_test(tcase, waiter_does_not_spin_after_a_stop);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

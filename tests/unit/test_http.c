@@ -11,288 +11,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "failmalloc.h"
-#include "http.h"
+#include "http_server.h"
 #include "process.h"
-#include "scratch.h"
 
-enum { SOON_MS = 10000, CONNECTIONS_MAX = 256, BODY_MAX = 8 << 20, BACKLOG = 64 };
+/* All of it runs twice: each request on its caller's thread, and, with the argument "read", on that of a reader. */
 
-#define KEY "0123456789abcdef"
+/* ---- who turns the reader ---------------------------------------------------------------------- */
+static bool with_reader;
+static atomic_bool turned_enough;
 
-/* ---- a server that does what a script says, for each connection on a thread of its own ------------------------ */
-struct connection {
-	int fd;
-	pthread_t thread;
-	char head[8192];		/* of the request read last, NUL-terminated */
-	char body[8192];		/* its beginning */
-	size_t body_len;		/* all of it */
-	uint64_t body_sum;
-};
-
-static struct {
-	int listen_fd, stop_fd;
-	pthread_t thread;
-	void (*_Atomic script)(struct connection *c);
-	struct connection connections[CONNECTIONS_MAX];
-	atomic_int connected, requests;
-	atomic_llong closed_ms;		/* when a script saw its peer go */
-	atomic_bool go;			/* for scripts that wait for the test */
-} server;
-
-static struct scratch scratch;
-static struct process_census before;
-static struct gr_http *http;
-static const char *socket_path;
-
-static void *serve(void *arg)
+static void *turn_reader(void *arg)
 {
-	atomic_load(&server.script)(arg);
-	shutdown(((struct connection *)arg)->fd, SHUT_RDWR);
-	return NULL;
-}
-
-static void *accept_all(void *arg)
-{
-	for (;;) {
-		struct pollfd p[2] = { { server.listen_fd, POLLIN, 0 }, { server.stop_fd, POLLIN, 0 } };
-		poll(p, 2, -1);
-		if (p[1].revents)
-			return arg;
-		int fd = accept4(server.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0 || server.connected == CONNECTIONS_MAX)
-			continue;
-		struct connection *c = &server.connections[server.connected++];
-		c->fd = fd;
-		if (pthread_create(&c->thread, NULL, serve, c) != 0)
-			abort();
-	}
-}
-
-static int listen_on(const char *path, int backlog)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	ck_assert_uint_lt(strlen(path), sizeof address.sun_path);
-	strcpy(address.sun_path, path);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-	ck_assert_int_eq(listen(fd, backlog), 0);
-	return fd;
-}
-
-static void start_server(void (*script)(struct connection *c))
-{
-	server.connected = server.requests = 0;
-	server.closed_ms = 0;
-	server.go = false;
-	server.script = script;
-	server.listen_fd = listen_on(socket_path, BACKLOG);
-	server.stop_fd = eventfd(0, EFD_CLOEXEC);
-	ck_assert_int_eq(pthread_create(&server.thread, NULL, accept_all, NULL), 0);
-}
-
-static void stop_server(void)
-{
-	const uint64_t one = 1;
-	if (!server.script)
-		return;
-	server.go = true;
-	ck_assert_int_eq(write(server.stop_fd, &one, sizeof one), sizeof one);
-	pthread_join(server.thread, NULL);
-	for (int i = 0; i < server.connected; i++)
-		shutdown(server.connections[i].fd, SHUT_RDWR);
-	for (int i = 0; i < server.connected; i++) {
-		pthread_join(server.connections[i].thread, NULL);
-		close(server.connections[i].fd);
-	}
-	close(server.listen_fd);
-	close(server.stop_fd);
-	server.script = NULL;
+	while (!turned_enough)
+		gr_http_reader_turn(reader, SOON_MS, false);
+	return arg;
 }
 
 static void setup(void)
 {
-	before = census_take();
-	scratch_init(&scratch);
-	server.script = NULL;
-	socket_path = scratch_at(&scratch, "s.sock");
-	ck_assert_int_eq(gr_http_new(&http, socket_path, KEY, NULL), INF_OK);
+	http_setup();
+	if (!with_reader)
+		return;
+	turned_enough = false;
+	ck_assert_int_eq(gr_http_reader_new(&reader, NULL), INF_OK);
+	ck_assert_int_eq(pthread_create(&turner, NULL, turn_reader, NULL), 0);
 }
 
 static void teardown(void)
 {
-	gr_http_free(http);
-	stop_server();
-	scratch_release(&scratch);
-	census_assert_restored(&before);
-}
-
-/* ---- what scripts are made of ---------------------------------------------------------------------------------- */
-static uint64_t add_sum(uint64_t sum, const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		sum = sum * 31 + (unsigned char)bytes[i];
-	return sum;
-}
-
-static void take_body(struct connection *c, const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len && c->body_len + i < sizeof c->body; i++)
-		c->body[c->body_len + i] = bytes[i];
-	c->body_sum = add_sum(c->body_sum, bytes, len);
-	c->body_len += len;
-}
-
-static size_t announced_length(const struct connection *c)
-{
-	const char *at = strstr(c->head, "\r\nContent-Length: ");
-	return at ? strtoul(at + 18, NULL, 10) : 0;
-}
-
-/* False when the peer is gone. */
-static bool read_request(struct connection *c)
-{
-	char head[sizeof c->head];
-	size_t len = 0;
-	char *end = NULL;
-	while (!end) {
-		ssize_t n = recv(c->fd, head + len, sizeof head - 1 - len, 0);
-		if (n <= 0)
-			return false;
-		len += (size_t)n;
-		head[len] = '\0';
-		end = strstr(head, "\r\n\r\n");
+	if (with_reader) {
+		turned_enough = true;
+		gr_http_reader_wake(reader);
+		pthread_join(turner, NULL);
 	}
-	end += 4;
-	c->body_len = c->body_sum = 0;
-	take_body(c, end, len - (size_t)(end - head));
-	*end = '\0';
-	strcpy(c->head, head);
-	while (c->body_len < announced_length(c)) {
-		char chunk[16384];
-		ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
-		if (n <= 0)
-			return false;
-		take_body(c, chunk, (size_t)n);
-	}
-	server.requests++;
-	return true;
-}
-
-static bool send_bytes(struct connection *c, const char *bytes, size_t len)
-{
-	while (len) {
-		ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
-		if (n <= 0)
-			return false;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool send_text(struct connection *c, const char *text)
-{
-	return send_bytes(c, text, strlen(text));
-}
-
-static bool send_chunk(struct connection *c, const char *bytes, size_t len)
-{
-	char size[32];
-	snprintf(size, sizeof size, "%zx\r\n", len);
-	return send_text(c, size) && send_bytes(c, bytes, len) && send_text(c, "\r\n");
-}
-
-#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-static void answer(struct connection *c, const char *status, const char *body, size_t len)
-{
-	char head[256];
-	snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status, len);
-	send_text(c, head);
-	send_bytes(c, body, len);
-}
-
-static void wait_for_close(struct connection *c)
-{
-	char byte;
-	while (recv(c->fd, &byte, 1, 0) > 0)
-		;
-	server.closed_ms = monotonic_ms();
-}
-
-/* One of several beats of a script that is slow on purpose; ends early when the peer goes. */
-static bool pace(struct connection *c, int ms)
-{
-	struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLRDHUP };
-	return poll(&p, 1, ms) == 0;
-}
-
-static bool is_told_to_go(void *arg)
-{
-	(void)arg;
-	return server.go;
-}
-
-/* ---- the client's side ----------------------------------------------------------------------------------------- */
-struct client {
-	struct gr_buf body;
-	size_t pieces, stop_at_piece;	/* 0 = never */
-	int polls, stop_at_poll;
-	int64_t first_poll_ms, last_poll_ms;
-	inf_error err;
-	int code;
-};
-
-static int keep_body(void *user, const char *bytes, size_t len)
-{
-	struct client *client = user;
-	if (gr_buf_append(&client->body, bytes, len) != INF_OK)
-		return 1;
-	client->pieces++;
-	server.go = true;
-	return client->pieces == client->stop_at_piece;
-}
-
-static int count_poll(void *user)
-{
-	struct client *client = user;
-	client->last_poll_ms = monotonic_ms();
-	if (!client->polls++)
-		client->first_poll_ms = client->last_poll_ms;
-	return client->polls == client->stop_at_poll;
-}
-
-static struct gr_http_request request_to(const char *path, struct client *client)
-{
-	client->body.max = BODY_MAX;
-	return (struct gr_http_request){
-		.path = path, .on_body = keep_body, .on_poll = count_poll, .user = client,
-	};
-}
-
-static inf_status perform(const struct gr_http_request *request, struct client *client)
-{
-	client->err = (inf_error){ .struct_size = sizeof client->err };
-	client->code = -1;
-	return gr_http_perform(http, request, &client->code, &client->err);
+	http_teardown();
 }
 
 static inf_status get(const char *path, struct client *client)
 {
 	struct gr_http_request request = request_to(path, client);
 	return perform(&request, client);
-}
-
-static void expect_body(struct client *client, const char *text)
-{
-	ck_assert_str_eq(gr_buf_text(&client->body), text);
-	gr_buf_release(&client->body);
 }
 
 /* ---- what wakes a thread up ------------------------------------------------------------------------------------ */
@@ -328,7 +91,7 @@ END_TEST
 
 START_TEST(get_without_callbacks_is_fine)
 {
-	const struct gr_http_request request = { .path = "/health" };
+	const struct gr_http_request request = { .path = "/health", .reader = reader };
 	int code = 0;
 	start_server(script_hello);
 	ck_assert_int_eq(gr_http_perform(http, &request, &code, NULL), INF_OK);
@@ -952,12 +715,6 @@ static void script_pause(struct connection *c)
 	send_text(c, "0\r\n\r\n");
 }
 
-static bool never(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
 static int keep_body_slowly(void *user, const char *bytes, size_t len)
 {
 	struct client *client = user;
@@ -1273,6 +1030,26 @@ START_TEST(handles_of_a_wave_are_not_for_the_hosts_own_children)
 }
 END_TEST
 
+/* The lowest descriptor that is free is one between many that are not. */
+START_TEST(handle_made_in_a_gap_is_not_for_the_hosts_own_children)
+{
+	enum { TAKEN = 200 };
+	bool there[DESCRIPTORS];
+	int fds[TAKEN];
+	start_server(script_hello);
+	for (int i = 0; i < TAKEN; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	close(fds[10]);
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		there[fd] = fcntl(fd, F_GETFD) >= 0;
+	get_hello();
+	expect_descriptors_kept(there);
+	fds[10] = fds[0];
+	for (int i = 1; i < TAKEN; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 START_TEST(new_survives_oom)
 {
@@ -1297,7 +1074,7 @@ START_TEST(perform_survives_oom)
 	start_server(script_hello);
 	for (long n = 0;; n++) {
 		struct gr_buf refusal = GR_BUF_INIT(GR_HTTP_ERROR_BODY);
-		const struct gr_http_request request = { .path = "/x", .error_body = &refusal };
+		const struct gr_http_request request = { .path = "/x", .error_body = &refusal, .reader = reader };
 		inf_error err = { .struct_size = sizeof err };
 		int code;
 		gr_http_drop_idle(http);
@@ -1322,31 +1099,6 @@ START_TEST(free_of_null_is_harmless)
 }
 END_TEST
 
-/* libcurl allocates through these, so that failmalloc reaches it. */
-static char *duplicate(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *copy = malloc(size);
-	return copy ? memcpy(copy, text, size) : NULL;
-}
-
-static void *allocate(size_t size)
-{
-	return malloc(size);
-}
-
-static void *allocate_zeroed(size_t count, size_t size)
-{
-	return calloc(count, size);
-}
-
-static void *reallocate(void *old, size_t size)
-{
-	return realloc(old, size);
-}
-
-#define ROWS(table) ((int)(sizeof (table) / sizeof (table)[0]))
-
 static TCase *answers_case(void)
 {
 	TCase *tc = tcase_create("answers");
@@ -1354,7 +1106,8 @@ static TCase *answers_case(void)
 	tcase_add_test(tc, get_without_callbacks_is_fine);
 	tcase_add_loop_test(tc, stream_in_pieces_arrives_whole, 0, ROWS(piece_sizes));
 	tcase_add_test(tc, stream_pieces_are_delivered_at_once);
-	tcase_add_test(tc, stream_wakes_up_once_for_each_piece);
+	if (!with_reader)
+		tcase_add_test(tc, stream_wakes_up_once_for_each_piece);
 	tcase_add_test(tc, answer_after_an_interim_one_is_the_one_that_counts);
 	tcase_add_test(tc, answer_with_trailers_is_whole);
 	tcase_add_test(tc, post_sends_body_key_and_type);
@@ -1399,18 +1152,22 @@ static TCase *connections_case(void)
 	tcase_add_test(tc, connection_cut_on_reuse_is_tried_again);
 	tcase_add_test(tc, handles_are_kept_for_as_many_requests_as_there_can_be);
 	tcase_add_test(tc, handles_of_a_wave_are_not_for_the_hosts_own_children);
+	tcase_add_test(tc, handle_made_in_a_gap_is_not_for_the_hosts_own_children);
 	tcase_add_loop_test(tc, requests_of_many_threads_do_not_mix, 0, ROWS(thread_counts));
-	tcase_add_test(tc, new_survives_oom);
 	tcase_add_test(tc, perform_survives_oom);
-	tcase_add_test(tc, free_of_null_is_harmless);
+	if (!with_reader) {
+		tcase_add_test(tc, new_survives_oom);
+		tcase_add_test(tc, free_of_null_is_harmless);
+	}
 	return tc;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	if (curl_global_init_mem(CURL_GLOBAL_ALL, allocate, free, reallocate, duplicate, allocate_zeroed) != CURLE_OK)
+	with_reader = argc == 2 && strcmp(argv[1], "read") == 0;
+	if ((argc > 1 && !with_reader) || !http_global_init())
 		return EXIT_FAILURE;
-	Suite *suite = suite_create("http");
+	Suite *suite = suite_create(with_reader ? "http, read" : "http");
 	TCase *cases[] = { answers_case(), failures_case(), connections_case() };
 	for (int i = 0; i < ROWS(cases); i++) {
 		tcase_add_checked_fixture(cases[i], setup, teardown);
