@@ -218,6 +218,7 @@ static void look_at_held(struct gr_http_reader *self)
 			continue;
 		t->held = false;
 		self->held--;
+		gr_http_watch_timer(t);
 		gr_http_watch(t, -1);
 		if (gr_http_is_over(t))
 			finish(self, t);
@@ -272,6 +273,8 @@ static void run_timers(struct gr_http_reader *self, int64_t now)
 	self->timer_ms = INT64_MAX;
 	for (struct gr_http_transfer *t = self->active, *next; t; t = next) {
 		next = t->next;
+		if (t->held)		/* libcurl would read */
+			continue;
 		if (t->handle->timer_ms > now) {
 			gr_http_watch_timer(t);
 			continue;

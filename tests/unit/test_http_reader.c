@@ -548,6 +548,120 @@ START_TEST(requests_that_fail_leave_those_beside_them_alone)
 }
 END_TEST
 
+/* ---- requests that have enough ------------------------------------------------------------------------------------ */
+static bool is_full;			/* of the request whose client this is */
+static const struct client *filling;
+static int questions;
+static atomic_bool second;		/* piece: it may be sent */
+
+static bool on_taken(void *user)
+{
+	questions++;
+	return user == filling && is_full;
+}
+
+static bool may_send_second(void *ctx)
+{
+	(void)ctx;
+	return second;
+}
+
+/* Two pieces, the second when the test has taken the first. */
+static void script_two(struct connection *c)
+{
+	if (!read_request(c) || !send_text(c, STREAM_HEAD) || !send_chunk(c, "one", 3))
+		return;
+	if (wait_until(may_send_second, NULL, SOON_MS) && send_chunk(c, " two", 4))
+		send_text(c, "0\r\n\r\n");
+	wait_for_close(c);
+}
+
+static bool has_been_asked(void *seen)
+{
+	return questions >= *(int *)seen;
+}
+
+/* /full has enough of its first piece, /other takes what comes. */
+static void fill(void)
+{
+	start_server(script_two);
+	is_full = true;
+	second = false;
+	questions = 0;
+	filling = &asks[0].client;
+	prepare(&asks[0], "/full");
+	prepare(&asks[1], "/other");
+	for (int i = 0; i < 2; i++)
+		asks[i].request.on_taken = on_taken;
+	begin(&asks[0]);
+	turn_until(has_first, &asks[0]);
+	ck_assert_int_ge(questions, 1);
+	second = true;
+}
+
+START_TEST(request_that_is_full_waits_and_holds_up_no_other)
+{
+	fill();
+	begin(&asks[1]);
+	while (!asks[1].done)
+		gr_http_reader_turn(reader, GR_HTTP_POLL_MS, false);
+	expect_body(&asks[1].client, "one two");
+	ck_assert_str_eq(gr_buf_text(&asks[0].client.body), "one");
+	is_full = false;
+	gr_http_reader_wake(reader);
+	finish_all();
+	ck_assert_int_eq(asks[0].status, INF_OK);
+	expect_body(&asks[0].client, "one two");
+}
+END_TEST
+
+/* Nobody wakes the reader, and it does not spin meanwhile. */
+START_TEST(request_that_was_full_is_asked_as_often_as_on_poll)
+{
+	fill();
+	waits = 0;
+	int enough = questions + 10;
+	int64_t begun = monotonic_ms();
+	turn_until(has_been_asked, &enough);
+	int64_t taken = monotonic_ms() - begun;
+	ck_assert_int_ge(taken, 5 * GR_HTTP_POLL_MS);
+	ck_assert_int_le(taken, 20 * GR_HTTP_POLL_MS);
+	ck_assert_int_le(waits, 40);
+	ck_assert_int_ge(asks[0].client.polls, 5);
+	is_full = false;
+	finish_all();
+	expect_body(&asks[0].client, "one two");
+}
+END_TEST
+
+START_TEST(time_that_a_request_is_full_is_no_silence)
+{
+	fill();
+	asks[0].request.silence_ms = 2 * GR_HTTP_POLL_MS;
+	int enough = questions + 10;
+	turn_until(has_been_asked, &enough);
+	ck_assert(!asks[0].done);
+	is_full = false;
+	finish_all();
+	ck_assert_msg(asks[0].status == INF_OK, "%s", asks[0].client.err.message);
+	expect_body(&asks[0].client, "one two");
+}
+END_TEST
+
+START_TEST(request_that_is_full_can_be_stopped)
+{
+	fill();
+	asks[0].client.stop_at_poll = asks[0].client.polls + 1;
+	finish_all();
+	ck_assert_int_eq(asks[0].status, INF_E_CANCELLED);
+	expect_body(&asks[0].client, "one");
+	prepare(&asks[1], "/other");
+	begin(&asks[1]);
+	finish_all();
+	expect_body(&asks[1].client, "one two");
+}
+END_TEST
+
 /* ---- scarcity --------------------------------------------------------------------------------------------------------- */
 static int next_descriptor(void)
 {
@@ -649,6 +763,10 @@ int main(void)
 	tcase_add_test(tc, time_in_which_it_is_not_turned_counts_as_busy);
 	tcase_add_test(tc, silence_after_that_is_one);
 	tcase_add_test(tc, requests_that_fail_leave_those_beside_them_alone);
+	tcase_add_test(tc, request_that_is_full_waits_and_holds_up_no_other);
+	tcase_add_test(tc, request_that_was_full_is_asked_as_often_as_on_poll);
+	tcase_add_test(tc, time_that_a_request_is_full_is_no_silence);
+	tcase_add_test(tc, request_that_is_full_can_be_stopped);
 	tcase_add_test(tc, reader_needs_two_descriptors);
 	tcase_add_test(tc, reader_survives_oom);
 	tcase_add_test(tc, reader_is_not_made_where_nothing_can_be_waited_for);
