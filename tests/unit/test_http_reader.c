@@ -582,7 +582,7 @@ static bool has_been_asked(void *seen)
 }
 
 /* /full has enough of its first piece, /other takes what comes. */
-static void fill(void)
+static void fill(int silence_ms)
 {
 	start_server(script_two);
 	is_full = true;
@@ -590,6 +590,7 @@ static void fill(void)
 	questions = 0;
 	filling = &asks[0].client;
 	prepare(&asks[0], "/full");
+	asks[0].request.silence_ms = silence_ms;
 	prepare(&asks[1], "/other");
 	for (int i = 0; i < 2; i++)
 		asks[i].request.on_taken = on_taken;
@@ -601,14 +602,20 @@ static void fill(void)
 
 START_TEST(request_that_is_full_waits_and_holds_up_no_other)
 {
-	fill();
+	fill(0);
 	begin(&asks[1]);
 	while (!asks[1].done)
 		gr_http_reader_turn(reader, GR_HTTP_POLL_MS, false);
 	expect_body(&asks[1].client, "one two");
 	ck_assert_str_eq(gr_buf_text(&asks[0].client.body), "one");
+	for (int polls = asks[0].client.polls; asks[0].client.polls == polls;)
+		gr_http_reader_turn(reader, GR_HTTP_POLL_MS, false);
+	/* It was asked just now, and is not asked again soon; woken up, two turns do. */
 	is_full = false;
 	gr_http_reader_wake(reader);
+	gr_http_reader_turn(reader, GR_HTTP_POLL_MS, false);
+	gr_http_reader_turn(reader, GR_HTTP_POLL_MS, false);
+	ck_assert_str_eq(gr_buf_text(&asks[0].client.body), "one two");
 	finish_all();
 	ck_assert_int_eq(asks[0].status, INF_OK);
 	expect_body(&asks[0].client, "one two");
@@ -618,7 +625,7 @@ END_TEST
 /* Nobody wakes the reader, and it does not spin meanwhile. */
 START_TEST(request_that_was_full_is_asked_as_often_as_on_poll)
 {
-	fill();
+	fill(0);
 	waits = 0;
 	int enough = questions + 10;
 	int64_t begun = monotonic_ms();
@@ -636,8 +643,7 @@ END_TEST
 
 START_TEST(time_that_a_request_is_full_is_no_silence)
 {
-	fill();
-	asks[0].request.silence_ms = 2 * GR_HTTP_POLL_MS;
+	fill(2 * GR_HTTP_POLL_MS);
 	int enough = questions + 10;
 	turn_until(has_been_asked, &enough);
 	ck_assert(!asks[0].done);
@@ -650,7 +656,7 @@ END_TEST
 
 START_TEST(request_that_is_full_can_be_stopped)
 {
-	fill();
+	fill(0);
 	asks[0].client.stop_at_poll = asks[0].client.polls + 1;
 	finish_all();
 	ck_assert_int_eq(asks[0].status, INF_E_CANCELLED);
