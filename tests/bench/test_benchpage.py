@@ -135,6 +135,13 @@ class Readme(unittest.TestCase):
 		self.assertNotIn("openai", text)
 		self.assertRegex(text, "Of the 3 bounds that `tests/bench/run` holds it to, missed: `[a-z-]+`; drowned in noise: `[a-z-]+`; the others")
 
+	def test_readme_tells_of_many_streams_and_of_bounds_that_were_all_kept(self):
+		text = benchpage.readme(report([result("streams-cpu", {"many": [[3.0]], "one": [[5.0]], "pull-many": [[6.0]]})]))
+		self.assertIn("| `inf_session_batch()`, read on the thread of the call | 3.00 µs |\n", text)
+		self.assertIn(" fetched by one thread | 6.00 µs |\n", text)
+		self.assertNotIn("libcurl", text)
+		self.assertIn("holds it to, none was missed.", text)
+
 	def test_readme_without_marks_is_left_alone(self):
 		with self.assertRaises(ValueError):
 			self.written("nothing\n")
