@@ -45,9 +45,9 @@ static void poll_host(struct ic_fanout *self, int64_t apart_ns)
 	int64_t now = now_ns();
 	if (atomic_load(&self->stopped) || now - self->polled_ns < apart_ns)
 		return;
-	self->polled_ns = now;
 	if (work->on_poll && work->on_poll(work->host) != INF_CONTINUE)
 		ic_fanout_stop(self);
+	self->polled_ns = now_ns();	/* a host that takes its time is not asked all the time */
 }
 
 /* ---- for jobs -------------------------------------------------------------------------------------------------- */
@@ -110,6 +110,7 @@ bool ic_fanout_tell(struct ic_fanout *self, void (*fn)(void *arg), void *arg)
 	if (atomic_load(&self->stopped))
 		return false;
 	fn(arg);
+	poll_host(self, IC_FANOUT_POLL_MS * 1000000LL);		/* there may be many things to tell before it waits again */
 	return true;
 }
 
@@ -194,13 +195,17 @@ static void refuse_messages(struct ic_fanout *self)
 	}
 }
 
+/* However many messages there are, who waits has its turn too. */
 static void hear(struct ic_fanout *self, struct message *message)
 {
+	const struct ic_fanout_waiter *waiter = self->work->waiter;
 	message->fn(message->arg);
 	pthread_mutex_lock(&self->lock);
 	message->done = true;
 	pthread_cond_signal(&message->over);
 	pthread_mutex_unlock(&self->lock);
+	if (waiter)
+		waiter->wait(waiter->user, 0, atomic_load(&self->stopped));
 }
 
 /* Until all threads have ended, or, where they need nothing of this one, shall. */

@@ -31,6 +31,7 @@ struct inf_session {
 	pid_t owner;			/* in a forked child the session is dead: its lock may be held for ever */
 	atomic_ullong epoch;		/* one more for each inf_session_cancel() */
 	atomic_bool closing;
+	atomic_int references;		/* the host's, and one for each stream whose end it has not seen */
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t idle;		/* in_flight fell to 0 */
 	size_t in_flight;
@@ -93,6 +94,19 @@ static void leave(struct inf_session *self, const inf_gen_result *result, const 
 	pthread_mutex_unlock(&self->lock);
 }
 
+static void session_free(struct inf_session *self)
+{
+	pthread_cond_destroy(&self->idle);
+	pthread_mutex_destroy(&self->lock);
+	free(self);
+}
+
+static void drop(struct inf_session *self)
+{
+	if (atomic_fetch_sub(&self->references, 1) == 1)
+		session_free(self);
+}
+
 /* The epoch is read first: who cancels afterwards means this call too. */
 inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err)
 {
@@ -123,16 +137,14 @@ void ih_call_list(struct ih_call *self, const char *request_id, void *user)
 	pthread_mutex_unlock(&self->session->lock);
 }
 
-/* With the lock held. Was it there? */
-static bool take_off(struct ih_call *self)
+/* With the lock held. */
+static void take_off(struct ih_call *self)
 {
 	struct ih_call **at = &self->session->calls;
 	while (*at && *at != self)
 		at = &(*at)->next;
-	bool found = *at != NULL;
-	if (found)
+	if (*at)
 		*at = self->next;
-	return found;
 }
 
 static void unlist(struct ih_call *self)
@@ -323,20 +335,25 @@ inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err)
 
 void ih_call_detach(struct ih_call *self)
 {
+	atomic_fetch_add(&self->session->references, 1);
 	leave(self->session, NULL, NULL);
 }
 
-inf_status ih_call_land(struct ih_call *self, inf_status st, const inf_gen_result *result, inf_error *error)
+inf_status ih_call_land(struct ih_call *self, inf_status st, inf_gen_result *result, inf_error *error)
 {
 	static const inf_error success = { .struct_size = sizeof success };
 	struct inf_session *session = self->session;
+	if (self->stop != INF_OK && (st == INF_OK || st == INF_E_CANCELLED))
+		result->finish = INF_FINISH_CANCELLED;
 	st = settle(self, st, error);
 	if (!session)
 		return st;
 	pthread_mutex_lock(&session->lock);
-	if (take_off(self))
-		remember(session, result, st == INF_OK ? &success : error);
+	take_off(self);
+	remember(session, result, st == INF_OK ? &success : error);
 	pthread_mutex_unlock(&session->lock);
+	self->session = NULL;
+	drop(session);
 	return st;
 }
 
@@ -377,18 +394,12 @@ static struct inf_session *session_new(const struct ih_usable *via)
 		return NULL;
 	self->via = *via;
 	self->owner = getpid();
+	self->references = 1;
 	self->last_result.struct_size = sizeof self->last_result;
 	self->last_error.struct_size = sizeof self->last_error;
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->idle, NULL);
 	return self;
-}
-
-static void session_free(struct inf_session *self)
-{
-	pthread_cond_destroy(&self->idle);
-	pthread_mutex_destroy(&self->lock);
-	free(self);
 }
 
 inf_status inf_session_load(inf_registry *registry, const inf_candidate *backend, const inf_load_params *params,
@@ -430,9 +441,7 @@ inf_status inf_session_close(inf_session *self, inf_error *err)
 		pthread_cond_wait(&self->idle, &self->lock);
 	pthread_mutex_unlock(&self->lock);
 	inf_status st = self->via.backend->close(self->model, err);
-	for (struct ih_call *call = self->calls; call; call = call->next)
-		call->session = NULL;		/* a stream that nobody has closed */
-	session_free(self);
+	drop(self);
 	return st;
 }
 

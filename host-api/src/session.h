@@ -34,12 +34,12 @@ struct ih_call {
 inf_status ih_call_enter(struct ih_call *self, inf_session *session, inf_error *err);
 /* Returns the status that the host gets for the plugin's. The session may be gone afterwards. */
 inf_status ih_call_leave(struct ih_call *self, inf_status st, inf_error *err);
-/* The two halves of it, for a listed call that is over later than the function that began it. Detached, the session may be
- * closed before it: then the call has none any more. */
+/* The two halves of it, for a listed call that is over later than the function that began it. Meanwhile the session may be
+ * closed; its memory stays until the call has landed. */
 void ih_call_detach(struct ih_call *self);
-/* Returns the status that the host gets for the plugin's, which is also what the session remembers, with the result; error is
- * as long as ours. Only the first time counts. */
-inf_status ih_call_land(struct ih_call *self, inf_status st, const inf_gen_result *result, inf_error *error);
+/* When the generation is over. Returns the status that the host gets for the plugin's, which is also what the session
+ * remembers, with the result; error is as long as ours. Again, it returns the same. */
+inf_status ih_call_land(struct ih_call *self, inf_status st, inf_gen_result *result, inf_error *error);
 /* Where a plugin writes an error: to the host, so that one newer than we are arrives whole, or to the call's own, for a host
  * that would see less. */
 inf_error *ih_call_error(struct ih_call *self, inf_error *theirs);

@@ -144,6 +144,30 @@ static inf_status forward(struct inf_session_stream *self, const inf_input *inpu
 	return INF_OK;
 }
 
+static inf_status land(struct inf_session_stream *self, inf_status st, inf_error *error)
+{
+	inf_gen_result report = { .struct_size = sizeof report };
+	self->table->result(self->theirs, &report, NULL);
+	return ih_call_land(&self->call, st, &report, error);
+}
+
+/* The session remembers how it ended, also where the host does not wait for that. */
+static void run_out(struct inf_session_stream *self)
+{
+	inf_error error = { .struct_size = sizeof error };
+	const inf_token *token;
+	int32_t event;
+	inf_status st;
+	self->table->cancel(self->theirs);
+	do {
+		event = INF_STREAM_END;
+		st = self->table->next(self->theirs, -1, &event, &token, &error);
+	} while (st == INF_OK && event == INF_STREAM_TOKEN);
+	if (event != INF_STREAM_END)
+		st = inf_fail(&error, INF_E_CANCELLED, "cancelled", "the stream was closed before its end");
+	land(self, st, &error);
+}
+
 /* ---- for hosts ------------------------------------------------------------------------------------------------- */
 static void release(struct inf_session_stream *self)
 {
@@ -189,12 +213,11 @@ inf_status inf_session_stream_next(inf_session_stream *self, int32_t timeout_ms,
 	if (is_dead(self))
 		return dead(self, err);
 	inf_error *error = ih_call_error(&self->call, err);
+	if (event)
+		*event = INF_STREAM_WAITING;	/* unless the backend says more */
 	inf_status st = self->table->next(self->theirs, timeout_ms, event, token, error);
-	if (self->detached && event && *event == INF_STREAM_END) {
-		inf_gen_result report = { .struct_size = sizeof report };
-		self->table->result(self->theirs, &report, NULL);
-		st = ih_call_land(&self->call, st, &report, error);
-	}
+	if (self->detached && event && *event == INF_STREAM_END)
+		st = land(self, st, error);
 	if (st != INF_OK && error != err)
 		inf_write_struct(err, error, sizeof *error);
 	return st;
@@ -218,11 +241,10 @@ void inf_session_stream_cancel(inf_session_stream *self)
 
 void inf_session_stream_close(inf_session_stream *self)
 {
-	inf_error error = { .struct_size = sizeof error };
 	if (is_dead(self))
 		return;
+	if (self->detached && self->call.session)
+		run_out(self);
 	self->table->close(self->theirs);
-	if (self->detached)
-		ih_call_land(&self->call, INF_E_CANCELLED, NULL, &error);
 	release(self);
 }

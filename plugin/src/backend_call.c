@@ -113,7 +113,8 @@ int gr_call_poll_working(void *call)
 		return 1;
 	}
 	int stop = gr_call_poll(self);
-	gr_watchdog_excuse(&self->watchdog, gr_now_ms() - now);
+	if (!self->reading)
+		gr_watchdog_excuse(&self->watchdog, gr_now_ms() - now);
 	return stop;
 }
 

@@ -28,7 +28,8 @@ static int hand_over(struct gr_delivery *self, const inf_token *token)
 	self->begun = true;
 	int32_t answer = self->params->on_token(self->params->user, token);
 	self->now_ns = gr_now_ns();
-	gr_watchdog_excuse(&self->call->watchdog, (self->now_ns - begun_ns) / 1000000);
+	if (!self->call->reading)	/* whose reader counts it */
+		gr_watchdog_excuse(&self->call->watchdog, (self->now_ns - begun_ns) / 1000000);
 	if (answer != INF_CONTINUE) {
 		self->end = GR_DELIVERY_CALLER;
 		return -1;

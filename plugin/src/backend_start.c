@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One start of a model's server: from the plan to an answer. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,7 +230,7 @@ static int ask_health(struct loading *l, int *out_code)
 	const struct gr_http_request request = {
 		.path = "/health", .timeout_ms = HEALTH_TIMEOUT_MS, .on_poll = tick, .user = l,
 	};
-	if (access(l->model->rundir.socket, F_OK) != 0)		/* libcurl would take longer to find that out */
+	if (faccessat(AT_FDCWD, l->model->rundir.socket, F_OK, AT_EACCESS) != 0)		/* libcurl would take longer to find that out */
 		return 0;
 	inf_status st = gr_http_perform(l->model->http, &request, out_code, NULL);
 	if (st != INF_OK || *out_code == 503) {

@@ -149,6 +149,8 @@ static void unlink_active(struct gr_http_reader *self, struct gr_http_transfer *
 /* Afterwards it is its caller's. */
 static void finish(struct gr_http_reader *self, struct gr_http_transfer *t)
 {
+	if (t->request->on_taken)	/* its last bytes are taken too */
+		t->request->on_taken(t->request->user);
 	unlink_active(self, t);
 	self->held -= t->held;
 	if (t->handle->socket.fd >= 0)
@@ -282,12 +284,13 @@ static void run_timers(struct gr_http_reader *self, int64_t now)
 		gr_http_act(t, 0);
 		if (gr_http_is_over(t))
 			finish(self, t);
+		else if (t->request->on_taken && t->request->on_taken(t->request->user))
+			hold(self, t);
 	}
 }
 
 static void ask_all(struct gr_http_reader *self, int64_t now)
 {
-	self->asked_ms = now;
 	for (struct gr_http_transfer *t = self->active, *next; t; t = next) {
 		next = t->next;
 		t->heard_ms += gr_http_reader_busy_ms(self) - t->excused_ms;
@@ -298,6 +301,7 @@ static void ask_all(struct gr_http_reader *self, int64_t now)
 		if (gr_http_is_over(t))
 			finish(self, t);
 	}
+	self->asked_ms = gr_now_ms();	/* where it takes long to ask, there is a time between to hear */
 }
 
 void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
@@ -309,9 +313,10 @@ void gr_http_reader_turn(struct gr_http_reader *self, int wait_ms, bool ask)
 	take_events(self, waiting_time(self, gr_now_ms(), wait_ms));
 	run_timers(self, count_busy(self));
 	int64_t now = count_busy(self);
-	if (now - self->asked_ms >= GR_HTTP_POLL_MS)
+	bool due = now - self->asked_ms >= GR_HTTP_POLL_MS;
+	if (due)
 		ask_all(self, now);
-	if (self->woken || self->asked_ms == now)
+	if (due || self->woken)
 		look_at_held(self);
 	self->woken = false;
 }

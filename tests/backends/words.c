@@ -156,7 +156,8 @@ static inf_status INF_CALL open_stream(inf_model *self, const inf_input *input, 
 static inf_status INF_CALL next(inf_stream *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err)
 {
 	const inf_gen_params *params = &self->params;
-	(void)timeout_ms;
+	if (timeout_ms < -1)
+		return inf_fail(err, INF_E_INVALID, "argument", "words: timeout_ms");
 	*token = NULL;
 	*event = INF_STREAM_END;
 	if (self->fetched || params->on_poll(params->user) != INF_CONTINUE) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams of libinference over a backend that has inf.stream/1 itself. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,37 @@ START_TEST(stream_that_outlives_its_session_ends_closed)
 }
 END_TEST
 
+struct closer {
+	struct fake_world *world;
+	inf_session_stream *stream;
+	pthread_t thread;
+};
+
+static void *close_soon(void *arg)
+{
+	struct closer *self = arg;
+	int seen = 0;
+	ck_assert(wait_until(is_asked, &seen, SOON_MS));
+	ck_assert_int_eq(fake_close_session(self->world), INF_OK);
+	return NULL;
+}
+
+/* The one waits for a token while the other closes. */
+START_TEST(stream_that_is_waited_for_ends_with_its_session)
+{
+	struct fake_world w;
+	fake_open_loaded(&w, endless);
+	inf_gen_params params = plain_params();
+	params.max_tokens = 0;
+	struct closer closer = { &w, open_stream(w.session, &params), 0 };
+	ck_assert_int_eq(pthread_create(&closer.thread, NULL, close_soon, &closer), 0);
+	expect_end(closer.stream, INF_E_CLOSED);
+	inf_session_stream_close(closer.stream);
+	pthread_join(closer.thread, NULL);
+	fake_close(&w);
+}
+END_TEST
+
 START_TEST(stream_says_what_is_wrong_with_it)
 {
 	static const inf_kv unknown = { "nobody.knows", "1" };
@@ -247,6 +279,7 @@ int main(void)
 	tcase_add_test(tcase, stream_gives_what_generate_does);
 	tcase_add_test(tcase, many_streams_do_not_mix);
 	tcase_add_test(tcase, stream_that_is_closed_early_is_forgotten);
+	tcase_add_test(tcase, stream_that_is_waited_for_ends_with_its_session);
 	tcase_add_test(tcase, stream_says_what_is_wrong_with_it);
 	LOOP(stream_is_cancelled_by_everybody, 8);
 	LOOP(stream_that_outlives_its_session_ends_closed, 2);

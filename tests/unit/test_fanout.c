@@ -456,7 +456,7 @@ static void run_for_a_time(struct ic_fanout *fanout, size_t index, void *user)
 static int32_t poll_desk(void *host)
 {
 	struct desk *d = host;
-	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->waiting && !d->stopped);
+	ck_assert(pthread_equal(pthread_self(), d->caller) && !d->stopped);
 	d->polls++;
 	d->stopped = d->poll_stops_at && (int)d->polls >= d->poll_stops_at && d->begun >= (size_t)d->work.width;
 	return d->stopped ? 0 : INF_CONTINUE;
@@ -564,6 +564,64 @@ START_TEST(poll_is_asked_at_its_rate_beside_a_waiter)
 END_TEST
 
 /* Jobs that take their time to end: who waits for them sleeps. */
+/* ---- a waiter that tells much before it returns ------------------------------------------------------------------- */
+static struct {
+	struct ic_fanout *_Atomic fanout;
+	atomic_bool over;
+	int polls, polls_at_end;
+} busy;
+
+static void take_time(void *arg)
+{
+	(void)arg;
+	for (int64_t until = monotonic_ms() + IC_FANOUT_POLL_MS / 4; monotonic_ms() < until;)
+		sched_yield();
+}
+
+static void tell_much(void *user, int wait_ms, bool ends)
+{
+	(void)user;
+	(void)wait_ms;
+	(void)ends;
+	if (busy.over || !busy.fanout)
+		return;
+	for (int i = 0; i < 40; i++)		/* as long as ten questions */
+		ck_assert(ic_fanout_tell(busy.fanout, take_time, NULL));
+	busy.polls_at_end = busy.polls;
+	busy.over = true;
+}
+
+static void wake_nobody(void *user)
+{
+	(void)user;
+}
+
+static void run_until_told(struct ic_fanout *fanout, size_t index, void *user)
+{
+	(void)index;
+	(void)user;
+	busy.fanout = fanout;
+	while (!busy.over)
+		sched_yield();
+}
+
+static int32_t count_busy_poll(void *host)
+{
+	(void)host;
+	busy.polls++;
+	return INF_CONTINUE;
+}
+
+START_TEST(poll_is_asked_between_things_that_the_waiter_tells)
+{
+	const struct ic_fanout_waiter waiter = { tell_much, wake_nobody, NULL };
+	const struct ic_fanout_work work = { .count = 2, .width = 2, .run = run_until_told, .on_poll = count_busy_poll, .waiter = &waiter };
+	memset(&busy, 0, sizeof busy);
+	ck_assert_int_eq(ic_fanout_run(&work, NULL), INF_OK);
+	ck_assert_int_ge(busy.polls_at_end, 5);
+}
+END_TEST
+
 START_TEST(waiter_does_not_spin_after_a_stop)
 {
 	struct desk *d = new_desk(2, 2);
@@ -599,6 +657,7 @@ int main(void)
 	tcase_add_test(tcase, waiter_is_called_after_a_stop_until_all_jobs_have_ended);
 	tcase_add_loop_test(tcase, nothing_is_told_after_a_stop_by_what_was_told, 1, 20);
 	tcase_add_test(tcase, poll_is_asked_at_its_rate_beside_a_waiter);
+	tcase_add_test(tcase, poll_is_asked_between_things_that_the_waiter_tells);
 	tcase_add_test(tcase, waiter_does_not_spin_after_a_stop);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

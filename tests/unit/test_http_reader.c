@@ -2,6 +2,7 @@
 /* What only a reader has; that requests go as well through one is test_http.c's to show. */
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -554,6 +555,33 @@ START_TEST(requests_that_fail_leave_those_beside_them_alone)
 }
 END_TEST
 
+static int poll_slowly(void *user)
+{
+	struct client *client = user;
+	int64_t until = monotonic_ms() + 3 * GR_HTTP_POLL_MS / 2;
+	while (monotonic_ms() < until)
+		sched_yield();
+	return server.go || count_poll(client);
+}
+
+/* Or a host that takes longer to answer than the questions are apart would do away with every limit. */
+START_TEST(silence_is_one_beside_a_poll_that_takes_its_time)
+{
+	start_server(script_head);
+	prepare(&asks[0], "/slow");
+	asks[0].request.on_poll = poll_slowly;
+	prepare(&asks[1], "/silent");
+	asks[1].request.silence_ms = SILENCE_MS;
+	for (int i = 0; i < 2; i++)
+		begin(&asks[i]);
+	turn_until(done, &asks[1]);
+	ck_assert_int_eq(asks[1].status, INF_E_TIMEOUT);
+	ck_assert_str_eq(asks[1].client.err.reason, "server_silent");
+	server.go = true;
+	finish_all();
+}
+END_TEST
+
 /* ---- requests that have enough ------------------------------------------------------------------------------------ */
 static bool is_full;			/* of the request whose client this is */
 static const struct client *filling;
@@ -782,6 +810,7 @@ int main(void)
 	tcase_add_test(tc, time_in_which_it_is_not_turned_counts_as_busy);
 	tcase_add_test(tc, silence_after_that_is_one);
 	tcase_add_test(tc, requests_that_fail_leave_those_beside_them_alone);
+	tcase_add_test(tc, silence_is_one_beside_a_poll_that_takes_its_time);
 	tcase_add_test(tc, request_that_is_full_waits_and_holds_up_no_other);
 	tcase_add_test(tc, request_that_was_full_is_asked_as_often_as_on_poll);
 	tcase_add_test(tc, time_that_a_request_is_full_is_no_silence);

@@ -183,6 +183,50 @@ START_TEST(stream_of_the_table_ends_with_its_session)
 }
 END_TEST
 
+/* As finalizers may have it, and not only once. */
+START_TEST(stream_that_ended_outlives_its_session)
+{
+	inf_session_stream *stream = NULL;
+	ck_assert_int_eq(open_stream("word", NULL, &stream), INF_OK);
+	while (inf_session_stream_next(stream, -1, &event, &token, &err) == INF_OK && event == INF_STREAM_TOKEN)
+		;
+	ck_assert_int_eq(event, INF_STREAM_END);
+	ck_assert_int_eq(inf_session_close(session, NULL), INF_OK);
+	session = NULL;
+	ck_assert_int_eq(inf_session_stream_next(stream, -1, &event, &token, &err), INF_OK);
+	ck_assert_int_eq(event, INF_STREAM_END);
+	inf_session_stream_close(stream);
+}
+END_TEST
+
+START_TEST(stream_that_is_closed_early_is_remembered)
+{
+	const inf_gen_params stop = { .struct_size = sizeof stop, .on_poll = say_stop };
+	inf_session_stream *stream = NULL;
+	inf_gen_result last = { .struct_size = sizeof last };
+	ck_assert_int_eq(open_stream("word", NULL, &stream), INF_OK);	/* its generation would be over */
+	inf_session_stream_close(stream);
+	ck_assert_int_eq(inf_session_err(session, &err), INF_OK);
+	inf_session_last_result(session, &last);
+	ck_assert_int_eq(last.generated_tokens, 1);
+	ck_assert_int_eq(open_stream("word", &stop, &stream), INF_OK);
+	inf_session_stream_close(stream);
+	expect(inf_session_err(session, &err), INF_E_CANCELLED, "cancelled");
+}
+END_TEST
+
+/* Whatever stands in it before, and whatever the backend leaves alone. */
+START_TEST(event_of_a_call_that_is_refused_is_no_end)
+{
+	inf_session_stream *stream = NULL;
+	ck_assert_int_eq(open_stream("deaf", NULL, &stream), INF_OK);
+	event = INF_STREAM_END;
+	ck_assert_int_eq(inf_session_stream_next(stream, -2, &event, &token, &err), INF_E_INVALID);
+	ck_assert_int_eq(event, INF_STREAM_WAITING);
+	inf_session_stream_close(stream);
+}
+END_TEST
+
 START_TEST(stream_that_breaks_the_contract_is_an_internal_error)
 {
 	inf_session_stream *stream = NULL;
@@ -367,6 +411,9 @@ int main(void)
 	tcase_add_test(tcase, call_for_adapters_and_states_goes_through_the_table);
 	tcase_add_test(tcase, save_that_is_told_to_stop_is_cancelled);
 	tcase_add_test(tcase, stream_goes_through_the_table);
+	tcase_add_test(tcase, stream_that_ended_outlives_its_session);
+	tcase_add_test(tcase, stream_that_is_closed_early_is_remembered);
+	tcase_add_test(tcase, event_of_a_call_that_is_refused_is_no_end);
 	tcase_add_test(tcase, stream_that_breaks_the_contract_is_an_internal_error);
 	tcase_add_test(tcase, stream_hands_on_parameters_that_are_newer);
 	tcase_add_loop_test(tcase, stream_of_the_table_ends_with_its_session, 0, 2);

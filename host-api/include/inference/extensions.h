@@ -504,7 +504,8 @@ typedef struct inf_streams {          /* table, static                          
   uint32_t struct_size;
   uint32_t flags;                     /* 0                                                                          */
   /* Begin. Everything the input and params point to is copied, but for user; input->params counts if params is NULL. on_token is
-   * not used; on_poll is asked on threads of the backend's, also while the stream stands still, until the generation is over.
+   * not used; on_poll is asked on threads of the backend's, also while the stream stands still, until the generation is over;
+   * it closes no stream of the model.
    * What can be told at once (INVALID, UNSUPPORTED) may come here or as the end. Does not block. */
   inf_status (INF_CALL *open)(inf_model *, const inf_input *input, const inf_gen_params *params, inf_stream **out,
                               inf_error *err);

@@ -52,7 +52,8 @@
  *            equal scores by search order. A plugin's own score is cut to 0..799. A load that fails does not fall through
  *            to another backend.
  * THREADS    Tags as in plugin.h: [ts] any thread at any time, [excl] nothing else in flight on that object. Sessions of
- *            one registry are independent of each other. Callbacks run on the thread that is inside the call.
+ *            one registry are independent of each other. Callbacks run on the thread that is inside the call; on_poll
+ *            of a stream on one of the backend's or of this library's, until its end.
  * OWNERSHIP  inf_registry, inf_session and inf_session_stream are the only things to close, each before what it came from.
  *            Strings and structs that are returned belong to the object they came from and live as long as it does. A
  *            function of a NULL object does nothing: INF_E_INVALID, NULL, 0, a descriptor of -1. One that was closed is

@@ -31,7 +31,8 @@
  *            Functions may be called from any thread, a different one each time, with as little as 64 KiB of free
  *            stack, and with signals arriving: EINTR is retried (after asking on_poll).
  *            A plugin holds no lock while it is in a callback, a host holds none that its callbacks take.
- * CALLBACKS  on_token, on_poll, on_progress run only on the thread that is inside the call and only during it.
+ * CALLBACKS  on_token, on_poll, on_progress run only on the thread that is inside the call and only during it (but for
+ *            on_poll of inf.stream/1, which returns before its generation is over).
  *            host->log runs on any thread until destroy() returns and must not call the plugin.
  *            Callbacks return normally: no longjmp, no exception, no Goexit, no panic crosses.
  *            They return INF_CONTINUE (exactly 1) to go on; ANY other value stops. A callback of another language
