@@ -2,9 +2,10 @@
 #include "fanout.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+
+#include "thread.h"
 
 enum { HASTE_NS = 1000000 };		/* a host is asked at most a thousand times a second */
 
@@ -141,20 +142,12 @@ static void *thread_main(void *arg)
 /* How many could be made. */
 static int start_threads(struct ic_fanout *self, pthread_t *threads, int wanted)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
 	int made = 0;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, IC_FANOUT_STACK);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_mutex_lock(&self->lock);
-	while (made < wanted && pthread_create(&threads[made], &attr, thread_main, self) == 0)
+	while (made < wanted && ic_thread_start(&threads[made], IC_FANOUT_STACK, thread_main, self) == 0)
 		made++;
 	self->threads = made;
 	pthread_mutex_unlock(&self->lock);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 	return made;
 }
 

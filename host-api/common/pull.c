@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "keep.h"
+#include "thread.h"
 
 enum {
 	TEXT_ROOM = 64,			/* in every chunk, so that one serves for the next token */
@@ -24,7 +24,7 @@ struct chunk {
 	char text[];
 };
 
-struct ic_pull {
+struct inf_stream {
 	pid_t owner;			/* in a forked child the lock may be held for ever */
 	struct ic_pull_job job;
 	struct ic_keep kept;
@@ -77,14 +77,14 @@ static size_t cost(const struct chunk *chunk)
 }
 
 /* The counter of an eventfd goes between 0 and 1: neither call can block or fail. */
-static void show_to_watcher(const struct ic_pull *self, bool readable)
+static void show_to_watcher(const inf_stream *self, bool readable)
 {
 	uint64_t one = 1;
 	while ((readable ? write(self->fd, &one, sizeof one) : read(self->fd, &one, sizeof one)) < 0 && errno == EINTR)
 		;
 }
 
-static void show(struct ic_pull *self)
+static void show(inf_stream *self)
 {
 	bool readable = self->first || self->over;
 	if (readable == self->readable)
@@ -94,7 +94,7 @@ static void show(struct ic_pull *self)
 		show_to_watcher(self, readable);
 }
 
-static void append(struct ic_pull *self, struct chunk *chunk)
+static void append(inf_stream *self, struct chunk *chunk)
 {
 	*self->last = chunk;
 	self->last = &chunk->next;
@@ -103,7 +103,7 @@ static void append(struct ic_pull *self, struct chunk *chunk)
 		show(self);
 }
 
-static struct chunk *take(struct ic_pull *self)
+static struct chunk *take(inf_stream *self)
 {
 	struct chunk *chunk = self->first;
 	self->first = chunk->next;
@@ -119,7 +119,7 @@ static struct chunk *take(struct ic_pull *self)
 	return chunk;
 }
 
-static void give_back(struct ic_pull *self, struct chunk *chunk)
+static void give_back(inf_stream *self, struct chunk *chunk)
 {
 	if (!chunk || chunk->room != TEXT_ROOM || self->spare_count == SPARES_MAX) {
 		free(chunk);
@@ -130,7 +130,7 @@ static void give_back(struct ic_pull *self, struct chunk *chunk)
 	self->spare_count++;
 }
 
-static struct chunk *new_chunk(struct ic_pull *self, size_t room)
+static struct chunk *new_chunk(inf_stream *self, size_t room)
 {
 	struct chunk *chunk = room <= TEXT_ROOM ? self->spares : NULL;
 	if (chunk) {
@@ -146,20 +146,20 @@ static struct chunk *new_chunk(struct ic_pull *self, size_t room)
 }
 
 /* Without the lock. */
-static bool host_goes_on(const struct ic_pull *self)
+static bool host_goes_on(const inf_stream *self)
 {
 	const inf_gen_params *host = &self->kept.params;
 	return !host->on_poll || host->on_poll(host->user) == INF_CONTINUE;
 }
 
-static inf_status still_wanted(const struct ic_pull *self)
+static inf_status still_wanted(const inf_stream *self)
 {
 	inf_status st = self->job.stopped(self->job.user, self);
 	return st == INF_OK && !host_goes_on(self) ? INF_E_CANCELLED : st;
 }
 
 /* The lock is given up meanwhile. */
-static inf_status wait_for_room(struct ic_pull *self, size_t bytes)
+static inf_status wait_for_room(inf_stream *self, size_t bytes)
 {
 	while (!self->cancelled && !self->job.room && self->first && self->waiting + bytes > IC_PULL_WAITING_MAX) {
 		const struct timespec until = in_ms(IC_PULL_POLL_MS);
@@ -185,7 +185,7 @@ static void copy(struct chunk *chunk, const inf_token *token)
 }
 
 /* With the lock held. */
-static inf_status enqueue(struct ic_pull *self, const inf_token *token)
+static inf_status enqueue(inf_stream *self, const inf_token *token)
 {
 	struct chunk *chunk = new_chunk(self, token->text_len + 1);
 	if (!chunk)
@@ -202,7 +202,7 @@ static inf_status enqueue(struct ic_pull *self, const inf_token *token)
 
 bool ic_pull_taken(void *stream)
 {
-	struct ic_pull *self = stream;
+	inf_stream *self = stream;
 	pthread_mutex_lock(&self->lock);
 	show(self);
 	self->full |= self->waiting > IC_PULL_FULL;
@@ -214,7 +214,7 @@ bool ic_pull_taken(void *stream)
 
 void ic_pull_last(void *stream)
 {
-	struct ic_pull *self = stream;
+	inf_stream *self = stream;
 	pthread_mutex_lock(&self->lock);
 	self->full = false;
 	pthread_mutex_unlock(&self->lock);
@@ -223,7 +223,7 @@ void ic_pull_last(void *stream)
 /* Whoever waits is woken when the lock can be had. */
 static int32_t INF_CALL on_token(void *user, const inf_token *token)
 {
-	struct ic_pull *self = user;
+	inf_stream *self = user;
 	pthread_mutex_lock(&self->lock);
 	self->stop = enqueue(self, token);
 	pthread_mutex_unlock(&self->lock);
@@ -234,7 +234,7 @@ static int32_t INF_CALL on_token(void *user, const inf_token *token)
 
 static int32_t INF_CALL on_poll(void *user)
 {
-	struct ic_pull *self = user;
+	inf_stream *self = user;
 	pthread_mutex_lock(&self->lock);
 	bool cancelled = self->cancelled;
 	pthread_mutex_unlock(&self->lock);
@@ -242,7 +242,7 @@ static int32_t INF_CALL on_poll(void *user)
 }
 
 /* To who generates, an on_token that says stop is a success. */
-static inf_status settle(const struct ic_pull *self, inf_status st, inf_gen_result *result, inf_error *error)
+static inf_status settle(const inf_stream *self, inf_status st, inf_gen_result *result, inf_error *error)
 {
 	if (self->stop == INF_OK || (st != INF_OK && st != INF_E_CANCELLED))
 		return st;
@@ -256,7 +256,7 @@ static inf_status settle(const struct ic_pull *self, inf_status st, inf_gen_resu
 
 static void *thread_main(void *arg)
 {
-	struct ic_pull *self = arg;
+	inf_stream *self = arg;
 	inf_gen_params params = self->kept.params;
 	inf_gen_result result = { .struct_size = sizeof result };
 	inf_error error = { .struct_size = sizeof error };
@@ -277,17 +277,9 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static inf_status start_thread(struct ic_pull *self, inf_error *err)
+static inf_status start_thread(inf_stream *self, inf_error *err)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, IC_PULL_STACK);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	int error = pthread_create(&self->thread, &attr, thread_main, self);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	int error = ic_thread_start(&self->thread, IC_PULL_STACK, thread_main, self);
 	if (error)
 		return inf_fail(err, INF_E_NO_MEMORY, "thread", "cannot start a thread for a stream (errno %d): too many threads, or "
 				"too little memory", error);
@@ -295,12 +287,12 @@ static inf_status start_thread(struct ic_pull *self, inf_error *err)
 }
 
 /* ---- callers ------------------------------------------------------------------------------------------------------ */
-static bool is_dead(const struct ic_pull *self)
+static bool is_dead(const inf_stream *self)
 {
 	return !self || self->owner != getpid();
 }
 
-static inf_status dead(const struct ic_pull *self, inf_error *err)
+static inf_status dead(const inf_stream *self, inf_error *err)
 {
 	return inf_fail(err, INF_E_INVALID, self ? "forked" : "argument", self ? "the stream belongs to the process that was forked" :
 			"the stream is NULL");
@@ -315,7 +307,7 @@ static void free_chunks(struct chunk *list)
 	}
 }
 
-static void release(struct ic_pull *self)
+static void release(inf_stream *self)
 {
 	free_chunks(self->first);
 	free_chunks(self->spares);
@@ -329,10 +321,10 @@ static void release(struct ic_pull *self)
 	free(self);
 }
 
-inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
+inf_status ic_pull_open(inf_stream **out, const inf_input *input, const inf_gen_params *params,
 			const struct ic_pull_job *job, inf_error *err)
 {
-	struct ic_pull *self = calloc(1, sizeof *self);
+	inf_stream *self = calloc(1, sizeof *self);
 	if (!self)
 		return inf_fail(err, INF_E_NO_MEMORY, "no_memory", "out of memory for a stream");
 	self->owner = getpid();
@@ -357,7 +349,7 @@ inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_
 	return st;
 }
 
-static void wait_for_arrival(struct ic_pull *self, int32_t timeout_ms)
+static void wait_for_arrival(inf_stream *self, int32_t timeout_ms)
 {
 	const struct timespec until = in_ms(timeout_ms > 0 ? timeout_ms : 0);
 	int error = timeout_ms ? 0 : ETIMEDOUT;
@@ -366,7 +358,7 @@ static void wait_for_arrival(struct ic_pull *self, int32_t timeout_ms)
 					 pthread_cond_timedwait(&self->arrived, &self->lock, &until);
 }
 
-inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err)
+inf_status INF_CALL ic_pull_next(inf_stream *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err)
 {
 	inf_status st = INF_OK;
 	if (is_dead(self))
@@ -393,7 +385,7 @@ inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event
 	return st;
 }
 
-int32_t ic_pull_descriptor(struct ic_pull *self)
+int32_t INF_CALL ic_pull_descriptor(inf_stream *self)
 {
 	if (is_dead(self))
 		return -1;
@@ -405,7 +397,7 @@ int32_t ic_pull_descriptor(struct ic_pull *self)
 	return self->fd;
 }
 
-inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err)
+inf_status INF_CALL ic_pull_result(inf_stream *self, inf_gen_result *out, inf_error *err)
 {
 	if (is_dead(self))
 		return dead(self, err);
@@ -417,7 +409,7 @@ inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *
 	return INF_OK;
 }
 
-void ic_pull_cancel(struct ic_pull *self)
+void INF_CALL ic_pull_cancel(inf_stream *self)
 {
 	if (is_dead(self))
 		return;
@@ -427,7 +419,7 @@ void ic_pull_cancel(struct ic_pull *self)
 	pthread_mutex_unlock(&self->lock);
 }
 
-void ic_pull_close(struct ic_pull *self)
+void INF_CALL ic_pull_close(inf_stream *self)
 {
 	if (is_dead(self))
 		return;

@@ -10,7 +10,7 @@
  * pull: one generation as an iterator, inf.stream/1 over any function that generates.
  *
  * The generation runs on a thread of its own, which blocks all signals, and its tokens wait in a queue of bounded size until
- * they are asked for. The functions are those of inf_streams, which says what they do; `self` may be NULL. In a forked child
+ * they are asked for. The functions are those of inf_streams, which says what they do, for its table; `self` may be NULL. In a forked child
  * the iterator is dead: nothing of it is touched, and what returns a status returns INF_E_INVALID.
  */
 enum {
@@ -19,8 +19,6 @@ enum {
 	IC_PULL_POLL_MS = 40,		/* between two questions to stopped() */
 	IC_PULL_STACK = 512 * 1024,	/* of the thread; the host's log callback may run on it */
 };
-
-struct ic_pull;
 
 struct ic_pull_job {
 	/* In open(), before there is a thread: from now on the generation is in flight. stream: `user` of the parameters that
@@ -40,16 +38,16 @@ struct ic_pull_job {
 };
 
 /* After INF_OK the job runs; after anything else it never will. */
-inf_status ic_pull_open(struct ic_pull **out, const inf_input *input, const inf_gen_params *params,
+inf_status ic_pull_open(inf_stream **out, const inf_input *input, const inf_gen_params *params,
 			const struct ic_pull_job *job, inf_error *err);
 /* stream: `user` of the parameters. Those are all tokens for now. True: there should be no more. [any thread] */
 bool ic_pull_taken(void *stream);
 /* From run(): no more will come. After it room() is not called. */
 void ic_pull_last(void *stream);
-inf_status ic_pull_next(struct ic_pull *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
-int32_t ic_pull_descriptor(struct ic_pull *self);		/* -1 if there is none for this process */
-inf_status ic_pull_result(struct ic_pull *self, inf_gen_result *out, inf_error *err);
-void ic_pull_cancel(struct ic_pull *self);
-void ic_pull_close(struct ic_pull *self);
+inf_status INF_CALL ic_pull_next(inf_stream *self, int32_t timeout_ms, int32_t *event, const inf_token **token, inf_error *err);
+int32_t INF_CALL ic_pull_descriptor(inf_stream *self);		/* -1 if there is none for this process */
+inf_status INF_CALL ic_pull_result(inf_stream *self, inf_gen_result *out, inf_error *err);
+void INF_CALL ic_pull_cancel(inf_stream *self);
+void INF_CALL ic_pull_close(inf_stream *self);
 
 #endif

@@ -18,11 +18,6 @@ struct inf_session_stream {
 };
 
 /* ---- without the backend --------------------------------------------------------------------------------------- */
-static struct ic_pull *pull_of(inf_stream *stream)
-{
-	return (struct ic_pull *)stream;
-}
-
 static inf_status begin(void *user, void *stream, const char *request_id, inf_error *err)
 {
 	struct ih_call *call = user;
@@ -52,44 +47,17 @@ static inf_status stopped(void *user, const void *stream)
 	return ih_call_told(call->session, stream);
 }
 
-static inf_status INF_CALL next(inf_stream *stream, int32_t timeout_ms, int32_t *event, const inf_token **token,
-				inf_error *err)
-{
-	return ic_pull_next(pull_of(stream), timeout_ms, event, token, err);
-}
-
-static int32_t INF_CALL descriptor(inf_stream *stream)
-{
-	return ic_pull_descriptor(pull_of(stream));
-}
-
-static inf_status INF_CALL result(inf_stream *stream, inf_gen_result *out, inf_error *err)
-{
-	return ic_pull_result(pull_of(stream), out, err);
-}
-
-static void INF_CALL cancel(inf_stream *stream)
-{
-	ic_pull_cancel(pull_of(stream));
-}
-
-static void INF_CALL close_pull(inf_stream *stream)
-{
-	ic_pull_close(pull_of(stream));
-}
-
 static const inf_streams ours = {
-	.struct_size = sizeof ours, .next = next, .descriptor = descriptor, .result = result, .cancel = cancel, .close = close_pull,
+	.struct_size = sizeof ours, .next = ic_pull_next, .descriptor = ic_pull_descriptor, .result = ic_pull_result,
+	.cancel = ic_pull_cancel, .close = ic_pull_close,
 };
 
 static inf_status emulate(struct inf_session_stream *self, const inf_input *input, const inf_gen_params *params, inf_error *err)
 {
-	struct ic_pull *pull = NULL;
 	inf_error error = { .struct_size = sizeof error };
 	const struct ic_pull_job job = { .begin = begin, .run = run, .stopped = stopped, .user = &self->call };
-	inf_status st = ic_pull_open(&pull, input, params, &job, &error);
+	inf_status st = ic_pull_open(&self->theirs, input, params, &job, &error);
 	self->table = &ours;
-	self->theirs = (inf_stream *)pull;
 	if (st == INF_OK)
 		return INF_OK;
 	self->call.error = error;

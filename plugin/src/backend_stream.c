@@ -2,12 +2,11 @@
 /* inf.stream/1. A stream is inside the model from open() until its generation is over; afterwards it knows no model. It has a
  * thread, which makes it ready and sleeps while one thread of the model reads what all its streams are answered. */
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "backend_call.h"
 #include "pull.h"
+#include "thread.h"
 
 /* What is in flight of a stream, whether or not its thread has come as far as the call. */
 struct flight {
@@ -27,26 +26,13 @@ static void *read_all(void *model)
 	return NULL;
 }
 
-static bool start_thread(inf_model *model)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, IC_PULL_STACK);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	int error = pthread_create(&model->streams.thread, &attr, read_all, model);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return error == 0;
-}
-
 /* From the first stream on. NULL where descriptors or threads are scarce: the streams work without it. */
 static struct gr_http_reader *take_reader(inf_model *model)
 {
 	struct gr_stream_reader *self = &model->streams;
 	pthread_mutex_lock(&model->lock);
-	if (!self->reader && gr_http_reader_new(&self->reader, NULL) == INF_OK && !start_thread(model)) {
+	if (!self->reader && gr_http_reader_new(&self->reader, NULL) == INF_OK &&
+	    ic_thread_start(&self->thread, IC_PULL_STACK, read_all, model) != 0) {
 		gr_http_reader_free(self->reader);
 		self->reader = NULL;
 	}
@@ -68,16 +54,10 @@ void gr_streams_end(inf_model *model)
 }
 
 /* ---- a generation --------------------------------------------------------------------------------------------------- */
-
 static void land(struct flight *self)
 {
 	gr_call_unlist(&self->whole);
 	free(self);
-}
-
-static struct ic_pull *pull_of(inf_stream *stream)
-{
-	return (struct ic_pull *)stream;
 }
 
 static inf_status begin(void *user, void *stream, const char *request_id, inf_error *err)
@@ -113,7 +93,7 @@ static void room(void *user)
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
-static inf_status open_inside(struct ic_pull **out, inf_model *model, const inf_input *input, const inf_gen_params *params,
+static inf_status open_inside(inf_stream **out, inf_model *model, const inf_input *input, const inf_gen_params *params,
 			      inf_error *err)
 {
 	struct flight *flight = calloc(1, sizeof *flight);
@@ -133,47 +113,18 @@ static inf_status open_inside(struct ic_pull **out, inf_model *model, const inf_
 static inf_status INF_CALL open_stream(inf_model *model, const inf_input *input, const inf_gen_params *params,
 				       inf_stream **out, inf_error *err)
 {
-	struct ic_pull *pull = NULL;
 	if (!out)
 		return inf_fail(err, INF_E_INVALID, "argument", "open: out is NULL");
 	*out = NULL;
 	inf_status st = gr_model_enter(model, err);
 	if (st != INF_OK)
 		return st;
-	st = open_inside(&pull, model, input, params, err);
+	st = open_inside(out, model, input, params, err);
 	if (st != INF_OK)
 		gr_slots_leave(model->slots);
-	else
-		*out = (inf_stream *)pull;
 	return st;
 }
 
-static inf_status INF_CALL next(inf_stream *stream, int32_t timeout_ms, int32_t *event, const inf_token **token,
-				inf_error *err)
-{
-	return ic_pull_next(pull_of(stream), timeout_ms, event, token, err);
-}
-
-static int32_t INF_CALL descriptor(inf_stream *stream)
-{
-	return ic_pull_descriptor(pull_of(stream));
-}
-
-static inf_status INF_CALL result(inf_stream *stream, inf_gen_result *out, inf_error *err)
-{
-	return ic_pull_result(pull_of(stream), out, err);
-}
-
-static void INF_CALL cancel(inf_stream *stream)
-{
-	ic_pull_cancel(pull_of(stream));
-}
-
-static void INF_CALL close_stream(inf_stream *stream)
-{
-	ic_pull_close(pull_of(stream));
-}
-
 const inf_streams gr_streams_table = {
-	sizeof gr_streams_table, 0, open_stream, next, descriptor, result, cancel, close_stream,
+	sizeof gr_streams_table, 0, open_stream, ic_pull_next, ic_pull_descriptor, ic_pull_result, ic_pull_cancel, ic_pull_close,
 };

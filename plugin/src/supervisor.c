@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "fail.h"
+#include "thread.h"
 
 enum {
 	DRAIN_PER_WAKE = 16, DRAIN_AT_END_MS = 200,
@@ -217,15 +218,7 @@ static void *thread_main(void *arg)
 /* ---- callers ------------------------------------------------------------------------------------------------- */
 static inf_status start_thread(struct gr_supervisor *self, inf_error *err)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, GR_SUPERVISOR_STACK);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	int error = pthread_create(&self->thread, &attr, thread_main, self);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	int error = ic_thread_start(&self->thread, GR_SUPERVISOR_STACK, thread_main, self);
 	if (error)
 		return gr_fail_errno(err, INF_E_NO_MEMORY, error, "thread", "cannot start a thread to watch the server");
 	return INF_OK;

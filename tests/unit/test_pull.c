@@ -35,7 +35,7 @@ static struct {
 } script;
 
 static struct process_census before;
-static struct ic_pull *stream;
+static inf_stream *stream;
 static inf_error err;
 static inf_input input;
 static inf_gen_params params;
